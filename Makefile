@@ -1,8 +1,9 @@
 # make demo   sets this machine up, builds tbuild, and makes a template: the whole line, on a rehearsal medium
 # make test   sets this machine up and runs every test, with a full rehearsal among them
 # make deb    packs tbuild as a Debian package, in .tbuild/deb
+# make picture   records docs/picture.svg: the terminal of a rehearsal at work
 # make additions   makes the RPMs of tbuild's guest additions, for Enterprise Linux 5 to 9, in .tbuild/additions
-.PHONY: additions deb demo test check contract e2e e2e-xen bench torture release build setup clean
+.PHONY: additions deb demo picture test check contract e2e e2e-xen bench torture release build setup clean
 
 # what the tests need beside the packages that `tbuild setup` installs
 debian_tests := flake8 man-db mandoc dpkg-dev lintian gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
@@ -75,6 +76,11 @@ torture: build setup .tbuild/setup-tests
 
 additions:
 	PYTHONDONTWRITEBYTECODE=1 python3 src/firstboot/additions/rpms.py .tbuild/additions
+
+# installs a rehearsal guest as far as the picture needs it: two minutes, and more the first time
+picture: build setup
+	@sh .ci/debian.sh tmux
+	node test/picture/picture.mjs
 
 # the maintainer is DEBFULLNAME and DEBEMAIL, or git's user
 deb: build

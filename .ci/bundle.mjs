@@ -25,6 +25,17 @@ const ownAddress = {
   },
 };
 
+// tbuild says in words of its own what is wrong with a value, and the languages are half of zod.
+const onlyEnglish = {
+  name: "only-english",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: 'export { default as en } from "./en.js";',
+      loader: "js",
+    }));
+  },
+};
+
 await rm(out, { recursive: true, force: true });
 const { metafile } = await build({
   entryPoints: [`${dist}main.js`],
@@ -53,7 +64,7 @@ const { metafile } = await build({
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
-  plugins: [ownAddress],
+  plugins: [ownAddress, onlyEnglish],
 });
 
 // The script of the catalog's pages with a form. From a file, a browser loads no modules, so it is one plain script.

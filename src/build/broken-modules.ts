@@ -1,6 +1,7 @@
 import { TbuildError } from "../errors.ts";
 import { checkModules, findingLine, type RecipePackages } from "../firstboot/check/index.ts";
 import { type Major, releases } from "../guest/release.ts";
+import { amount } from "../io/units.ts";
 import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
 
 // A module that fails at first boot costs a whole build, so it is refused before one begins.
@@ -10,15 +11,11 @@ export async function refuseBrokenModules(recipe: Recipe, folders: readonly stri
   const { findings } = await checkModules(folders, [forRelease], true, packagesOf(recipe));
   const errors = findings.filter(({ level }) => level === "error");
   if (errors.length > 0)
-    throw new TbuildError(
-      "usage",
-      `${errors.length === 1 ? "1 error" : `${errors.length} errors`} in its first-boot modules`,
-      {
-        subject: recipe.name,
-        lines: errors.map(findingLine),
-        hint: "To see the warnings as well: tbuild module check",
-      },
-    );
+    throw new TbuildError("usage", `${amount(errors.length, "error")} in its first-boot modules`, {
+      subject: recipe.name,
+      lines: errors.map(findingLine),
+      hint: "To see the warnings as well: tbuild module check",
+    });
 }
 
 function packagesOf(recipe: Recipe): RecipePackages {

@@ -5,6 +5,7 @@ import { TbuildError } from "../errors.ts";
 import type { Examined } from "../hypervisor/hypervisor.ts";
 import { downloadAll } from "../io/download.ts";
 import { type ProxyFor, proxiesOf } from "../io/proxies.ts";
+import { amount } from "../io/units.ts";
 import { usedRepositories, wantedPackages } from "../provision/yum.ts";
 import { discOf } from "../recipe/discs.ts";
 import { suggestion } from "../recipe/findings.ts";
@@ -203,7 +204,7 @@ async function kickstartExamined(workshop: Workshop, name: string): Promise<Exam
     text:
       faults.length === 0
         ? `${release} takes every line`
-        : `${faults.length} faults; tbuild kickstart ${name} --check`,
+        : `${amount(faults.length, "fault")}; tbuild kickstart ${name} --check`,
   };
 }
 

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { modeOf } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
-import { cloneDetectionDigest } from "../firstboot/clone-detection.ts";
+import { cloneDetectionDigest } from "../firstboot/bring-clone-detection.ts";
 import { readModule } from "../firstboot/module.ts";
 import { kickstartFaults, refuseFaults } from "../kickstart/check-recipe.ts";
 import { noSecrets, renderKickstart } from "../kickstart/render.ts";

@@ -1,5 +1,6 @@
 import { arch, cpus, hostname, release } from "node:os";
 import type { Host } from "../host/host.ts";
+import { amount } from "../io/units.ts";
 import { type Digest, digestOf } from "../model/digest.ts";
 import type { Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { proposeVersion } from "../model/version.ts";
@@ -68,7 +69,7 @@ export async function manifestOf(
 // Names and versions only: a site's mirrors and addresses may hold passwords, and must not be published.
 async function hostsOf({ hypervisor }: BuildContext): Promise<Readonly<Record<string, string>>> {
   return {
-    builder: `${hostname()}, Linux ${release()} ${arch()}, ${cpus().length} cpus, node ${process.versions.node}`,
+    builder: `${hostname()}, Linux ${release()} ${arch()}, ${amount(cpus().length, "cpu")}, node ${process.versions.node}`,
     hypervisor: await hypervisor.describe(),
   };
 }

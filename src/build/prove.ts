@@ -1,4 +1,5 @@
 import { TbuildError, together } from "../errors.ts";
+import { amount } from "../io/units.ts";
 import { contextOf, pipelineOf } from "./context.ts";
 import { furtherName } from "./further.ts";
 import { gather } from "./gather.ts";
@@ -19,7 +20,7 @@ export async function prove(workshop: Workshop, requests: readonly BuildRequest[
   for (const request of requests)
     await proveOne(workshop, request, names).catch((error: unknown) => faults.push(error));
   if (faults.length > 0)
-    throw together(faults, `${faults.length} of ${requests.length} recipes cannot be built`);
+    throw together(faults, `${faults.length} of ${amount(requests.length, "recipe")} cannot be built`);
 }
 
 async function proveOne(

@@ -7,6 +7,7 @@ import { localHost } from "../host/local.ts";
 import type { ChangeOptions } from "../image/change/drafted-guest.ts";
 import type { PlannedChange } from "../image/change/planned-change.ts";
 import { fileWord, jsonText, printable, shown as shownName } from "../io/escape.ts";
+import { amount } from "../io/units.ts";
 import { askYes } from "./ask.ts";
 import { explained } from "./explained.ts";
 import { interruptible, stays } from "./interrupt.ts";
@@ -184,10 +185,7 @@ function planText<Result extends Worked>(
   const bytes = places.reduce((sum, piece) => sum + piece.bytes, 0);
   const where = alongside.length > 0 ? "images" : "image";
   if (places.length === 0) lines.push(`  nothing to ${verb}`);
-  else
-    lines.push(
-      `  ${places.length} ${places.length === 1 ? "place" : "places"} of the ${where}, ${size(bytes)}`,
-    );
+  else lines.push(`  ${amount(places.length, "place")} of the ${where}, ${size(bytes)}`);
   if (isWhole) lines.push(...rangeLines(places));
   if (result.scrubbed) lines.push(`  ${size(result.scrubbed)} of free blocks are zeroed`);
   lines.push(...remarks(result).map((line) => `  ${line}`));

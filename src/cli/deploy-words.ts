@@ -1,5 +1,6 @@
 import { isIdle, type Plan } from "../deploy/plan.ts";
 import { printable } from "../io/escape.ts";
+import { amount } from "../io/units.ts";
 import type { Colours } from "./words.ts";
 
 type Row = { readonly sign: string; readonly what: string; readonly lines: readonly string[] };
@@ -53,7 +54,8 @@ function sumOf(plan: Plan): string {
   const all = [...plan.machines, ...plan.disks, ...plan.groups].map(({ action }) => action);
   const count = (...actions: string[]) => all.filter((one) => actions.includes(one)).length;
   if (all.length === 0) return "Nothing of it is there any more; what is known of it is forgotten.";
-  if (isIdle(plan)) return `Nothing to do: ${count("keep")} parts are as the file says.`;
+  if (isIdle(plan))
+    return `Nothing to do: ${amount(count("keep"), "part is", "parts are")} as the file says.`;
   const parts = [
     [count("create"), "to create"],
     [count("change"), "to change"],

@@ -30,6 +30,11 @@ export function guestPathOrRoot(word: string): GuestPath {
   const found = isFile(word) ? undefined : guestPath(word);
   if (found) return found;
   if (isFile(word) || farPath(word)) return { image: word, path: "/" };
+  if (!word.includes(":/"))
+    throw new TbuildError("usage", "there is no such image", {
+      subject: word,
+      hint: "Name an image, or a path in its guest: System.img:/etc",
+    });
   throw noImage(word);
 }
 

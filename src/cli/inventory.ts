@@ -2,6 +2,7 @@ import { exitCodes, TbuildError } from "../errors.ts";
 import { localHost } from "../host/local.ts";
 import { filesInUse } from "../image/in-use.ts";
 import { jsonText, shown as shownName } from "../io/escape.ts";
+import { amount } from "../io/units.ts";
 import {
   type Inventory,
   type InventoryDisk,
@@ -96,7 +97,7 @@ export function inventoryLines({ machines, orphans, usedTwice, twins, unread }: 
       orphans.map(shownName),
     ),
     "",
-    `${machines.length} machines and templates; to KVM: ${summary.join(", ") || "none"}`,
+    `${amount(machines.length, "machine or template", "machines and templates")}; to KVM: ${summary.join(", ") || "none"}`,
   ];
 }
 
@@ -117,7 +118,7 @@ function machineLines(machine: InventoryMachine, colours: ReturnType<typeof colo
     ...(kind === "template" ? ["template"] : []),
     ...(repository === undefined ? [] : [`in ${shownName(repository)}`]),
     ...(domainType ? [domainType] : []),
-    ...(vcpus === undefined ? [] : [`${vcpus} CPUs, ${memoryMib} MiB`]),
+    ...(vcpus === undefined ? [] : [`${amount(vcpus, "CPU")}, ${memoryMib} MiB`]),
   ];
   return [
     `${colours.bold(shownName(name))}  ${facts.join(", ")}`,

@@ -2,6 +2,7 @@ import type { Shipment } from "../bundles/write/shipment.ts";
 import { findingText } from "../guest/fitness/finding.ts";
 import { fitnessWords } from "../guest/fitness/fitness.ts";
 import { shown } from "../io/escape.ts";
+import { amount } from "../io/units.ts";
 import type { PreparedGuest } from "../migrate/guest.ts";
 import { destinations, type MigrationPlan } from "../migrate/plan.ts";
 import type { Source } from "../migrate/source.ts";
@@ -42,7 +43,7 @@ export function migrationLines({ source, plan, guest, shipment, path }: Found): 
     `${colours.bold(shown(machine.title))}  ${was}, to ${title}`,
     ...(leftOut.length > 0 ? [colours.yellow("  left out:"), ...leftOut] : []),
     `  stopped: ${say(source.stopped)}`,
-    `  ${shipment.vcpus} CPUs of ${shipment.maxVcpus}, ${shipment.memoryMib} MiB of ${shipment.maxMemoryMib}, ${shipment.firmware}`,
+    `  ${amount(shipment.vcpus, "CPU")} of ${shipment.maxVcpus}, ${shipment.memoryMib} MiB of ${shipment.maxMemoryMib}, ${shipment.firmware}`,
     "  disks:",
     ...tableRows(disks),
     ...(nics.length > 0 ? ["  network cards:", ...nics] : []),

@@ -3,6 +3,7 @@ import type { Place } from "../deploy/place.ts";
 import { losses } from "../deploy/plan.ts";
 import { exitCodes, TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
+import { amount } from "../io/units.ts";
 import { confirmed } from "./confirmed.ts";
 import { planJson, planText } from "./deploy-words.ts";
 import { resolvedValue } from "./resolved-value.ts";
@@ -52,7 +53,7 @@ export async function runDeployment(
   }
   if (machines.length > 0)
     process.stdout.write(
-      `${name}: ${machines.length === 1 ? "1 machine runs" : `${machines.length} machines run`}\n${table(
+      `${name}: ${amount(machines.length, "machine runs", "machines run")}\n${table(
         machines.map(({ machine, ssh }) => [
           `  ${machine}`,
           unconfirmed.includes(machine)

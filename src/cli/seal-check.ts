@@ -2,6 +2,7 @@ import { exitCodes } from "../errors.ts";
 import { checkImage, type Findings, type Job } from "../guest/offline.ts";
 import { localHost } from "../host/local.ts";
 import { jsonText, printable, shown } from "../io/escape.ts";
+import { amount } from "../io/units.ts";
 import { type ChangeFlags, eachImage, inOneMachine, interruptedBy, shownDone } from "./change-images.ts";
 import { stays } from "./interrupt.ts";
 import { accountLines, leftoverLines, stateLines, unknownOf } from "./seal-lines.ts";
@@ -59,7 +60,7 @@ export async function checkSeal(
 }
 
 function verdict({ classes, pending }: Findings, unread: readonly string[]): string {
-  if (pending.length > 0) return `pending: ${pending.length} operations`;
+  if (pending.length > 0) return `pending: ${amount(pending.length, "operation")}`;
   if (classes.some(({ state }) => state === "left")) return "nothing is pending, but identities are left";
   if (unread.length === 0) return "nothing is pending";
   return `nothing is pending in the inspected volumes; ${unread.join(", ")} could not be inspected`;

@@ -1,4 +1,5 @@
 import type { BuildResult, StoppedBuild } from "../build/build.ts";
+import { amount } from "../io/units.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { compareVersions } from "../model/version.ts";
 import { compare } from "../store/compare/compare.ts";
@@ -18,7 +19,7 @@ export function summaryOf(result: BuildResult, before: Manifest | undefined, col
     colours.bold(`${manifest.name}@${manifest.version}`) +
       (manifest.rehearsal ? colours.yellow("  a rehearsal, not for production") : ""),
     `  ${manifest.summary}`,
-    `  ${manifest.domainType}, kernel ${manifest.kernel}, ${manifest.packages.length} packages, ${disks.join(", ")}`,
+    `  ${manifest.domainType}, kernel ${manifest.kernel}, ${amount(manifest.packages.length, "package")}, ${disks.join(", ")}`,
     ...manifest.trial.map((seen) => `  ${colours.green("✓")} ${seen}`),
     `What ran:\n${table(steps)}`,
     `Bundles in ${result.bundleFolder}:`,

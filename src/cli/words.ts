@@ -1,5 +1,6 @@
 import stringWidth from "string-width";
 import wrapAnsi from "wrap-ansi";
+import { amount } from "../io/units.ts";
 import type { Signature } from "../store/records/signature.ts";
 
 export { clock, size } from "../io/units.ts";
@@ -15,7 +16,7 @@ export function age(since: string, now = Date.now()): string {
   ];
   const [unit, length] = units.find(([, length]) => minutes >= length) ?? ["min", 1];
   const count = Math.floor(minutes / length);
-  return `${count} ${unit}${unit === "min" || count === 1 ? "" : "s"}`;
+  return unit === "min" ? `${count} min` : amount(count, unit);
 }
 
 export function progressBar(share: number, width: number): string {

@@ -1,4 +1,5 @@
 import { checkInterrupted, Interrupted, TbuildError, together } from "../errors.ts";
+import { amount } from "../io/units.ts";
 import type { Plan } from "./plan.ts";
 import type { ApplyOptions, Run } from "./run.ts";
 import { markOf } from "./state.ts";
@@ -49,7 +50,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied>
   };
   const passed = () => {
     if (failures.size === 0) return;
-    throw together([...failures.values()], `${failures.size} parts of the deployment failed`);
+    throw together([...failures.values()], `${amount(failures.size, "part")} of the deployment failed`);
   };
   const doing = <T extends { readonly action: string }>(list: readonly T[], ...actions: string[]) =>
     list.filter(({ action }) => actions.includes(action));

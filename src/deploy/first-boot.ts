@@ -3,6 +3,7 @@ import { initialConfigKey } from "../firstboot/additions.ts";
 import type { Answer } from "../firstboot/messages.ts";
 import { rootPasswordKey } from "../firstboot/shipped.ts";
 import { sleep, waitFor } from "../host/wait-for.ts";
+import { amount } from "../io/units.ts";
 import type { Conversation } from "./place.ts";
 import type { firstBootPhases } from "./state.ts";
 
@@ -81,7 +82,7 @@ async function send(job: FirstBootJob, pauseMs: number): Promise<void> {
     answers.filter(({ key }) => key === rootPasswordKey),
     answers.filter(({ key }) => key !== rootPasswordKey),
   ];
-  job.say(`sending ${answers.length} messages`);
+  job.say(`sending ${amount(answers.length, "message")}`);
   const one = ({ key, value, password }: Answer) => conversation.send({ key, value, isSecret: password });
   for (const answer of others) await one(answer);
   await sleep(pauseMs, job.signal);

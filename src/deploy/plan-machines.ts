@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { amount } from "../io/units.ts";
 import type { DiskMode, NicWanted, SeenMachine } from "./place.ts";
 import type { MachineState } from "./state.ts";
 import type { MachineGoal, Mapping } from "./wanted.ts";
@@ -165,7 +166,7 @@ function inWords(step: Step, seen: Pick<SeenMachine, "vcpus" | "memoryMib">): st
 
 function describe(goal: MachineGoal): string[] {
   return [
-    `from ${goal.template.name}, ${goal.way} clone; ${goal.vcpus} vcpu${goal.vcpus === 1 ? "" : "s"}, ${goal.memoryMib} MiB`,
+    `from ${goal.template.name}, ${goal.way} clone; ${amount(goal.vcpus, "vcpu")}, ${goal.memoryMib} MiB`,
     ...(goal.nics.length > 0 ? [`vnics on ${goal.nics.map(({ network }) => network).join(", ")}`] : []),
     ...goal.mappings.map(({ slot, disk, mode }) => `disk ${disk} in slot ${slot}${modeWords(mode)}`),
   ];

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { amount } from "../io/units.ts";
 import { type Finding, suggestion } from "../recipe/findings.ts";
 import type { LoadedDeployment, MachineAsked } from "./load.ts";
 import type {
@@ -175,7 +176,7 @@ function checkAbilities(
     if (antiAffinity === true && servers && group.length > servers.length)
       problem(
         ["apart", index],
-        `${group.length} machines cannot be kept apart on ${servers.length === 1 ? "one server" : `${servers.length} servers`}`,
+        `${amount(group.length, "machine")} cannot be kept apart on ${amount(servers.length, "server")}`,
       );
   if (machines.length > 1 && !abilities.joinsMachines)
     warning(["machines"], "at this place, machines do not reach each other over the network");
@@ -223,7 +224,7 @@ function goalOf(
   if (nics.length > abilities.mostNics)
     problem(
       [...path, "nics"],
-      `${machine.name} would have ${nics.length} vnics; here a machine has ${abilities.mostNics} at most`,
+      `${machine.name} would have ${amount(nics.length, "vnic")}; here a machine has ${abilities.mostNics} at most`,
     );
   const stage = loaded.start.findIndex((group) => group.includes(machine.name));
   const storage = entry.storage ?? deployment.storage;

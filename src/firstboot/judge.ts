@@ -201,7 +201,6 @@ function twice(given: ReadonlyMap<string, string | Reference>, prefix: string): 
   return found;
 }
 
-/** The bytes of a text in UTF-8. */
 function shortened(value: string): string {
   return value.length <= 100 ? value : `${value.slice(0, 97)}...`;
 }

@@ -4,6 +4,7 @@ import { basename, join, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { textOf } from "../io/durable.ts";
 import { shown } from "../io/escape.ts";
+import { amount } from "../io/units.ts";
 import { asDigest, type Digest } from "../model/digest.ts";
 import { afterBootFiles } from "./after-boot.ts";
 import { type LineOf, type ModuleYaml, parseModuleYaml } from "./module-yaml.ts";
@@ -100,7 +101,7 @@ export async function readModule(folder: string): Promise<FirstBootModule> {
   if (odd)
     throw new TbuildError("usage", odd.what, { subject: odd.from, hint: "Put a copy of the file there." });
   if (header.problems.length > 0)
-    throw new TbuildError("usage", `${header.problems.length} errors in its header`, {
+    throw new TbuildError("usage", `${amount(header.problems.length, "error")} in its header`, {
       subject: file,
       lines: header.problems.map(({ line, text }) => `${file}:${line}: ${text}`),
     });

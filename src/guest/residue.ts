@@ -1,5 +1,6 @@
 import { TbuildError } from "../errors.ts";
 import type { DraftedGuest } from "../image/change/drafted-guest.ts";
+import { amount } from "../io/units.ts";
 import type { Leftover, Leftovers } from "./leftovers/index.ts";
 import type { Done } from "./operation.ts";
 
@@ -156,10 +157,10 @@ export function classReports(
     const blocks = residue?.found?.get(name) ?? 0;
     const swapped = residue?.inSwap?.get(name) ?? 0;
     const hidden = [
-      ...(blocks > 0 ? [`${blocks} free ${blocks === 1 ? "block" : "blocks"}`] : []),
-      ...(swapped > 0 ? [`${swapped} ${swapped === 1 ? "block" : "blocks"} of swap`] : []),
+      ...(blocks > 0 ? [amount(blocks, "free block")] : []),
+      ...(swapped > 0 ? [`${amount(swapped, "block")} of swap`] : []),
       ...[...(residue?.outside?.get(name) ?? [])].map(
-        ([place, count]) => `${count} ${count === 1 ? "block" : "blocks"} in ${place}`,
+        ([place, count]) => `${amount(count, "block")} in ${place}`,
       ),
     ];
     if (left.length + hidden.length > 0) return { name, state: "left", why: [...left, ...hidden] };

@@ -88,7 +88,7 @@ export class GuestTree implements AsyncDisposable {
     const found = await this.#raw.stat(real);
     if (!found) return undefined;
     if (found.kind !== "file")
-      throw new TbuildError("guest", `not a file but a ${found.kind}`, { subject: shown(path) });
+      throw new TbuildError("guest", notA("file", found.kind), { subject: shown(path) });
     return this.#raw.readFile(real);
   }
 
@@ -97,7 +97,7 @@ export class GuestTree implements AsyncDisposable {
     const real = await this.#resolve(path, "follow");
     const found = await this.#raw.stat(real);
     if (found?.kind !== "file")
-      throw new TbuildError("guest", found ? `not a file but a ${found.kind}` : "no such file in the guest", {
+      throw new TbuildError("guest", found ? notA("file", found.kind) : "no such file in the guest", {
         subject: shown(path),
       });
     if (this.#raw.parts) yield* this.#raw.parts(real);
@@ -115,7 +115,7 @@ export class GuestTree implements AsyncDisposable {
     const real = await this.#resolve(path, "follow");
     const old = await this.#raw.stat(real);
     if (old && old.kind !== "file")
-      throw new TbuildError("guest", `not a file but a ${old.kind}`, { subject: shown(path) });
+      throw new TbuildError("guest", notA("file", old.kind), { subject: shown(path) });
     const kept = old ?? (await this.#newcomer(real, "file"));
     const { mode, uid, gid, label } = { ...kept, ...attributes };
     await this.#raw.writeFile(real, typeof data === "string" ? bytesOf(data) : data, {
@@ -153,7 +153,7 @@ export class GuestTree implements AsyncDisposable {
     const real = await this.#resolve(path, "follow");
     const old = await this.#raw.stat(real);
     if (old?.kind === "dir") return;
-    if (old) throw new TbuildError("guest", `not a folder but a ${old.kind}`, { subject: shown(path) });
+    if (old) throw new TbuildError("guest", notA("folder", old.kind), { subject: shown(path) });
     await this.#raw.makeDir(real, { ...(await this.#newcomer(real, "dir")), ...attributes });
   }
 
@@ -248,7 +248,7 @@ export class GuestTree implements AsyncDisposable {
     const parent = parentOf(real);
     const above = await this.#raw.stat(parent);
     if (above && above.kind !== "dir")
-      throw new TbuildError("guest", `not a folder but a ${above.kind}`, { subject: shown(parent) });
+      throw new TbuildError("guest", notA("folder", above.kind), { subject: shown(parent) });
     if (!above) await this.#raw.makeDir(parent, await this.#newcomer(parent, "dir"));
     const label = (await this.#usualLabel(parent, kind)) ?? (await this.#raw.stat(parent))?.label;
     return { mode: kind === "dir" ? 0o755 : 0o644, uid: 0, gid: 0, ...(label !== undefined && { label }) };
@@ -324,4 +324,15 @@ function nameMatcher(pattern: string): (name: string) => boolean {
     .replaceAll("?", ".");
   const expression = new RegExp(`^${source}$`, "s");
   return (name) => expression.test(name) && (pattern.startsWith(".") || !name.startsWith("."));
+}
+
+const kindWords: Readonly<Record<Stat["kind"], string>> = {
+  file: "a file",
+  dir: "a folder",
+  link: "a symbolic link",
+  other: "a device, pipe or socket",
+};
+
+function notA(wanted: "file" | "folder", kind: Stat["kind"]): string {
+  return `is ${kindWords[kind]}, not a ${wanted}`;
 }

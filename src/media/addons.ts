@@ -2,6 +2,7 @@ import { readdir, stat, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { makeFolders } from "../io/folders.ts";
+import { amount } from "../io/units.ts";
 import type { Medium } from "./media.ts";
 import { faultOfRpm } from "./rpm-file.ts";
 import type { ImageMaking } from "./xorriso.ts";
@@ -20,7 +21,7 @@ export async function stageAddons(making: ImageMaking, medium: Medium, from: str
   const rpms = files.filter((file) => file.endsWith(".rpm"));
   if (rpms.length === 0) throw new TbuildError("usage", "has no .rpm file", { subject: from });
   await refuseDamaged(from, rpms);
-  progress?.(`making a repository of ${rpms.length} packages`);
+  progress?.(`making a repository of ${amount(rpms.length, "package")}`);
   const staged = join(scratch, addonsFolder);
   await makeFolders(staged);
   for (const rpm of rpms) await symlink(resolve(from, rpm), join(staged, rpm));
@@ -40,7 +41,7 @@ async function refuseDamaged(from: string, rpms: readonly string[]): Promise<voi
     if (fault !== undefined) faults.push(`${file}: ${fault}`);
   }
   if (faults.length > 0)
-    throw new TbuildError("usage", `${faults.length} of ${rpms.length} packages cannot be used`, {
+    throw new TbuildError("usage", `${faults.length} of ${amount(rpms.length, "package")} cannot be used`, {
       subject: from,
       lines: faults,
       hint: "Download them again, or take them out of the folder.",

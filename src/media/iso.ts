@@ -38,6 +38,9 @@ const mostOfFolder = 16 << 20;
 const mostOfText = 1 << 20;
 const mostLinks = 16;
 
+/** Offsets in a volume descriptor (ECMA-119, 8.4 and 8.5). Numbers are there in both byte orders, the little one first. */
+const field = { volumeId: 40, sectors: 80, escapes: 88, sectorBytes: 128, root: 156 } as const;
+
 /** Opens an image. Throws an `integrity` fault if it is not ISO 9660, or shorter than it states. */
 export async function openIso(file: string): Promise<Iso> {
   const unreadable = (error: NodeJS.ErrnoException) => {
@@ -61,8 +64,8 @@ export async function openIso(file: string): Promise<Iso> {
 async function opened(file: string, handle: FileHandle): Promise<Iso> {
   const read = (offset: number, bytes: number) => bytesAt(handle, offset, bytes);
   const { primary, second, bootRecord } = await descriptors(file, read);
-  const volumeId = primary.toString("latin1", 40, 72).replace(/[\0 ]+$/, "");
-  const bytes = primary.readUInt32LE(80) * sector;
+  const volumeId = primary.toString("latin1", field.volumeId, field.volumeId + 32).replace(/[\0 ]+$/, "");
+  const bytes = primary.readUInt32LE(field.sectors) * sector;
   const size = await sizeOf(handle);
   if (size < bytes)
     throw new TbuildError(
@@ -82,9 +85,9 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
     return read(extent.offset, extent.bytes);
   };
 
-  const rockRidge = rockRidgeOf(await folderData(extentOf(primary.subarray(156)), "the root"));
+  const rockRidge = rockRidgeOf(await folderData(extentOf(primary.subarray(field.root)), "the root"));
   const naming: Naming = { joliet: !rockRidge && second !== undefined, skip: rockRidge?.skip ?? 0 };
-  const rootExtent = extentOf((naming.joliet && second ? second : primary).subarray(156));
+  const rootExtent = extentOf((naming.joliet && second ? second : primary).subarray(field.root));
   const root: IsoEntry = { name: "", kind: "folder", extents: [rootExtent], bytes: rootExtent.bytes };
   // By location, because every path starts with a search of the root.
   const known = new Map<number, Promise<IsoEntry[]>>();
@@ -203,11 +206,12 @@ async function descriptors(
     const one = await read(number * sector, sector);
     if (one.length < sector || one.toString("latin1", 1, 6) !== "CD001" || one[0] === 255) break;
     if (one[0] === 1) found.primary ??= one;
-    if (one[0] === 2 && /^%\/[@CE]/.test(one.toString("latin1", 88, 91))) found.second ??= one;
+    if (one[0] === 2 && /^%\/[@CE]/.test(one.toString("latin1", field.escapes, field.escapes + 3)))
+      found.second ??= one;
     if (one[0] === 0) found.bootRecord ??= one;
   }
   const { primary } = found;
-  if (!primary || primary.readUInt16LE(128) !== sector)
+  if (!primary || primary.readUInt16LE(field.sectorBytes) !== sector)
     throw new TbuildError("integrity", "is not an ISO 9660 image", {
       subject: file,
       hint: whatItIs(await read(0, 512)),

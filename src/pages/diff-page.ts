@@ -1,4 +1,5 @@
 import { type Look, page, section, text } from "../html.ts";
+import { amount } from "../io/units.ts";
 import type { Difference } from "../store/compare/compare.ts";
 import { type Line, sectionsOf } from "../store/compare/difference-words.ts";
 import type { Proposal } from "../store/compare/proposal.ts";
@@ -29,7 +30,7 @@ ${looked ? "" : '<p class="note">One of the two has no record of its services, u
 
 function countOf(difference: Difference): string {
   const { packages, files, parameters } = difference;
-  const count = (n: number, what: string) => (n === 0 ? [] : [`${n} ${what}${n === 1 ? "" : "s"}`]);
+  const count = (n: number, what: string) => (n === 0 ? [] : [amount(n, what)]);
   const all = (list: {
     added: readonly unknown[];
     removed: readonly unknown[];

@@ -1,4 +1,5 @@
 import { page, section, text } from "../html.ts";
+import { amount } from "../io/units.ts";
 import { groupedBy } from "../store/grouped-by.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
 import { badges, size } from "./badges.ts";
@@ -9,7 +10,7 @@ export function listPage(templates: readonly CatalogEntry[], made: string): stri
   const byName = groupedBy(templates, ({ manifest }) => manifest.name);
   const names = [...byName.keys()].sort();
   const body = `<header><p class="crumb">tbuild</p><h1>Templates</h1>
-<p class="lead">${names.length} template${names.length === 1 ? "" : "s"}, ${templates.length} version${templates.length === 1 ? "" : "s"}, as of ${text(made.slice(0, 16).replace("T", " "))} UTC</p>
+<p class="lead">${amount(names.length, "template")}, ${amount(templates.length, "version")}, as of ${text(made.slice(0, 16).replace("T", " "))} UTC</p>
 ${templates.length > 5 ? '<input class="search" id="search" type="search" placeholder="Search name, release, channel, package…" aria-label="Search">' : ""}</header>
 ${names.map((name) => ofName([...(byName.get(name) ?? [])].reverse())).join("\n")}
 ${names.length === 0 ? section("Nothing has been published yet", '<p class="note">A build publishes a version: <code>tbuild recipe NAME</code>; so does <code>tbuild template import FILE</code>, of a template or an image from elsewhere. Then make these pages again.</p>') : ""}

@@ -1,4 +1,5 @@
 import { definitions, page, section, table, text } from "../html.ts";
+import { amount } from "../io/units.ts";
 import { bootSentence, firstBootSentence } from "../model/known.ts";
 import type { GuestRecord, Manifest } from "../model/manifest.ts";
 import { packageVersion } from "../model/rpm-version.ts";
@@ -68,7 +69,10 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["Release", `${release.name}, kernel ${kernel}`],
     ["Domain type", domainType],
     ["Boot", bootSentence(manifest)],
-    ["Machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics: ${machine.nics.join(", ")}`],
+    [
+      "Machine",
+      `${amount(machine.vcpus, "vcpu")}, ${machine.memoryMib} MiB, vnics: ${machine.nics.join(", ")}`,
+    ],
     [
       "Disks",
       disks.map((disk) => `${disk.name}: ${size(disk.bytes)}, ${size(disk.dataBytes)} of data`).join("; "),
@@ -124,7 +128,7 @@ function sealOf(manifest: Manifest): string {
       `<details><summary>${text(one.name)} <span class="count">${one.done.length}</span></summary><ul>${one.done.map((line) => `<li>${text(line)}</li>`).join("")}</ul></details>`,
   );
   const said = seal
-    ? `<p>${seal.armed ? "Armed: the next boot configures it." : "<b>Not armed.</b>"} Sealed ${text(seal.how)}; ${seal.audited.length} operations were proved on the finished image.${seal.skipped.length > 0 ? ` Left out: ${text(seal.skipped.join(", "))}.` : ""}</p>`
+    ? `<p>${seal.armed ? "Armed: the next boot configures it." : "<b>Not armed.</b>"} Sealed ${text(seal.how)}; ${amount(seal.audited.length, "operation was", "operations were")} proved on the finished image.${seal.skipped.length > 0 ? ` Left out: ${text(seal.skipped.join(", "))}.` : ""}</p>`
     : `<p class="quiet">${text(firstBootSentence(manifest))}</p>`;
   if (list.length === 0) return said;
   return `${said}<details><summary>What was done to it <span class="count">${list.length}</span></summary>${list.join("\n")}</details>`;

@@ -114,9 +114,18 @@ const fileSystemOf: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 /** A firewall or SELinux that one line sets up and another switches off. */
-function switchesAgainst({ services, firewall, ports = [], selinux, kernelArguments = [], release }: Lists) {
+function switchesAgainst({
+  services,
+  firewall,
+  ports = [],
+  selinux,
+  kernelArguments = [],
+  ntp = [],
+  release,
+}: Lists) {
   const found: Contradiction[] = [];
   const wall = release !== undefined && majorOf(release) <= 6 ? ["iptables", "ip6tables"] : ["firewalld"];
+  const clock = release !== undefined && majorOf(release) <= 6 ? "ntpd" : "chronyd";
   const plain = (name: string) => name.replace(/\.service$/, "");
   for (const [at, name] of (services?.enable ?? []).entries())
     if (firewall === false && wall.includes(plain(name)))
@@ -131,6 +140,13 @@ function switchesAgainst({ services, firewall, ports = [], selinux, kernelArgume
         path: ["services", "disable", at],
         text: `disables ${plain(name)}, which opens the ports`,
         against: ["ports", 0],
+      });
+  for (const [at, name] of (services?.disable ?? []).entries())
+    if (ntp.length > 0 && plain(name) === clock)
+      found.push({
+        path: ["services", "disable", at],
+        text: `disables ${plain(name)}, which asks the servers of ntp`,
+        against: ["ntp", 0],
       });
   for (const [at, word] of kernelArguments.entries())
     if (

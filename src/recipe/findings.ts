@@ -1,4 +1,5 @@
 import { TbuildError } from "../errors.ts";
+import { amount } from "../io/units.ts";
 import { type Place, placed } from "./located.ts";
 
 export { suggestion } from "./suggestion.ts";
@@ -17,7 +18,7 @@ export function refuse(subject: string, findings: readonly Finding[]): void {
   const sorted = [...findings].sort(
     (a, b) => a.at.file.localeCompare(b.at.file) || a.at.line - b.at.line || a.at.column - b.at.column,
   );
-  const count = sorted.length === 1 ? "1 fault" : `${sorted.length} faults`;
+  const count = amount(sorted.length, "fault");
   throw new TbuildError("usage", count, {
     subject,
     lines: sorted.map(

@@ -1,7 +1,8 @@
 import { majorOf, type Recipe } from "./recipe.ts";
 
-/** Whether login needs this service: sshd, and the release's network services. */
+/** Whether login needs this service: sshd, the release's network services, and from OL7 on dbus and logind. */
 export function neededService(name: string, release: Recipe["release"]): boolean {
   const network = majorOf(release) <= 6 ? "network" : majorOf(release) >= 8 ? "NetworkManager" : undefined;
-  return ["sshd", network].includes(name.replace(/\.service$/, ""));
+  const bus = majorOf(release) >= 7 ? ["dbus", "dbus-broker", "systemd-logind"] : [];
+  return ["sshd", network, ...bus].includes(name.replace(/\.(?:service|socket)$/, ""));
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { modeOf } from "../choices.ts";
 import { sealParts } from "../guest/seal/index.ts";
 import { namesIn } from "../io/durable.ts";
+import { amount } from "../io/units.ts";
 import { contradictions } from "./contradictions.ts";
 import { lastUpdate } from "./discs.ts";
 import { fileSystems } from "./file-systems.ts";
@@ -28,6 +29,8 @@ export const rules: readonly Rule[] = [
   update,
   paravirtual,
   conversions,
+  bundlesFit,
+  kernelArgumentsFit,
   firmware,
   layout,
   layoutParts,
@@ -169,6 +172,24 @@ function conversions(...[recipe, context]: Parameters<Rule>): void {
 
 const forXen: readonly string[] = ["ovm-tgz", "ova", "xl", "xva"];
 
+function bundlesFit(...[{ target, bundles }, { problem, standing }]: Parameters<Rule>): void {
+  for (const [i, format] of (bundles ?? []).entries())
+    if (target === "kvm" && forXen.includes(format))
+      problem(
+        ["bundles", i],
+        `${format} is for Xen, and the target is kvm; use one for KVM, such as qcow2${standing(["target"])}`,
+      );
+}
+
+/** tbuild finds the root by the layout; another one, or another init, would not boot. */
+function kernelArgumentsFit(...[{ kernelArguments }, { problem }]: Parameters<Rule>): void {
+  for (const [i, word] of (kernelArguments ?? []).entries()) {
+    const key = word.split("=")[0] ?? "";
+    if (["root", "init", "rdinit"].includes(key) && word.includes("="))
+      problem(["kernelArguments", i], `${word} would start another system than the one that is installed`);
+  }
+}
+
 function firmware(...[recipe, { problem }]: Parameters<Rule>): void {
   if (recipe.machine?.firmware !== "uefi") return;
   const path = ["machine", "firmware"];
@@ -205,7 +226,7 @@ function layout(...[recipe, { problem }]: Parameters<Rule>): void {
       `is larger than 2 TiB, but ${recipe.release} starts from an MBR disk only, which ends there; put the rest on \`disks\``,
     );
   if (count > 14 && start === undefined)
-    problem(["layout"], `has ${count} partitions; an MBR disk has room for 14`);
+    problem(["layout"], `has ${amount(count, "partition")}; an MBR disk has room for 14`);
   const need = layout.reduce((sum, part) => sum + part.size, start === undefined ? 0 : startMib[start]);
   if (need >= machine.disk) problem(["layout"], `needs ${need} MiB, and the disk has ${machine.disk} MiB`);
   // Boot loaders read plain partitions only.

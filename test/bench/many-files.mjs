@@ -28,6 +28,7 @@ const guest = {
 // Where they lie: in /tmp all of them are to be removed, elsewhere they are looked into.
 const layouts = {
   "one folder, to be removed": (number) => `tmp/file-${number}`,
+  "1000 a folder, to be removed": (number) => `tmp/${Math.floor(number / 1000)}/file-${number}`,
   "1000 a folder, to be searched": (number) => `opt/data/${Math.floor(number / 1000)}/file-${number}`,
 };
 

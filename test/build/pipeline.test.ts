@@ -124,7 +124,7 @@ describe("a pipeline", () => {
     expect(runs()).toEqual(["run one", "run two", "run three"]);
   });
 
-  it("goes back to an older result when the inputs are the old ones again", async () => {
+  it("reuses an older result when the inputs are as they were then", async () => {
     await runPipeline(line("a", "b", "c"), context());
     await runPipeline(line("a", "X", "c"), context());
     log = [];
@@ -258,7 +258,7 @@ describe("a pipeline", () => {
     expect(log.at(-1)).toBe("clean one");
   });
 
-  it("runs again when what a checkpoint speaks of is gone", async () => {
+  it("runs again if the result of a checkpoint is gone", async () => {
     const valid: Step<{ text?: string }, { text: string; file: string }> = {
       ...letter("one", "a"),
       valid: async (_context, gives) =>

@@ -64,7 +64,7 @@ function building(columns: number) {
 }
 
 describe.each([20, 40, 80, 120])("on a terminal of %i columns", (columns) => {
-  it("a build has five lines at the foot, however long it is looked at", () => {
+  it("a running build takes only a few lines, however long it runs", () => {
     const { screen } = building(columns);
     vi.advanceTimersByTime(10_000);
     expect(screen.shown.length).toBeLessThanOrEqual(6 + Math.floor(40 / columns));

@@ -228,7 +228,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     values[`${N}.bootproto.1`] = "static";
     await give("device.1", "eth1");
     await give("ipaddr.1", "10.0.0.7");
-    expect(await page.textContent("#lacking")).toBe("No messages yet: one value is wrong.");
+    expect(await page.textContent("#lacking")).toBe("No messages yet: 1 value is wrong.");
     expect(
       await page
         .locator(

@@ -167,7 +167,7 @@ export function deploymentContract(
       await expectIdle(changed);
     });
 
-    it("makes one machine anew when it is told to, with its disks", async () => {
+    it("recreates one machine on request, with its disks", async () => {
       const text = nodes({ disks: ["asm0", "asm1", "asm2", "asm3"] });
       const before = await plan(await bench.open(), text, options);
       const disksOf = async () =>

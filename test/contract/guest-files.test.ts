@@ -87,7 +87,7 @@ describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () =>
     expect(await readFile(elsewhere, "utf8")).toBe("mine");
   });
 
-  it("do not take the place of something of another kind", async () => {
+  it("do not replace something of another kind", async () => {
     const target = join(folder, "kinds");
     await mkdir(join(target, "passwd"), { recursive: true });
     await writeFile(join(target, "sysconfig"), "mine");

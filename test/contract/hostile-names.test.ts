@@ -71,7 +71,7 @@ describe.skipIf(lacking !== undefined)(`names of a guest${lacking ? ` — skippe
     expect(said).not.toMatch(/^ {2}done; sealed/m);
   });
 
-  it("are written to JSON so that each is found again", async () => {
+  it("are written to JSON so that each can be read back", async () => {
     const { stdout } = await tbuild("seal", "--check", "--json", image);
     const { leftovers, pending } = JSON.parse(stdout) as {
       leftovers: { found: { path: string }[] };

@@ -240,7 +240,7 @@ describe.skipIf(lacking !== undefined)(`an image file${skipped}`, () => {
     }
   });
 
-  it("that holds no guest, or only garbage, is said so", async () => {
+  it("without a guest, or with garbage only, is reported as such", async () => {
     const blank = join(folder, "blank.img");
     await emptyDisk(blank, 8);
     await expect(openImageFile(host, blank, { readOnly: true })).rejects.toMatchObject({ fault: "guest" });

@@ -111,7 +111,7 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
     120_000,
   );
 
-  it("by SIGKILL, a scrub of a qcow2: at whatever moment, it is as before or comes back by an undo", async () => {
+  it("by SIGKILL at any moment of a scrub of a qcow2: it is as before, or an undo restores it", async () => {
     const image = join(images, "disk.qcow2");
     const before = await sha256Of(image);
     for (const later of isSlow ? [100, 400, 700, 1000, 1300, 1600, 1900, 2500, 4000] : [400, 1200, 2500]) {

@@ -100,7 +100,7 @@ describe.skipIf(lacking !== undefined)(
         await expectWhole(xfs, before);
       });
 
-      it("repair ext over the network, without root there or any program", async () => {
+      it("repair ext over the network, without root or any program on that machine", async () => {
         const before = await sha256Of(ext);
         const { code, stdout } = await tbuild("repair", "--yes", `dom0:${ext}`);
         expect(code).toBe(0);
@@ -124,7 +124,7 @@ describe.skipIf(lacking !== undefined)(
         ]);
       });
 
-      it("refuse an image that is used there, by whatever", async () => {
+      it("refuse an image that any program there uses", async () => {
         const before = await sha256Of(ext);
         const loop = (await dom0.run(`losetup -f --show '${ext}'`)).stdout.trim();
         const attached = await tbuild("repair", "--yes", `dom0:${ext}`);

@@ -63,7 +63,7 @@ describe.skipIf(lacking)(
       expect(plan.stdout).toContain("stopped elsewhere, as you said");
     });
 
-    it("that runs there, or of which that is not known, is refused", async () => {
+    it("that runs there, or may run there, is refused", async () => {
       const folder = join(repository, "VirtualMachines/0004fb");
       expect((await tbuild(folder, "--plan")).stderr).toContain("--stopped");
       await dom0.run(`sleep 60 3<> ${repository}/VirtualDisks/a.img > /dev/null 2>&1 & echo started`);

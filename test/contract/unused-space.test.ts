@@ -173,7 +173,7 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
     expect(await sha256Of(image)).toBe(digest);
   });
 
-  it("is not cleared in a qcow2 with compressed clusters, which would keep it", async () => {
+  it("is not cleared in a qcow2 with compressed clusters, where the data would stay", async () => {
     const [image, raw] = [join(folder, "packed.qcow2"), await copyOf(mbrDisk, [58 * mib])];
     await host.run(["qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, image]);
     await expect(scrub(image)).rejects.toThrow("has compressed clusters");

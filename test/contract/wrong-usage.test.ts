@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { extDisk, ol6Guest } from "../guest-image.ts";
 
 const main = join(import.meta.dirname, "../../dist/bin/main.js");
 let folder: string;
@@ -13,6 +14,7 @@ beforeAll(async () => {
   await writeFile(join(folder, "empty.img"), "");
   await truncate(join(folder, "empty.img"), 10 << 20);
   await writeFile(join(folder, "bad.yaml"), "name: [\n");
+  await extDisk(join(folder, "ok.img"), ol6Guest);
   await mkdir(join(folder, "folder"));
   await symlink("nowhere", join(folder, "dangling"));
 });
@@ -151,21 +153,113 @@ const lines: readonly (readonly [string, number, RegExp])[] = [
   ["help nosuch", 2, /no such command or topic/],
   ["completion nosuch", 2, /Allowed choices are bash, zsh, fish/],
   ["--nosuch", 2, /unknown option '--nosuch'/],
+  ["cat", 2, /missing required argument 'image:path'\n.*tbuild cat --help/],
+  ["cat ok.img", 2, /names no path in the guest.*\nWrite IMAGE:\/PATH/],
+  ["cat ok.img:/nosuch", 4, /\/nosuch: no such file or folder in the guest/],
+  ["cat ok.img:/etc", 4, /\/etc: is a folder, not a file/],
+  ["cat nosuch.img:/etc/fstab", 2, /there is no image nosuch\.img/],
+  ["cat junk.img:/etc/fstab", 4, /contains no guest/],
+  ["cat ok.img:/etc/fstab --volume p9", 2, /has no volume p9\nAvailable: p1/],
+  ["cat ok.img:/etc/fstab --via nosuch", 2, /no such way into an image\nAvailable: direct/],
+  ["cat folder:/etc/fstab", 2, /there is no image folder/],
+  ["ls", 2, /missing required argument 'image:path'/],
+  ["ls nosuch.img", 2, /nosuch\.img: there is no such image\nName an image/],
+  ["ls junk.img", 4, /contains no guest/],
+  ["ls ok.img:/nosuch", 4, /no such file or folder in the guest/],
+  ["ls ok.img:/etc/fstab/x", 4, /no such file or folder in the guest/],
+  ["ls ok.img ok.img", 2, /too many arguments for 'ls'/],
+  ["cp", 2, /missing required argument 'source'/],
+  ["cp ok.img:/etc/fstab", 2, /a source and a target are needed\nFor example/],
+  ["cp ok.img:/nosuch .", 4, /no such file or folder in the guest/],
+  ["cp ok.img:/etc/fstab nosuch/deep/file", 3, /nosuch\/deep\/file: there is no such folder/],
+  ["cp nosuch ok.img:/etc/x", 2, /nosuch: there is no such file/],
+  ["cp a b", 2, /names no path in the guest.*\nWrite IMAGE:\/PATH/],
+  ["cp ok.img:/etc/fstab ok.img:/etc/x", 2, /not copied from one image to another\n.*tar-out/],
+  ["cp bad.yaml ok.img:/etc/x --owner nosuch:root", 2, /the guest has no user "nosuch"\nWrite USER:GROUP/],
+  ["cp bad.yaml ok.img:/etc/x --mode 99999", 2, /not an octal mode\nFor example/],
+  ["cp bad.yaml junk.img:/etc/x", 4, /contains no guest/],
+  ["cp folder ok.img:/etc/fstab --plan", 4, /\/etc\/fstab: is a file, not a folder/],
+  ["edit", 2, /missing required argument 'image:path'/],
+  ["edit ok.img", 2, /names no path in the guest/],
+  ["edit ok.img:/nosuch", 4, /no such file in the guest\n.*tbuild cp/],
+  ["edit ok.img:/etc", 4, /is a folder, not a file/],
+  ["edit ok.img:/etc/fstab", 2, /there is no terminal for an editor\nSet EDITOR/],
+  ["tar-out", 2, /missing required argument 'image:path'/],
+  ["tar-out ok.img:/nosuch", 4, /no such folder in the guest/],
+  ["tar-out ok.img:/etc/fstab", 4, /is not a folder\nCopy a file with `tbuild cp`/],
+  ["tar-out junk.img:/", 4, /contains no guest/],
+  ["tar-out ok.img:/etc nosuch/deep.tar", 3, /there is no such folder/],
+  ["tar-in", 2, /missing required argument 'archive'/],
+  ["tar-in nosuch.tar ok.img:/", 2, /nosuch\.tar: there is no such file/],
+  ["tar-in bad.yaml ok.img:/ --plan", 5, /is not a tar archive/],
+  ["tar-in folder ok.img:/", 3, /folder: is a folder/],
+  ["resize ok.img", 2, /required option '--size <size>' not specified/],
+  ["resize ok.img --size lots", 2, /not a size such as 500M or 200G/],
+  ["resize ok.img --size -5G", 2, /not a size such as 500M or 200G/],
+  ["resize ok.img --size 1M --plan", 2, /is not made smaller\nTo make a disk smaller/],
+  ["resize ok.img --size 999999T --plan", 2, /more than 1024T/],
+  ["resize junk.img --size 20G --plan", 2, /no file system that tbuild knows/],
+  ["resize nosuch.img --size 20G", 2, /there is no such file/],
+  ["discard", 2, /missing required argument 'image'/],
+  ["discard nosuch.img", 2, /there is no such file/],
+  ["discard junk.img", 6, /left as it is: has a file system that tbuild cannot read/],
+  ["discard folder", 2, /is a folder, not an image file\n.*tbuild scan/],
+  ["migrate", 2, /required option '--to <format>' not specified/],
+  ["migrate nosuch.cfg --to libvirt --plan", 2, /there is no such file/],
+  ["migrate junk.img --to libvirt --plan", 4, /neither a template nor a disk image\nSupported/],
+  ["migrate folder --to libvirt --plan", 2, /neither an \.ovf nor a vm\.cfg/],
+  ["migrate bad.yaml --to nosuch --plan", 2, /Allowed choices are libvirt/],
+  ["clone", 2, /required option '--name <machine>' not specified/],
+  ["clone nosuch --name vm1 --plan", 2, /no such template\n.*tbuild template list/],
+  ["clone nosuch --name bad_name! --plan", 2, /is not a name of lower-case letters/],
+  ["deploy", 2, /missing required argument 'file'/],
+  ["deploy nosuch.yaml", 2, /no such deployment file/],
+  ["deploy bad.yaml", 2, /not a YAML file\n {2}bad\.yaml:2:1/],
+  ["manager nosuch", 2, /too many arguments for 'manager'/],
+  ["manager trust", 2, /names no Oracle VM Manager\nAdd manager:/],
+  ["manager import nosuch.tgz", 2, /names no Oracle VM Manager\nAdd manager:/],
+  ["validate nosuch", 2, /nosuch: no such recipe; available: ol5-base/],
+  ["plan ol6-base --set from=nosuch.tgz", 2, /ol6-base: from: .*\/nosuch\.tgz: there is no such file/],
+  ["plan ol6-base --set from=OVM", 2, /"OVM" is not a template in the store .*or a file/],
+  ["plan ol6-base --set from=registry.example/x", 2, /a template in a registry \(registry\.example/],
+  ["plan ol6-base --set from=nosuch@stable", 2, /no such template\nBuild it first/],
+  ["plan ol6-base --set from=registry.invalid/x:1.0.0", 3, /registry\.invalid: cannot be reached/],
+  ["recipe ol6-base --until nosuch", 2, /there is no step "nosuch"\nIts steps: fetch-medium/],
+  ["recipe ol6-base --until", 2, /option '--until <step>' argument missing/],
+  ["df nosuch", 2, /too many arguments for 'df'/],
+  ["setup --nosuch", 2, /unknown option '--nosuch'/],
+  ["template import ok.img --as Bad", 2, /not a name, or name@1\.2\.3\nNames consist/],
+  ["template import ok.img --max-size lots", 2, /not a size such as/],
+  ["template import ok.img --domain-type XEN", 2, /Allowed choices are XEN_HVM/],
+  ["template tag nosuch", 2, /missing required argument 'tag'/],
+  ["template rollback nosuch stable", 2, /has no channel stable/],
+  ["template promote nosuch@1.0.0 nosuch", 2, /Allowed choices are candidate, stable/],
+  ["template sbom nosuch", 2, /no such template/],
+  ["template pull registry.invalid/x:1.0.0", 3, /cannot be reached[\s\S]*--plain-http/],
+  ["rehearse nosuch", 2, /unknown command 'nosuch'/],
+  ["rehearse medium --release ol9", 2, /Allowed choices are ol6, ol7/],
+  ["undo ok.img", 2, /nothing to undo\nUndo records/],
+  ["seal ok.img", 2, /no terminal to ask for confirmation\nPass --yes/],
+  ["convert ok.img", 2, /neither --to nor --check is given\nConvert: /],
+  ["twins ok.img", 4, /first boot is not armed[\s\S]*Seal it first/],
+  ["module new", 2, /missing required argument 'name'/],
+  ["module new Bad_Name!", 2, /needs a description\nFor example/],
+  ["module rpm nosuch", 2, /no such folder/],
+  ["media make ol6-base --as nosuch", 2, /Allowed choices are remaster/],
 ];
 
 describe("a wrong command line", () => {
   const ended = new Map<string, Promise<Ended>>();
   beforeAll(async () => {
-    // Two at a time: starting a program is most of the work.
-    const waiting = lines.map(([line]) => line);
-    const next = async () => {
-      for (let line = waiting.shift(); line !== undefined; line = waiting.shift()) {
+    // Two at a time: starting a program is most of the work. Those that may lock the one good image are in one row.
+    const row = async (wanted: (line: string) => boolean) => {
+      for (const [line] of lines.filter(([one]) => wanted(one))) {
         const one = tbuild(line);
         ended.set(line, one);
         await one;
       }
     };
-    await Promise.all([next(), next()]);
+    await Promise.all([row((line) => line.includes("ok.img")), row((line) => !line.includes("ok.img"))]);
   }, 300_000);
 
   it.each(lines)("tbuild %s ends with %i and says why", async (line, code, words) => {

@@ -79,7 +79,7 @@ describe("a deployment", () => {
     expect(world.started[3]).toBe("vm4");
   });
 
-  it("does not start what comes after a machine that failed, and says what to do", async () => {
+  it("does not start machines after one that failed, and says what to do", async () => {
     const text = one(`machines: [{ name: "vm[1-3]" }]\nstart: [[vm1, vm2], [vm3]]`);
     world.failing.add("vm1");
     const fault = await faultOf(deploy(memoryPlace(world), text, options));
@@ -133,8 +133,8 @@ describe("a deployment", () => {
         /^sample.yaml:3:1: shared: this place has no disks that several machines write to/,
       ),
       "sample.yaml:8:5: values: first-boot messages of this place do not reach tbuild's additions",
-      expect.stringMatching(/machines.0.nics: rac1 would have 1 vnics; here a machine has 0 at most/),
-      expect.stringMatching(/rac2 would have 1 vnics/),
+      expect.stringMatching(/machines.0.nics: rac1 would have 1 vnic; here a machine has 0 at most/),
+      expect.stringMatching(/rac2 would have 1 vnic/),
     ]);
     expect([...world.machines.keys(), ...world.disks.keys()]).toEqual([]);
   });

@@ -345,7 +345,7 @@ describe("a rehearsal of ol6-grid", () => {
     expect(code).toBe(0);
   });
 
-  it("says what a script of the recipe answered, and keeps the machine to look into", async () => {
+  it("shows the output of a recipe's script that failed, and keeps the machine for inspection", async () => {
     await writeFile(
       join(recipes, "recipes/ol6-broken.yaml"),
       'extends: ol6-grid\nname: ol6-broken\nversion: 1.0.0\nscripts: [{ name: breaks, run: "echo no such thing as luck >&2; exit 3" }]\n',

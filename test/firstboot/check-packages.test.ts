@@ -39,7 +39,7 @@ describe("the packages of a module", () => {
     ]);
   });
 
-  it("may come with a group, so then it is a warning", async () => {
+  it("may be part of a group, so it is only a warning", async () => {
     expect(await findings({ installed: ["@base"], hasGroups: true })).toEqual([
       expect.stringContaining(
         "7: warning: packages.1: the recipe does not install nfs-utils, unless one of its groups does",

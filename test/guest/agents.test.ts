@@ -18,7 +18,7 @@ const example = (pattern: string) => pattern.replaceAll("*", `x${pattern.split("
 
 // What a file has to hold to count as a secret.
 const secret =
-  'api_key: 0123456789abcdef0123456789abcdef\nlicense_key: 0123456789abcdef0123456789abcdef01234567\nComputerID\nPrivateKey = x\ntoken: x\ntoken = "x"\npassword = x\n_auth password\naccesskey=0123456789abcdef\nclient-key-data: x\n"auth": "x"\nhttps://a:b@c\nfingerprint=x\nPRIVATE KEY\nnode.session.auth.password = x\n: RSA key\n5b6e0b3c-1111-4000-8000-00000000abcd\nsystem_id = x\nbindpw x\nrocommunity x\npsk=x\nARRAY /dev/md0 UUID=x\n"P:x"\n<account-access-key>x\n';
+  'api_key: 0123456789abcdef0123456789abcdef\nlicense_key: 0123456789abcdef0123456789abcdef01234567\nComputerID\nPrivateKey = x\ntoken: x\ntoken = "x"\npassword = x\n_auth password\naccesskey=0123456789abcdef\nclient-key-data: x\n"auth": "x"\nhttps://a:b@c\nfingerprint=x\nPRIVATE KEY\nnode.session.auth.password = x\n: RSA key\n5b6e0b3c-1111-4000-8000-00000000abcd\nsystem_id = x\nbindpw x\nrocommunity x\npsk=x\nARRAY /dev/md0 UUID=x\n"P:x"\n<account-access-key>x\nring0_addr: x\nip_address = x\naddress x;\n"wwn": "iqn.x"\n';
 
 describe.each(agents.map((agent) => [agent.name, agent] as const))("%s", (_name, agent) => {
   const { resets = [], reports = [], madeBy } = agent;

@@ -72,7 +72,7 @@ describe("a guest's release", () => {
     });
   });
 
-  it("that two files tell differently is not guessed", async () => {
+  it("is not guessed when two files contradict each other", async () => {
     const tree = memoryTree({
       "/etc/redhat-release": "CentOS release 6.10 (Final)",
       "/etc/os-release": osRelease("centos", "7"),

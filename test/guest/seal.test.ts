@@ -121,7 +121,7 @@ describe("a sealed guest", () => {
     expect(sharedIdentity(after, after)).toEqual([]);
   });
 
-  it("keeps the paths that the recipe keeps, also below what goes", async () => {
+  it("keeps the paths that the recipe keeps, even in folders that are removed", async () => {
     const tree = guestWith(...all);
     const operations = sealOperations({
       keep: ["/root/.ssh/authorized_keys", "/var/log/audit"],

@@ -9,7 +9,7 @@ async function piecesAfter(places: readonly number[]) {
 }
 
 describe("what a draft changes", () => {
-  it("is one piece for neighbouring sectors, as of a log of which each sector is stamped", async () => {
+  it("is one piece for neighbouring sectors, such as those of a log", async () => {
     const sectors = Array.from({ length: 1000 }, (_, index) => 8192 + index * 512);
     expect(await piecesAfter(sectors)).toEqual([[8192, 999 * 512 + 32]]);
   });

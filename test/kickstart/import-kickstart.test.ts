@@ -239,7 +239,7 @@ part swap --size=900 --ondisk=sdb
     ]);
   });
 
-  it("says of an account that it leaves out only why, and keeps one without a group that it cannot hold", async () => {
+  it("says why it leaves out an account, and keeps an account without a group that it cannot express", async () => {
     const { recipe, left } = await around(
       "user --name=svc$\nuser --name=ann --uid=1500 --groups=dba(54322),oper\n",
       "ol6",
@@ -299,7 +299,7 @@ btrfs /home --subvol --name=home pool
     expect(await nics("network --device=br0 --bridgeslaves=em1 --ip=10.0.0.1 --bootproto=static")).toBe(1);
   });
 
-  it("tells every option that it had no word for, and no secret in doing so", async () => {
+  it("lists every option that it could not convert, without secrets", async () => {
     const { recipe, left } = await around(
       `timezone Europe/Rome --nontp
 keyboard --vckeymap=de --xlayouts='us','de' --switch='grp:x'

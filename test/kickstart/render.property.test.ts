@@ -327,7 +327,7 @@ const templates = Object.fromEntries(
   await Promise.all(releases.map(async (release) => [release, await kickstartTemplate(release)] as const)),
 );
 
-it("each of a thousand random recipes is refused with a reason, or has every value exactly where it belongs", async () => {
+it("a random recipe is refused with a reason, or every value is exactly where it belongs (a thousand of them)", async () => {
   const count = { refused: 0, rendered: 0 };
   const reached = new Set<string>();
   await fc.assert(
@@ -394,7 +394,7 @@ const whole = {
   domainType: "XEN_HVM_PV_DRIVERS",
   allowUnfit: true,
   seal: { how: "offline", skip: ["hostname"], keep: ["/root/kept"] },
-  bundles: ["ova"],
+  bundles: ["qcow2"],
   convert: [{ to: "hvm", bundles: ["qcow2"] }],
   trial: { clones: 1, messages: { key: "value" }, checks: [["true"]] },
   firstBoot: { detect: "mac" },

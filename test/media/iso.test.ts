@@ -86,7 +86,7 @@ describe("an ISO 9660 image", () => {
     expect(await reads("../../target")).toBe("hello\n");
   });
 
-  it("is read by its Joliet names where it has no others, as xorriso writes them", async () => {
+  it("is read by its Joliet names if it has no others, as xorriso writes them", async () => {
     const tree = mkdtempSync(join(folder, "tree-"));
     writeFileSync(join(tree, "a name of Joliet ü.text"), "hello\n");
     execFileSync("xorriso", [

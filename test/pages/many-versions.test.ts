@@ -98,7 +98,7 @@ describe("a catalog of 10 000 versions of one template", () => {
     expect(list.length + data.length).toBeLessThan(count * 1000);
   });
 
-  it("that each grew out of the one before is drawn, however long the line is", () => {
+  it("are drawn as one lineage, however long", () => {
     const line: CatalogEntry[] = [];
     for (let i = 0; i < count; i++) {
       const parent = line.at(-1)?.digest;

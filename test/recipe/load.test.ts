@@ -424,6 +424,9 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "kernelArguments: [selinux=0]\nselinux: enforcing",
       "selinux=0 switches off what selinux: enforcing asks for (",
     ],
+    ["target: kvm\nbundles: [ova]\ndomainType: XEN_HVM", "ova is for Xen, and the target is kvm"],
+    ["kernelArguments: [root=/dev/sda9]", "root=/dev/sda9 would start another system"],
+    ["services: { disable: [ntpd] }\nntp: [a.example]", "disables ntpd, which asks the servers of ntp ("],
     ["users: [{ name: root, uid: 1001, group: users, home: /home/a }]", "root exists in every guest"],
     ["disks: [{ size: 5G, fs: ext4, mount: /var }]", "/var is filled by the installer"],
   ])("says what is wrong with %s", async (line, told) => {
@@ -479,7 +482,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     ).toEqual([expect.stringMatching(/second stream of nodejs, beside 18 \(wrong\.yaml:5\)$/)]);
   });
 
-  it("names both lines of a contradiction, in whatever file they are", async () => {
+  it("names both lines of a contradiction, whichever files they are in", async () => {
     await load(whole);
     const { lines } = await faultsOf(
       "extends: small\nname: wrong\npackages:\n  base:\n    - tmux\n  exclude:\n    - tmux\n  remove: [ovmd]\n",
@@ -491,7 +494,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     ]);
   });
 
-  it("with patterns of many stars is compared at once", async () => {
+  it("with patterns of many stars is compared in milliseconds", async () => {
     await load(whole);
     const names = Array.from({ length: 300 }, (_, index) => `${"a".repeat(100)}${index}`);
     const started = performance.now();
@@ -540,7 +543,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     await expect(loadRecipe(folders, "small", rules)).rejects.toThrow(/extends itself/);
   });
 
-  it("grows over several levels, and turns growing and replacing round where it says so", async () => {
+  it("works over several levels, and `append` and `replace` override the default", async () => {
     await load(
       whole.replace("domainType", "packages: { base: [ksh, vim], install: [a] }\nnics: [public]\ndomainType"),
     );
@@ -594,7 +597,7 @@ nics: [storage]
     expect(again.recipe).toEqual(loaded.recipe);
   });
 
-  it("says of a bad value from outside where it came from", async () => {
+  it("names the source of a bad value that came from outside the recipe", async () => {
     await load(whole);
     const refused = await loadRecipe(folder, "small", rules, [
       set("machine.memroy=1G"),
@@ -681,7 +684,7 @@ nics: [storage]
     await load(`${five}packages: { base: [kernel-xen] }\n`);
   });
 
-  it("extends a recipe by the name of its file too, and says where one is named that is not there", async () => {
+  it("extends a recipe by file name, too, and names the line that refers to a missing one", async () => {
     await load(whole);
     expect((await load("extends: small.yaml\nname: grown\n", "grown")).recipe.name).toBe("grown");
     expect((await faults("extends: smal\nname: grown\n")).message).toMatch(

@@ -26,7 +26,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const entry = (ref: string) => finder(store, records).find(ref);
 
 describe("a channel", () => {
-  it("leads where it was promoted to, and records what it leads to", async () => {
+  it("points at the version it was promoted to, and records that", async () => {
     expect(await promote(records, await entry("ol6-sample@1.0.0"), "stable")).toEqual({
       channel: "stable",
       to: "1.0.0",
@@ -113,7 +113,7 @@ describe("a name without a version", () => {
 });
 
 describe("a tag", () => {
-  it("is a name of a version, and no channel and no number", async () => {
+  it("is a name that is neither a channel nor a version number", async () => {
     await tag(records, await entry("ol6-sample@1.0.1"), "audited-2026");
     expect((await entry("ol6-sample@audited-2026")).manifest.version).toBe("1.0.1");
     for (const name of ["stable", "1.0.0", "../x", "", "Ä"])

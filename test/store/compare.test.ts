@@ -116,7 +116,7 @@ describe("the difference of two templates", () => {
     ]);
   });
 
-  it("shows the lines of a file that changed, and whose doing a change is", () => {
+  it("shows the changed lines of a file, and what caused the change", () => {
     const difference = inside({
       files: [
         file("/etc/ntp.conf", "server a\nserver c\n", { mode: "600" }),

@@ -128,7 +128,7 @@ describe("the catalog", () => {
     expect(newest && previousOf(catalog, newest)?.manifest.version).toBe("1.9.0");
   });
 
-  it("knows what is only recorded, follows the lineage, and tells two of the same number apart", async () => {
+  it("knows versions that are only recorded, follows the lineage, and distinguishes two versions with one number", async () => {
     const master = version("1.0.0", { kind: "master" });
     const child = version("1.0.0", { parent: manifestDigest(master) });
     await records.put(master);
@@ -163,7 +163,7 @@ describeWith(["ssh-keygen"], "a signed manifest", () => {
     await records.put(version("1.0.0"));
   });
 
-  it("is by a stranger until allowed_signers knows the key", async () => {
+  it("is a stranger's until allowed_signers contains the key", async () => {
     expect(await records.signature(version("1.0.0"))).toMatchObject({
       state: "stranger",
       key: expect.stringMatching(/^SHA256:/),

@@ -124,7 +124,7 @@ describe("a registry that wants a login", () => {
     expect(server.asked.every(({ headers }) => headers.authorization === undefined)).toBe(true);
   });
 
-  it("that forbids something to who is logged in names them", async () => {
+  it("that forbids something to a logged-in user names the user", async () => {
     await using server = await faultServer((request, response) =>
       request.headers.authorization
         ? response.writeHead(403).end()

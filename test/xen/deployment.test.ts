@@ -127,7 +127,7 @@ describe("a deployment on a Xen host", () => {
     expect(isIdle((await plan(await open(), nodes(), options)).plan)).toBe(true);
   });
 
-  it("has machines that go on by themselves after a reboot", async () => {
+  it("has machines that continue by themselves after a reboot", async () => {
     const domain = async () => (await xenHost.run("xl domid node2")).stdout.trim();
     const before = await domain();
     await xenHost.run("xl reboot node2");

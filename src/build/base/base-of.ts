@@ -1,3 +1,4 @@
+import { TbuildError } from "../../errors.ts";
 import { type Origin, originOf } from "../../recipe/from.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import type { Workshop } from "../workshop.ts";
@@ -21,7 +22,10 @@ export async function baseOf(
   const { from } = recipe;
   if (from === undefined) return undefined;
   const refusal = refusalOf(recipe, from);
-  const found = await kinds[originOf(from)](workshop, { from, folder, rehearse }, refusal);
+  const found = await kinds[originOf(from)](workshop, { from, folder, rehearse }, refusal).catch((error) => {
+    if (!(error instanceof TbuildError) || error.subject?.startsWith(`${recipe.name}: `)) throw error;
+    throw error.within(`${recipe.name}: from`);
+  });
   if (found.manifest) refuseUnfit(found.manifest, recipe, rehearse, refusal);
   return {
     ...found,

@@ -1,4 +1,5 @@
 import { TbuildError } from "../../errors.ts";
+import { amount } from "../../io/units.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import type { Refusal } from "./base.ts";
@@ -33,7 +34,7 @@ export function refuseUnfit(manifest: Manifest, recipe: Recipe, rehearse: boolea
     );
   if (disks.length !== 1)
     throw refusal(
-      `has ${disks.length} disks`,
+      `has ${amount(disks.length, "disk")}`,
       "A recipe starts from a template with one disk; it may have `disks` of its own.",
     );
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { definitions, list, page, section, table, text } from "../../html.ts";
-import { clock } from "../../io/units.ts";
+import { amount, clock } from "../../io/units.ts";
 import { writeFile } from "../../io/write-file.ts";
 import { bootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
@@ -60,7 +60,7 @@ export function failureReport(id: string, { error, lines, step }: Failure, run: 
 ${section(step === undefined ? "What happened" : `What happened in ${step}`, `<pre>${text(lines.join("\n"))}</pre>${last ? `<p class="note">The console before it failed:</p>${gallery([last])}` : ""}`)}
 ${section("What ran", timeline(run.record, {}))}
 ${section("Console pictures", gallery(picturesOf(run.record)))}
-${section("Log", `${wholeLog}<details open><summary>The last ${run.log.length} lines</summary><pre>${text(run.log.join("\n"))}</pre></details>`)}
+${section("Log", `${wholeLog}<details open><summary>The last ${amount(run.log.length, "line")}</summary><pre>${text(run.log.join("\n"))}</pre></details>`)}
 `,
     style,
   );
@@ -82,7 +82,7 @@ ${section("First-boot parameters", parameters(manifest))}
 ${section("Sealed and converted", operations(manifest))}
 ${section("Console pictures", gallery(picturesOf(run.record)))}
 ${section(`Packages (${manifest.packages.length})`, packages(manifest))}
-${section("Log", `${wholeLog}<details><summary>The last ${run.log.length} lines</summary><pre>${text(run.log.join("\n"))}</pre></details>`)}
+${section("Log", `${wholeLog}<details><summary>The last ${amount(run.log.length, "line")}</summary><pre>${text(run.log.join("\n"))}</pre></details>`)}
 `,
     style,
   );
@@ -101,7 +101,7 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["Boot", bootSentence(manifest)],
     [
       "Machine",
-      `${manifest.machine.vcpus} vcpus, ${manifest.machine.memoryMib} MiB, vnics: ${manifest.machine.nics.join(", ")}`,
+      `${amount(manifest.machine.vcpus, "vcpu")}, ${manifest.machine.memoryMib} MiB, vnics: ${manifest.machine.nics.join(", ")}`,
     ],
     ["Disks", disks.join("; ")],
     ["Made", `${manifest.made.slice(0, 16).replace("T", " ")} UTC by tbuild ${manifest.tbuild}`],

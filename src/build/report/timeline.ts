@@ -1,5 +1,5 @@
 import { text } from "../../html.ts";
-import { clock } from "../../io/units.ts";
+import { amount, clock } from "../../io/units.ts";
 import type { BuildRecord, Phase, StepRecord } from "./record.ts";
 
 /**
@@ -29,7 +29,7 @@ function inside(step: StepRecord): string {
   const lines =
     step.console.length === 0
       ? ""
-      : `<details><summary>Console, the last ${step.console.length} lines</summary><pre>${text(step.console.join("\n"))}</pre></details>`;
+      : `<details><summary>Console, the last ${amount(step.console.length, "line")}</summary><pre>${text(step.console.join("\n"))}</pre></details>`;
   if (step.state === "kept") return '<p class="note">Kept from an earlier run.</p>';
   const phases = step.phases.map(
     (phase) =>

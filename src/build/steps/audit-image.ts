@@ -13,6 +13,7 @@ import type { Host } from "../../host/host.ts";
 import type { Volume } from "../../image/access.ts";
 import { swapStates } from "../../image/change/swap.ts";
 import { readImageFile } from "../../image/file/image-file.ts";
+import { amount } from "../../io/units.ts";
 import { bootSentence } from "../../model/known.ts";
 import type { FitnessRecord, GuestRecord } from "../../model/manifest.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
@@ -56,7 +57,7 @@ export function auditImage(
       if (pending.length > 0)
         throw new TbuildError(
           "integrity",
-          `the sealed image is not clean: ${pending.length} changes are pending`,
+          `the sealed image is not clean: ${amount(pending.length, "pending change")}`,
           {
             lines: pending.slice(0, 40),
             hint: "This is a bug in an operation: it reported success, but the image is not clean.",

@@ -1,6 +1,7 @@
 import type { GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import { sharedIdentity } from "../../guest/identity.ts";
+import { amount } from "../../io/units.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import type { Step, StepContext } from "../step.ts";
 import { compareClones, discardClones, tryClones } from "../trial.ts";
@@ -23,7 +24,7 @@ export function bootTrial(recipe: Recipe, mode: GuestMode): Step<SealedImage & P
     name: "boot-trial",
     module: import.meta.url,
     describe: () =>
-      `boot ${clones} clones, configure them by ${detect === "mac" ? "a disc" : "messages"}, reboot them`,
+      `boot ${amount(clones, "clone")}, configure ${clones === 1 ? "it" : "them"} by ${detect === "mac" ? "a disc" : "messages"}, and reboot`,
     inputs: () => ({
       clones: String(clones),
       messages: JSON.stringify(messages),
@@ -44,7 +45,7 @@ export function bootTrial(recipe: Recipe, mode: GuestMode): Step<SealedImage & P
         throw new TbuildError("integrity", "two clones of the template share identities", { lines: shared });
       const seen = tried.flatMap((clone) => clone.seen);
       if (clones < 2) return { trial: seen };
-      seen.push(`${clones} clones share no hostname, address, host key, machine id or MAC`);
+      seen.push(`${amount(clones, "clone")} share no hostname, address, host key, machine id or MAC`);
       return { trial: [...seen, ...(await comparedDisks(context))] };
     },
     cleanup: (context) => discardClones(context, clones),

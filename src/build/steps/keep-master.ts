@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { amount } from "../../io/units.ts";
 import type { Digest } from "../../model/digest.ts";
 import type { StoredDisk } from "../../model/disk.ts";
 import type { Manifest } from "../../model/manifest.ts";
@@ -28,7 +29,7 @@ export function keepMaster(
     inputs: () => ({
       name: recipe.name,
       version: recipe.version,
-      machine: `${recipe.machine.vcpus} vcpus, ${recipe.machine.memory} MiB`,
+      machine: `${amount(recipe.machine.vcpus, "vcpu")}, ${recipe.machine.memory} MiB`,
       nics: recipe.nics.join(" "),
       ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" }),
     }),

@@ -6,6 +6,7 @@ import type { PackagedFiles } from "../../guest/portrait.ts";
 import { readRelease } from "../../guest/release.ts";
 import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
+import { amount } from "../../io/units.ts";
 import type { PackageRecord } from "../../model/manifest.ts";
 import { makeFurtherDisks } from "../../provision/further-disks.ts";
 import { installedPackages, packagedFiles, repositoriesOf } from "../../provision/installed.ts";
@@ -113,7 +114,7 @@ function broughtIn(recipe: Recipe): string {
   const some = Object.entries(counts).filter(([, { length }]) => length > 0);
   const listed = [
     ...(installedAdditions(recipe) ? ["the additions"] : []),
-    ...some.map(([what, { length }]) => `${length} ${what}${length === 1 ? "" : "s"}`),
+    ...some.map(([what, { length }]) => amount(length, what)),
   ];
   return listed.length === 0 ? "nothing" : listed.join(", ");
 }

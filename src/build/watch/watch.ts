@@ -1,5 +1,6 @@
 import { Interrupted, TbuildError } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
+import { amount } from "../../io/units.ts";
 import { failures, progress } from "./patterns.ts";
 
 export interface WatchOptions {
@@ -65,7 +66,7 @@ export async function watchInstaller(lines: AsyncIterable<string>, options: Watc
 function duration(ms: number): string {
   const [count, unit] =
     ms < 60_000 ? [Math.max(1, Math.round(ms / 1000)), "second"] : [Math.round(ms / 60_000), "minute"];
-  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+  return amount(count, unit);
 }
 
 /** The result in a line, if it is the kickstart's result line. */

@@ -59,6 +59,16 @@ export function sectionNotes(
   ];
 }
 
+/** A note on Secure Boot, which no description that tbuild writes has. */
+export function secureBootNote(hardware: Element | undefined): string[] {
+  const configs = [...children(hardware, "Config"), ...children(hardware, "ExtraConfig")];
+  const isSecure = configs.some(
+    ({ attributes }) =>
+      /secure_?boot/i.test(attributes.get("key") ?? "") && attributes.get("value")?.toLowerCase() === "true",
+  );
+  return isSecure ? ["its Secure Boot is left out"] : [];
+}
+
 /** UEFI, where VMware's, VirtualBox's or oVirt's extensions say so. */
 export function firmwareOf(machine: Element, hardware: Element | undefined): "uefi" | undefined {
   const configs = [...children(hardware, "Config"), ...children(hardware, "ExtraConfig")];

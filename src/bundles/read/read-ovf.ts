@@ -1,9 +1,10 @@
 import { TbuildError } from "../../errors.ts";
 import { children, childText, type Element, readXml } from "../../io/read-xml.ts";
+import { amount } from "../../io/units.ts";
 import type { Parameter } from "../../model/manifest.ts";
 import { rootPasswordKey } from "../../model/root-password.ts";
 import type { Described } from "./contents.ts";
-import { disksInOrder, firmwareOf, nicNotes, sectionNotes } from "./ovf-devices.ts";
+import { disksInOrder, firmwareOf, nicNotes, sectionNotes, secureBootNote } from "./ovf-devices.ts";
 import { unreadParts } from "./ovf-required.ts";
 import { memoryOf, unitBytes, vcpusOf, wholeNumber } from "./ovf-units.ts";
 import { shown } from "./tar-entries.ts";
@@ -44,10 +45,14 @@ export function readOvf(what: string, text: string): Ovf {
   const [machine] = machines;
   if (!machine) throw refuse("describes no machine");
   if (machines.length > 1)
-    throw new TbuildError("usage", `describes ${machines.length} machines; a template is one machine`, {
-      subject: what,
-      lines: machines.map((one) => shown(one.attributes.get("id") ?? "")),
-    });
+    throw new TbuildError(
+      "usage",
+      `describes ${amount(machines.length, "machine")}; a template is one machine`,
+      {
+        subject: what,
+        lines: machines.map((one) => shown(one.attributes.get("id") ?? "")),
+      },
+    );
   const hardware = sections(machine, "VirtualHardwareSection")[0];
   const products = sections(machine, "ProductSection");
   const configurations = configurationsOf(envelope);
@@ -69,6 +74,11 @@ export function readOvf(what: string, text: string): Ovf {
     notes: [
       ...unreadParts(envelope, items),
       ...[vcpus.note, memory.note].filter((note) => note !== undefined),
+      ...(sections(machine, "VirtualHardwareSection").length > 1
+        ? ["it has several hardware sections; the first was taken"]
+        : []),
+      ...capacityNotes(envelope),
+      ...secureBootNote(hardware),
       ...nicNotes(items),
       ...sectionNotes(
         [envelope, machine].flatMap((one) => sections(one, "EulaSection")),
@@ -196,6 +206,19 @@ function disksOf(
       ...(chunkBytes !== undefined && { chunkBytes }),
       ...(capacity !== undefined && { capacity }),
     };
+  });
+}
+
+/** Notes on sizes that are not understood. */
+function capacityNotes(envelope: Element): string[] {
+  const described = sections(envelope, "DiskSection").flatMap((one) => children(one, "Disk"));
+  return described.flatMap((disk) => {
+    const said = disk.attributes.get("capacity");
+    if (said === undefined || said === "" || capacityOf(disk) !== undefined) return [];
+    const unit = disk.attributes.get("capacityAllocationUnits");
+    return [
+      `the capacity of a disk is not understood: ${shown(said)}${unit === undefined ? "" : ` in units of ${shown(unit)}`}`,
+    ];
   });
 }
 

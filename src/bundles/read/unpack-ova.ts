@@ -3,6 +3,7 @@ import { basename, join, posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { xmlText } from "../../io/read-xml.ts";
+import { amount } from "../../io/units.ts";
 import { fileSource } from "./byte-source.ts";
 import { type Checksum, checkSum, readChecksums } from "./checksums.ts";
 import { type Contents, diskName, type UnpackedDisk } from "./contents.ts";
@@ -181,7 +182,9 @@ async function fileOf(
   const last = pieces.at(-1);
   if (!last) throw new TbuildError("integrity", "listed in the OVF, but missing", { subject: shown(href) });
   if (pieces.length > 1)
-    files.notes.push(`${shown(href)} is not there; the newest of its ${pieces.length} snapshots was taken`);
+    files.notes.push(
+      `${shown(href)} is not there; the newest of its ${amount(pieces.length, "snapshot")} was taken`,
+    );
   return last;
 }
 

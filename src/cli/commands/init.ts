@@ -2,6 +2,7 @@ import { relative, resolve } from "node:path";
 import type { Command } from "commander";
 import { makeRecipeRepo } from "../../build/recipe-repo.ts";
 import { localHost } from "../../host/local.ts";
+import { amount } from "../../io/units.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const folder = resolve(String(args[0] ?? "."));
@@ -13,7 +14,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const there = relative(process.cwd(), folder);
   process.stdout.write(
     [
-      `${folder}: created a recipe repo with ${files.length} files, staged but not committed`,
+      `${folder}: created a recipe repo with ${amount(files.length, "file")}, staged but not committed`,
       "",
       ...(there === "" ? [] : [`  cd ${there}`]),
       "  git commit -m 'Start of our recipes'",

@@ -9,6 +9,7 @@ import { Survey } from "../../guest/survey.ts";
 import { localHost } from "../../host/local.ts";
 import { type ImageFacts, imageFacts, type OpenedImage, openImageFile } from "../../image/open.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
+import { amount } from "../../io/units.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { viaOption } from "../via.ts";
@@ -121,7 +122,7 @@ function diskRows({
         size(bytes),
         ...(label === undefined ? [] : [`label ${label}`]),
         ...(uuid === undefined ? [] : [uuid]),
-        ...(pieces ? [`in ${pieces.length} pieces`] : []),
+        ...(pieces ? [`in ${amount(pieces.length, "piece")}`] : []),
         ...(membersOf(name).length > 0 ? [`a mirror (MD RAID1) of ${membersOf(name).join(" and ")}`] : []),
         ...(isDirty ? ["not cleanly unmounted"] : []),
       ].join(", "),
@@ -184,7 +185,7 @@ function identityRows(identity: Identity): string[][] {
   const rows = (Object.keys(identityWords) as (keyof Identity)[]).flatMap((key) =>
     [identity[key] ?? []].flat().map((value) => [`  ${identityWords[key]}`, value]),
   );
-  return rows.length === 0 ? [["identity", "none"]] : [["identity", `${rows.length} marks`], ...rows];
+  return rows.length === 0 ? [["identity", "none"]] : [["identity", amount(rows.length, "mark")], ...rows];
 }
 
 function packageLines({ packages = [] }: Inspection): string[] {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { kickstartOf } from "../../build/recipe-kickstart.ts";
 import { exitCodes } from "../../errors.ts";
+import { amount } from "../../io/units.ts";
 import { placed } from "../../recipe/located.ts";
 import { openSite } from "../open-site.ts";
 
@@ -11,7 +12,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   else if (!check) process.stdout.write(text);
   else if (faults.length === 0)
     process.stdout.write(
-      `${args[0]}: ${text.trimEnd().split("\n").length} lines, ${release} accepts all of them\n`,
+      `${args[0]}: ${amount(text.trimEnd().split("\n").length, "line")}, ${release} accepts all of them\n`,
     );
   else
     for (const fault of faults)

@@ -5,6 +5,7 @@ import { adoptModule } from "../../firstboot/adopt.ts";
 import { moduleYaml } from "../../firstboot/module.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { makeFolders } from "../../io/folders.ts";
+import { amount } from "../../io/units.ts";
 import { writeFile } from "../../io/write-file.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -29,6 +30,6 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   await chmod(into, 0o755);
   await rename(part, join(folder, moduleYaml));
   process.stdout.write(
-    `${relative(process.cwd(), join(folder, moduleYaml))}: ${yaml.parameters.length} parameters; the script is now ${relative(process.cwd(), into)}\n`,
+    `${relative(process.cwd(), join(folder, moduleYaml))}: ${amount(yaml.parameters.length, "parameter")}; the script is now ${relative(process.cwd(), into)}\n`,
   );
 }

@@ -1,6 +1,7 @@
 import { relative, resolve } from "node:path";
 import type { Command } from "commander";
 import { checkModules, findingLine } from "../../firstboot/check/index.ts";
+import { amount } from "../../io/units.ts";
 import { moduleFoldersOf, releasesOf } from "../module-folders.ts";
 import { coloursFor } from "../words.ts";
 
@@ -36,7 +37,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 }
 
 function count(number: number, word: string): string[] {
-  return number === 0 ? [] : [`${number} ${word}${number === 1 ? "" : "s"}`];
+  return number === 0 ? [] : [amount(number, word)];
 }
 
 function shown(file: string): string {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { checkModules } from "../../firstboot/check/index.ts";
+import { amount } from "../../io/units.ts";
 import { moduleFoldersOf, releasesOf } from "../module-folders.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -17,8 +18,10 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     return [
       name,
       targets.join(" "),
-      `${keys.length} parameter${keys.length === 1 ? "" : "s"}`,
-      errors.length > 0 ? colours.red(`${errors.length} errors: tbuild module check`) : runsOn.join(" "),
+      amount(keys.length, "parameter"),
+      errors.length > 0
+        ? colours.red(`${amount(errors.length, "error")}: tbuild module check`)
+        : runsOn.join(" "),
     ];
   });
   process.stdout.write(`${table(rows)}\n`);

@@ -12,6 +12,7 @@ import { checkValues, parameterOf } from "../../firstboot/values.ts";
 import { localHost } from "../../host/local.ts";
 import { openImageFile } from "../../image/open.ts";
 import { jsonText, shown } from "../../io/escape.ts";
+import { amount } from "../../io/units.ts";
 import type { Parameter } from "../../model/manifest.ts";
 import type { Located } from "../../recipe/located.ts";
 import { interruptible } from "../interrupt.ts";
@@ -158,7 +159,7 @@ function lines({ module, target, python, runs, afterBoot, failed, changes, again
     failed ??
     (again?.length === 0
       ? "the second run changed nothing"
-      : `the second run changed ${count(again?.length ?? 0, "thing")}`);
+      : `the second run changed ${amount(again?.length ?? 0, "thing")}`);
   const left = runs.at(-1)?.left ?? [];
   const bad = failed !== undefined || again?.length !== 0;
   return [
@@ -168,7 +169,7 @@ function lines({ module, target, python, runs, afterBoot, failed, changes, again
       ? section(`After the boot (${afterBoot.seconds} s), it said:`, afterBoot.said.map(shown))
       : []),
     ...section(
-      changes.length === 0 ? "It changed nothing." : `It changed ${count(changes.length, "thing")}:`,
+      changes.length === 0 ? "It changed nothing." : `It changed ${amount(changes.length, "thing")}:`,
       changeLines(changes),
     ),
     ...section("Still running at the end, and killed:", left.map(shown)),
@@ -196,11 +197,7 @@ function changeLines(changes: readonly Change[]): string[] {
     return [
       `${marks[how]} ${shown(path)}${about.length > 0 ? ` (${about.map(shown).join(", ")})` : ""}`,
       ...text.slice(0, mostLines).map((line) => `    ${shown(line)}`),
-      ...(cut > 0 ? [`    … ${count(cut, "more line")}`] : []),
+      ...(cut > 0 ? [`    … ${amount(cut, "more line")}`] : []),
     ];
   });
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }

@@ -6,6 +6,7 @@ import type { BuildRequest } from "../../build/request.ts";
 import { recipeFolders, type Workshop } from "../../build/workshop.ts";
 import { Interrupted, TbuildError, together } from "../../errors.ts";
 import { eachInParallel } from "../../io/parallel.ts";
+import { amount } from "../../io/units.ts";
 import { recipeNames } from "../../recipe/load.ts";
 import { type Finder, finder } from "../../store/records/finder.ts";
 import { interruptible } from "../interrupt.ts";
@@ -136,7 +137,7 @@ async function report(outcomes: readonly Outcome[], options: Options, find: Find
   const interrupted = failed.find((error) => error instanceof Interrupted);
   if (interrupted) throw interrupted;
   if (failed.length === 0) return;
-  throw together(failed, `${failed.length} of ${outcomes.length} builds failed`);
+  throw together(failed, `${failed.length} of ${amount(outcomes.length, "build")} failed`);
 }
 
 async function wantedNames(

@@ -6,6 +6,7 @@ import { type Fitness, fitnessWords } from "../../guest/fitness/fitness.ts";
 import { type Kind, type Scanned, scanFolder } from "../../guest/scan.ts";
 import { localHost } from "../../host/local.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
+import { amount } from "../../io/units.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { showInventory } from "../inventory.ts";
 import { type FarFlags, withImage } from "../named-image.ts";
@@ -85,7 +86,7 @@ function lines(found: readonly Scanned[]): string[] {
     if (kind === "armed template") return colours.green(line);
     return wanting.includes(kind) ? colours.yellow(line) : line;
   });
-  return [...text, "", `${found.length} ${found.length === 1 ? "image" : "images"} (${summary})`];
+  return [...text, "", `${amount(found.length, "image")} (${summary})`];
 }
 
 /** The verdict, and its target. */

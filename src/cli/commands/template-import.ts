@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { importTemplate } from "../../build/import-template.ts";
 import { TbuildError } from "../../errors.ts";
+import { amount } from "../../io/units.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { importTemplate as importExport, isExport } from "../../store/exchange/export-file.ts";
 import { interruptible } from "../interrupt.ts";
@@ -46,7 +47,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const bytes = manifest.disks.reduce((sum, disk) => sum + disk.dataBytes, 0);
   process.stdout.write(
     `${manifest.name}@${manifest.version}  ${isNew ? "imported" : "was there already"}: ${manifest.release.name}, ` +
-      `${manifest.disks.length} disk${manifest.disks.length === 1 ? "" : "s"}, ${size(bytes)} of data\n`,
+      `${amount(manifest.disks.length, "disk")}, ${size(bytes)} of data\n`,
   );
 }
 

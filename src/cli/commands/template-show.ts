@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { exitCodes } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
+import { amount } from "../../io/units.ts";
 import { bootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { manifestText } from "../../model/manifest.ts";
@@ -66,7 +67,7 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["boot", bootSentence(manifest)],
     [
       "machine",
-      `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}${machine.firmware === "uefi" ? ", started by UEFI" : ""}`,
+      `${amount(machine.vcpus, "vcpu")}, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}${machine.firmware === "uefi" ? ", started by UEFI" : ""}`,
     ],
     ["packages", String(packages.length)],
     ...listed("parameters", contract.map(parameterWords)),
@@ -80,11 +81,11 @@ function factsOf(manifest: Manifest): [string, string][] {
       ? ([
           [
             "sealed",
-            `${seal.how}, ${seal.armed ? "armed" : "NOT armed"}, ${seal.audited.length} operations verified${seal.skipped.length > 0 ? `, without ${seal.skipped.join(", ")}` : ""}`,
+            `${seal.how}, ${seal.armed ? "armed" : "NOT armed"}, ${amount(seal.audited.length, "operation")} verified${seal.skipped.length > 0 ? `, without ${seal.skipped.join(", ")}` : ""}`,
           ],
         ] satisfies [string, string][])
       : []),
-    ["boot trial", trial.length === 0 ? "none" : `${trial.length} checks passed`],
+    ["boot trial", trial.length === 0 ? "none" : `${amount(trial.length, "check")} passed`],
     ...disks.map((disk): [string, string] => [
       `disk ${disk.name}`,
       `${size(disk.bytes)}, ${size(disk.dataBytes)} of data${disk.chunks === undefined ? "" : ` in ${disk.chunks} chunks`}, ${disk.digest}`,

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { makeFolder } from "../../io/folders.ts";
+import { amount } from "../../io/units.ts";
 import { catalogFiles, pagesCode } from "../../pages/catalog-pages.ts";
 import { manifestReader } from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";
@@ -56,7 +57,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     json
       ? `${JSON.stringify({ index, files: [...now.keys()], written })}\n`
-      : `${index}: ${now.size} files, ${written} of them new or changed; open it in a browser, or copy the folder to any web server\n`,
+      : `${index}: ${amount(now.size, "file")}, ${written} of them new or changed; open it in a browser, or copy the folder to any web server\n`,
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
+import { amount } from "../../io/units.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 
@@ -8,6 +9,8 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   const wrong = await interruptible(stays.unchanged, (signal) => store.verify(signal));
   if (command.opts<{ json?: boolean }>().json) process.stdout.write(`${JSON.stringify({ wrong })}\n`);
   if (wrong.length > 0)
-    throw new TbuildError("integrity", `the store is damaged: ${wrong.length} problems`, { lines: wrong });
+    throw new TbuildError("integrity", `the store is damaged: ${amount(wrong.length, "problem")}`, {
+      lines: wrong,
+    });
   if (!command.opts<{ json?: boolean }>().json) process.stdout.write("every byte matches its digest\n");
 }

@@ -4,6 +4,7 @@ import { TbuildError } from "../../errors.ts";
 import { compareImages, type TwinReport } from "../../guest/twins.ts";
 import { localHost } from "../../host/local.ts";
 import { jsonText, printable, shown as shownName } from "../../io/escape.ts";
+import { amount } from "../../io/units.ts";
 import { interruptible } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { progressLine } from "../progress-line.ts";
@@ -85,7 +86,7 @@ function compared(
 
 function wordsOf({ suspects, madeAnew, common, limits, shared, seen }: Report): string[] {
   const colours = coloursFor(process.stdout);
-  const files = `${suspects.length} ${suspects.length === 1 ? "file" : "files"}`;
+  const files = amount(suspects.length, "file");
   const verdict =
     suspects.length > 0
       ? `${files} shared by both, which should be unique:`

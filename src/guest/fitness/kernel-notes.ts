@@ -47,23 +47,34 @@ function isElf(data: Buffer): boolean {
   return data.toString("latin1", 0, 4) === "\x7fELF";
 }
 
-/** The part of a bzImage that its setup code unpacks (Documentation/arch/x86/boot.rst of Linux, protocol 2.08). */
+/** Offsets in a bzImage (Documentation/arch/x86/boot.rst of Linux). */
+const boot = {
+  setupSectors: 0x1f1,
+  magic: 0x202,
+  protocol: 0x206,
+  kernelVersion: 0x20e,
+  payloadOffset: 0x248,
+  payloadBytes: 0x24c,
+  end: 0x250,
+} as const;
+
+/** The part of a bzImage that its setup code unpacks, which protocol 2.08 and later name. */
 function payloadOf(kernel: Buffer): Buffer | undefined {
-  if (!isBzImage(kernel) || kernel.readUInt16LE(0x206) < 0x208) return undefined;
-  const sectors = kernel[0x1f1] || 4;
-  const start = (sectors + 1) * 512 + kernel.readUInt32LE(0x248);
-  const payload = kernel.subarray(start, start + kernel.readUInt32LE(0x24c));
+  if (!isBzImage(kernel) || kernel.readUInt16LE(boot.protocol) < 0x208) return undefined;
+  const sectors = kernel[boot.setupSectors] || 4;
+  const start = (sectors + 1) * 512 + kernel.readUInt32LE(boot.payloadOffset);
+  const payload = kernel.subarray(start, start + kernel.readUInt32LE(boot.payloadBytes));
   return payload.length === 0 ? undefined : payload;
 }
 
 function isBzImage(kernel: Buffer): boolean {
-  return kernel.length >= 0x250 && kernel.toString("latin1", 0x202, 0x206) === "HdrS";
+  return kernel.length >= boot.end && kernel.toString("latin1", boot.magic, boot.magic + 4) === "HdrS";
 }
 
-// The same document, kernel_version: an offset from 0x200 to a text that starts with the release.
+// kernel_version is an offset from 0x200 to a text that starts with the release.
 function versionIn(kernel: Buffer): string | undefined {
   if (!isBzImage(kernel)) return undefined;
-  const at = kernel.readUInt16LE(0x20e);
+  const at = kernel.readUInt16LE(boot.kernelVersion);
   return at === 0 ? undefined : /^[\w.+~-]+/.exec(kernel.toString("latin1", at + 0x200, at + 0x300))?.[0];
 }
 

@@ -42,7 +42,7 @@ const hexId =
 // Programs, documents and the system's own switches, in which such words are names and no values.
 function isConfiguration(path: string): boolean {
   return (
-    !/\.(?:[jt]sx?|mjs|map|py[cox]?|rb|erb|pl|pm|php|java|jsp|class|c|cc|cpp|h|hpp|go|rs|lua|tcl|vim|el|html?|css|less|md|rst|adoc|txt\.gz|po|pot|mo|xsd|dtd|xsl|wsdl|svg|tmpl|template|j2|epp|awk|m4|spec|sql|te|fc|if|pp|sample|example|dist|default|log|repo)$/i.test(
+    !/\.(?:[jt]sx?|mjs|map|py[cox]?|rb|erb|pl|pm|php|java|jsp|class|c|cc|cpp|h|hpp|go|rs|lua|tcl|vim|el|html?|css|less|md|rst|adoc|txt\.gz|po|pot|mo|xsd|dtd|xsl|wsdl|svg|tmpl|template|j2|epp|awk|m4|spec|sql|te|fc|if|pp|sample|example|dist|default|log)$/i.test(
       path,
     ) &&
     !/^\/etc\/(?:pam\.d|pam\.conf|authselect|selinux|security|alternatives|rc\d?\.d|init\.d|profile\.d|bash_completion\.d|services|protocols|login\.defs|nsswitch\.conf|fstab|mtab|crypttab|default\/grub|kernel|tbuild-release|sysconfig\/(?:network-scripts|networking|authconfig)|NetworkManager\/system-connections|magic|mime\.types|ssl\/openssl\.cnf|pki\/tls\/(?:openssl|ct_log_list)\.cnf|X11|udev|systemd\/network)(?:\/|$|\.)/.test(
@@ -56,19 +56,25 @@ function isConfiguration(path: string): boolean {
 }
 
 const anyTelling =
-  /pass|secret|token|pwd|psk|bindpw|rootpw|credential|key|guid|uuid|(?:id|ID|Id)["']?\s*[=:>]|[ -_]id\b/i;
+  /pass|secret|token|pwd|psk|bindpw|rootpw|credential|key|guid|uuid|seed|(?:id|ID|Id)["']?\s*[=:>]|[ -_]id\b/i;
 
 function* pairsIn(text: string): Generator<readonly [string, string]> {
   // key = value, "key": "value", key: value, key="value", <key>value<, key=>"value"
   for (const [, key = "", quoted, single, bare] of text.matchAll(
     /(?<![\w.\-/@])["'<]?([A-Za-z_][\w.\-/]{1,80})["']?[ \t]*(?:=>|:=|::?|=|>)[ \t]*(?:"([^"\n]{0,400})"|'([^'\n]{0,400})'|(\{[^\s"'<>,;(){}[\]&]{1,400}\}|[^\s"'<>,;(){}[\]&]{1,400}))/g,
   ))
-    yield [key, (quoted ?? single ?? bare ?? "").trim()];
+    yield* [[key, (quoted ?? single ?? bare ?? "").trim()] as const, ...quotedPair(quoted ?? single)];
   // key value, key "value";
   for (const [, key = "", quoted, bare] of text.matchAll(
     /(?:^|[{;])[ \t]*(?:set[ \t]+)?([A-Za-z_][\w.-]{1,60})[ \t]+(?:"([^"\n]{1,400})"|([^\s"'#;{}=]{1,400}))[ \t]*(?=;|\r?$|\})/gm,
   ))
     yield [key, quoted ?? bare ?? ""];
+}
+
+// Environment="PASSWORD=x", as units of systemd and `docker run` arguments have it.
+function quotedPair(quoted = ""): (readonly [string, string])[] {
+  const [, key, value = ""] = /^([A-Za-z_]\w{1,80})=(.{1,400})$/.exec(quoted.trim()) ?? [];
+  return key === undefined ? [] : [[key, value]];
 }
 
 /** `proxyPassword` and `PROXY-PASSWORD` as `proxy_password`. */
@@ -80,12 +86,12 @@ function wordsOf(key: string): string {
 }
 
 const secretKey =
-  /(?:^|_)(?:[a-z]*pass(?:w(?:or)?d|phrase)?|[a-z]*pwd|[a-z]*secret(?:_?(?:key|token|access_key))?|[a-z]*token|[a-z]*(?:api|access|auth|license|account|private|priv|shared|encryption|encrypt|master|pre_?shared|tenant|symm|admin)_?key|psk|bindpw|rootpw|olc_?root_?pw|rocommunity|rwcommunity|requirepass|masterauth|(?:credential|auth)s?|authtok|_auth|pin)$|^key$/;
+  /(?:^|_)(?:[a-z]*pass(?:w(?:or)?d|phrase)?|[a-z]*pwd|[a-z]*secret(?:_?(?:key|token|access_key))?|[a-z]*token|[a-z]*(?:api|access|auth|license|account|private|priv|shared|encryption|encrypt|master|pre_?shared|tenant|symm|admin)_?key|psk|bindpw|rootpw|olc_?root_?pw|rocommunity|rwcommunity|requirepass|masterauth|(?:credential|auth)s?|authtok|_auth|pin|[a-z]*key_data)$|^key$/;
 
 const openTokens = /(?:token|key|auth|credentials?|pin)$/;
 
 const idKey =
-  /(?:^|_)(?:[a-z]*(?:uuid|guid)|(?:[a-z]+_)*(?:host|agent|node|machine|device|client|instance|server|sensor|system|hardware|hw|computer|activation|installation|install|org|tenant|registration|cluster|member|endpoint|dev)_?u?id|server_?uid|vbr_?server_?uid|sensor_?id)$/;
+  /(?:^|_)(?:[a-z]*(?:uuid|guid)|(?:[a-z]+_)*(?:host|agent|node|machine|device|client|instance|server|sensor|system|hardware|hw|computer|activation|installation|install|org|tenant|registration|cluster|member|endpoint|dev)_?u?id|server_?uid|vbr_?server_?uid|sensor_?id|agent_?seed)$/;
 
 // A person wrote it: no switch, no word of a manual, no variable, no path.
 function isSecretValue(name: string, value: string): boolean {
@@ -107,7 +113,7 @@ function isSecretValue(name: string, value: string): boolean {
       value.length >= (name === "key" ? 16 : 8) &&
       /\d/.test(value) &&
       /[A-Za-z]/.test(value) &&
-      !/\.[a-z]{2,4}$|\//.test(value.replace(/=+$/, ""))
+      (!/\.[a-z]{2,4}$|\//.test(value.replace(/=+$/, "")) || isRandomBase64(value))
     );
   return !/\s/.test(value) || /[\d]/.test(value);
 }
@@ -117,11 +123,24 @@ function isId(name: string, value: string, volumes: ReadonlySet<string>): boolea
   if (uuid.test(bare) || (hexId.test(bare) && /\d/.test(bare)))
     return !isNobodys(bare) && !volumes.has(bare.toLowerCase().replaceAll("-", ""));
   // Numbers, where the key says whose.
-  return /(?:sensor|agent|computer|device)_?id$/.test(name) && /^\d{4,}$/.test(bare) && !/^0+$/.test(bare);
+  return (
+    /(?:sensor|agent|computer|device)_?id$|agent_?seed$/.test(name) &&
+    /^\d{4,}$/.test(bare) &&
+    !/^0+$/.test(bare)
+  );
 }
 
 function isNobodys(id: string): boolean {
   return /^(.)\1*$/.test(id.replaceAll(/[-{}]/g, ""));
+}
+
+// A slash also stands in base64; a path has words between them.
+function isRandomBase64(value: string): boolean {
+  return (
+    /^[A-Za-z\d][A-Za-z\d+/]{35,}={0,2}$/.test(value) &&
+    [/[a-z]/, /[A-Z]/, /\d/].every((one) => one.test(value)) &&
+    spread(value) > 20
+  );
 }
 
 function spread(text: string): number {

@@ -627,6 +627,30 @@ export const agents: readonly Agent[] = [
     afterwards: "a cluster of the clones would have the keys of the build's",
   },
   {
+    name: "the nodes of corosync",
+    reports: ["/etc/corosync/corosync.conf"],
+    looks: /^\s*(?:ring\d+_addr|nodeid)\s*:/m,
+    afterwards: "has the addresses and numbers of the cluster's nodes",
+  },
+  {
+    name: "OCFS2",
+    reports: ["/etc/ocfs2/cluster.conf"],
+    looks: /^\s*ip_address\s*=/m,
+    afterwards: "has the addresses and numbers of the cluster's nodes",
+  },
+  {
+    name: "DRBD's resources",
+    reports: ["/etc/drbd.conf", "/etc/drbd.d/*.res"],
+    looks: /^(?:[^#\n]*[\s{])?address\s+\S/m,
+    afterwards: "has the addresses of both nodes",
+  },
+  {
+    name: "LIO's targets",
+    reports: ["/etc/target/saveconfig.json"],
+    looks: /"wwn"\s*:\s*"(?:iqn|naa|eui)\./,
+    afterwards: "all clones would offer the same targets",
+  },
+  {
     name: "Pacemaker and pcs",
     resets: ["/var/lib/pcsd/pcsd.crt", "/var/lib/pcsd/pcsd.key", "/var/lib/pcsd/pcsd.cookiesecret"],
     reports: [

@@ -31,13 +31,14 @@ export interface Source {
 
 /** Keeps changes in memory, in front of `source`, until they are committed: one process instead of hundreds. */
 export function collectingTree(source: Source): RawTree {
-  const nodes = new Map<string, Node>();
-  // The changes in each folder, so that listing one folder need not look at the changes in others.
-  const changedIn = new Map<string, Set<string>>();
+  // By folder and path, so that listing one folder need not look at the changes in others.
+  const nodes = new Map<string, Map<string, Node>>();
   const overridden: LockedPath[] = [];
 
+  const changed = (path: string) => nodes.get(parentOf(path))?.get(path);
+
   async function known(path: string): Promise<Node> {
-    const node = nodes.get(path);
+    const node = changed(path);
     if (node) return node;
     const was = await source.stat(path);
     return { was, now: was && { stat: was } };
@@ -45,19 +46,19 @@ export function collectingTree(source: Source): RawTree {
 
   async function put(path: string, now: Node["now"]): Promise<void> {
     const { was } = await known(path);
-    nodes.set(path, { was, now });
+    const node = now === undefined ? goneNode(was) : { was, now };
     const dir = parentOf(path);
-    const siblings = changedIn.get(dir);
-    if (siblings) siblings.add(path);
-    else changedIn.set(dir, new Set([path]));
+    const siblings = nodes.get(dir);
+    if (siblings) siblings.set(path, node);
+    else nodes.set(dir, new Map([[path, node]]));
   }
 
   async function commit(): Promise<void> {
     const changes = changesOf(nodes);
     if (changes.length === 0) return;
-    overridden.push(...(await source.apply(changes)));
+    // Forgotten before they are made: there may be a million.
     nodes.clear();
-    changedIn.clear();
+    overridden.push(...(await source.apply(changes)));
   }
 
   const run = source.run?.bind(source);
@@ -68,19 +69,19 @@ export function collectingTree(source: Source): RawTree {
     async list(dir) {
       const old = (await known(dir)).was?.kind === "dir" ? await source.list(dir) : [];
       const names = new Set(old);
-      for (const path of changedIn.get(dir) ?? []) {
+      for (const [path, { now }] of nodes.get(dir) ?? []) {
         const name = nameOf(path);
-        if (nodes.get(path)?.now) names.add(name);
+        if (now) names.add(name);
         else names.delete(name);
       }
       return [...names];
     },
     async readFile(path) {
-      const data = nodes.get(path)?.now?.data;
+      const data = changed(path)?.now?.data;
       return data ?? source.readFile(path);
     },
     async *parts(path) {
-      const data = nodes.get(path)?.now?.data;
+      const data = changed(path)?.now?.data;
       if (data) yield data;
       else if (source.parts) yield* source.parts(path);
       else yield await source.readFile(path);
@@ -117,12 +118,22 @@ interface Node {
   readonly now: { readonly stat: Stat; readonly data?: Uint8Array } | undefined;
 }
 
-function changesOf(nodes: ReadonlyMap<string, Node>): Change[] {
+// Files that are alike share what is known of them, so they share this as well.
+function goneNode(was: Stat | undefined): Node {
+  const kept = was && goneNodes.get(was);
+  if (kept) return kept;
+  const node = { was, now: undefined };
+  if (was) goneNodes.set(was, node);
+  return node;
+}
+const goneNodes = new WeakMap<Stat, Node>();
+
+function changesOf(nodes: ReadonlyMap<string, ReadonlyMap<string, Node>>): Change[] {
   const removals: Change[] = [];
   const dirs: Change[] = [];
   const rest: Change[] = [];
-  for (const path of byDepth(nodes.keys())) {
-    const { was, now } = nodes.get(path) ?? {};
+  for (const path of byDepth(pathsIn(nodes))) {
+    const { was, now } = nodes.get(parentOf(path))?.get(path) ?? {};
     // A file that stays a file is overwritten, so that its inode keeps its other attributes.
     const stays = was && now && was.kind === now.stat.kind && was.kind !== "link";
     if (was && !stays) removals.push({ kind: "remove", path, was });
@@ -137,6 +148,10 @@ function changesOf(nodes: ReadonlyMap<string, Node>): Change[] {
     }
   }
   return [...removals.reverse(), ...dirs, ...rest];
+}
+
+function* pathsIn(nodes: ReadonlyMap<string, ReadonlyMap<string, Node>>): Generator<string> {
+  for (const inside of nodes.values()) yield* inside.keys();
 }
 
 // There may be a million of them, so nothing is made for each.

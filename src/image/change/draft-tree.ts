@@ -38,6 +38,8 @@ export async function draftTree(
         // Only the kernel obeys these flags. An inode that is written here keeps them.
         const locked = await lockedAmong(changes, stat);
         for (const part of parts) {
+          // What it remembers of the names is out of date afterwards, and large.
+          part.files = await filesOn(part.disk, part);
           const own = changesIn(part, changes, partOf);
           if (own.length === 0) continue;
           if (part.fs === "vfat") await changeFat(part.disk, own, (what) => new Unfit(what));

@@ -3,6 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Host, Runner } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { printable } from "../../io/escape.ts";
+import { amount } from "../../io/units.ts";
 import type { Mount, Volume } from "../access.ts";
 import { faultsOf } from "../ext/e2fsck.ts";
 import { rawView } from "../file/raw-view.ts";
@@ -45,7 +46,10 @@ export async function refuseFaulty(
   if (lines.length === 0) return;
   const shown = lines.slice(0, 20);
   throw new TbuildError("integrity", `${file}: its file systems have faults ${when} the change`, {
-    lines: lines.length > shown.length ? [...shown, `and ${lines.length - shown.length} more lines`] : shown,
+    lines:
+      lines.length > shown.length
+        ? [...shown, `and ${amount(lines.length - shown.length, "more line")}`]
+        : shown,
     hint:
       when === "before"
         ? "Nothing was changed. Repair them with e2fsck or xfs_repair, on a copy."

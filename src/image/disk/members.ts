@@ -197,11 +197,17 @@ function lastSector({ bytes }: Reader): number {
   return Math.floor(bytes / sector - 1) * sector;
 }
 
+/**
+ * LUKS2 (LUKS2 On-Disk Format Specification, binary header): the magic of both headers, and where the second one can begin, which depends on
+ * the size of the first: from 16 KiB to 4 MiB, each twice the one before.
+ */
+const luks = { first: "LUKS\xba\xbe", second: "SKUL\xba\xbe", leastOffset: 16 << 10, mostOffset: 4 << 20 };
+
 // Of LUKS2, the second header is enough: the first may be lost.
 async function isLuks({ volume, head }: Look): Promise<boolean> {
-  if (head.is(0, "LUKS\xba\xbe") || head.is(0, "SKUL\xba\xbe")) return true;
-  for (let place = 0x4000; place <= 0x400000; place *= 2) {
-    if ((await windowAt(volume, place, 6)).is(place, "SKUL\xba\xbe")) return true;
+  if (head.is(0, luks.first) || head.is(0, luks.second)) return true;
+  for (let place = luks.leastOffset; place <= luks.mostOffset; place *= 2) {
+    if ((await windowAt(volume, place, luks.second.length)).is(place, luks.second)) return true;
   }
   return false;
 }
@@ -217,18 +223,27 @@ function isFileVault({ head }: Look): boolean {
   );
 }
 
+/** OpenZFS: SPA_MINDEVSIZE, the size of vdev_label_t, the least size of an uberblock, UBERBLOCK_MAGIC. */
+const zfs = {
+  leastDevice: 64 << 20,
+  labelBytes: 256 << 10,
+  uberblockBytes: 1024,
+  magic: 0xbab10cn,
+  swappedMagic: 0x0cb1ba0000000000n,
+} as const;
+
 // Four labels, two at each end, each with a ring of 128 uberblocks in the byte order of whoever wrote it. Four of them are
 // wanted, so that what a later mkfs left of a pool is not taken for one.
 async function isZfs({ volume }: Look): Promise<boolean> {
-  if (volume.bytes < 64 * 1024 * 1024) return false;
-  const label = 256 * 1024;
+  if (volume.bytes < zfs.leastDevice) return false;
+  const label = zfs.labelBytes;
   const end = Math.floor(volume.bytes / label) * label;
   let found = 0;
   for (const at of [0, label, end - 2 * label, end - label]) {
     const ring = Buffer.from(await volume.read(at + label / 2, label / 2));
-    for (let uber = 0; uber < ring.length; uber += 1024) {
+    for (let uber = 0; uber < ring.length; uber += zfs.uberblockBytes) {
       const magic = ring.readBigUInt64LE(uber);
-      if (magic === 0xbab10cn || magic === 0x0cb1ba0000000000n) found++;
+      if (magic === zfs.magic || magic === zfs.swappedMagic) found++;
     }
     if (found >= 4) return true;
   }

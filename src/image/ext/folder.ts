@@ -4,6 +4,7 @@ import { crc32c } from "./crc.ts";
 import { damaged, Unfit } from "./faults.ts";
 import { folderSum, mapBlocks, ownedBlocks } from "./inode.ts";
 import { at, flag, sizeOf } from "./inode-fields.ts";
+import { NameIndex } from "./name-index.ts";
 import type { ExtVolume } from "./volume.ts";
 
 export type EntryKind = "file" | "dir" | "link";
@@ -16,8 +17,10 @@ export class ExtFolder {
   readonly #volume: ExtVolume;
   readonly #number: number;
   readonly #blocks: FolderBlock[];
-  // The name's bytes as latin1, because a guest's names need not be UTF-8.
-  readonly #places = new Map<string, number>();
+  readonly #places = new NameIndex((place) => {
+    const [data, at] = [this.#blockAt(place).data, this.#atIn(place)];
+    return data.subarray(at + 8, at + 8 + data.readUInt8(at + 6));
+  });
   // No earlier block has room for a name of usual length.
   #roomFrom = 0;
 
@@ -27,7 +30,7 @@ export class ExtFolder {
     this.#blocks = blocks;
     for (const [index, { data }] of blocks.entries())
       for (const { at, inode, name } of entriesOf(data))
-        if (inode !== 0) this.#places.set(name.toString("latin1"), placeOf(index, at));
+        if (inode !== 0) this.#places.set(name, this.#placeOf(index, at));
   }
 
   static async open(volume: ExtVolume, number: number): Promise<ExtFolder> {
@@ -41,23 +44,25 @@ export class ExtFolder {
 
   /** The inode number of `name`. */
   find(name: Buffer): number | undefined {
-    const place = this.#places.get(name.toString("latin1"));
-    return place === undefined ? undefined : this.#blocks[indexIn(place)]?.data.readUInt32LE(atIn(place));
+    const place = this.#places.get(name);
+    return place === undefined ? undefined : this.#blockAt(place).data.readUInt32LE(this.#atIn(place));
   }
 
   get isEmpty(): boolean {
-    for (const name of this.#places.keys()) if (name !== "." && name !== "..") return false;
+    for (const { data } of this.#blocks)
+      for (const { inode, name } of entriesOf(data))
+        if (inode !== 0 && ![".", ".."].includes(name.toString("latin1"))) return false;
     return true;
   }
 
   /** Removes an entry and overwrites its name, because unused parts of a block stay readable. */
   remove(name: Buffer): void {
-    const key = name.toString("latin1");
-    const place = this.#places.get(key);
-    const block = place === undefined ? undefined : this.#blocks[indexIn(place)];
-    if (place === undefined || !block) throw damaged(`no entry ${shown(stringOf(name))}`);
+    const place = this.#places.get(name);
+    if (place === undefined) throw damaged(`no entry ${shown(stringOf(name))}`);
+    const block = this.#blockAt(place);
     const { data } = block;
-    const at = atIn(place);
+    const at = this.#atIn(place);
+    this.#places.delete(name);
     const length = data.readUInt16LE(at + 4);
     const before = entryBefore(data, at);
     if (before === undefined) {
@@ -68,8 +73,7 @@ export class ExtFolder {
       data.fill(0, at, at + 8 + padded(name.length));
     }
     block.isChanged = true;
-    this.#places.delete(key);
-    this.#roomFrom = Math.min(this.#roomFrom, indexIn(place));
+    this.#roomFrom = Math.min(this.#roomFrom, this.#indexIn(place));
   }
 
   async add(name: Buffer, inode: number, kind: EntryKind): Promise<void> {
@@ -123,7 +127,26 @@ export class ExtFolder {
     if (room.used > 0) block.data.writeUInt16LE(room.used, room.at + 4);
     putEntry(block.data, room.at + room.used, length - room.used, name, inode, kind);
     block.isChanged = true;
-    this.#places.set(name.toString("latin1"), placeOf(index, room.at + room.used));
+    this.#places.set(name, this.#placeOf(index, room.at + room.used));
+  }
+
+  // A place is one number: its block's, and where in the block.
+  #placeOf(index: number, at: number): number {
+    return index * this.#volume.blockBytes + at;
+  }
+
+  #atIn(place: number): number {
+    return place % this.#volume.blockBytes;
+  }
+
+  #blockAt(place: number): FolderBlock {
+    const block = this.#blocks[this.#indexIn(place)];
+    if (!block) throw new Error(`a place outside of folder ${this.#number}`);
+    return block;
+  }
+
+  #indexIn(place: number): number {
+    return Math.floor(place / this.#volume.blockBytes);
   }
 }
 
@@ -132,21 +155,6 @@ interface FolderBlock {
   readonly data: Buffer;
   isChanged: boolean;
 }
-
-// The index of a block and a place in it, as one number: a folder may have a million entries.
-function placeOf(index: number, at: number): number {
-  return index * largestBlock + at;
-}
-
-function indexIn(place: number): number {
-  return Math.floor(place / largestBlock);
-}
-
-function atIn(place: number): number {
-  return place % largestBlock;
-}
-
-const largestBlock = 65536;
 
 interface Room {
   readonly at: number;

@@ -2,6 +2,7 @@ import { type WayIn, waysIn } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { Watch } from "../../host/pace.ts";
+import { amount } from "../../io/units.ts";
 import type { ImageAccess, Volume } from "../access.ts";
 import { accesses, type WayOptions } from "./table.ts";
 
@@ -54,7 +55,7 @@ function unfit(
   if (needsPrograms && !access.runsPrograms) return "cannot run programs of the guest";
   const split = volumes.find(({ pieces }) => pieces !== undefined);
   if (split && !access.joinsPieces)
-    return `cannot open ${split.name}, which lies in ${split.pieces?.length} pieces`;
+    return `cannot open ${split.name}, which lies in ${amount(split.pieces?.length ?? 0, "piece")}`;
   if (access.findsByTable && volumes.some(({ isOffTable }) => isOffTable))
     return "finds volumes by the partition table, which is damaged or counts in sectors of 4096 bytes";
   const strange = volumes.find(({ fs }) => fs !== "swap" && !access.filesystems.includes(fs));

@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 import { judge, parameterOf } from "../../firstboot/judge.ts";
 import { managerMessages, stdinMessages } from "../../firstboot/messages.ts";
+import { amount } from "../../io/units.ts";
 import type { Parameter } from "../../model/manifest.ts";
 
 // What runs in the pages with a form. `npm run build` bundles it with the checks of `tbuild message`, which it shares.
@@ -42,7 +43,7 @@ function write(): void {
 }
 
 function remark(faults: number, given: ReadonlyMap<string, string>): string {
-  if (faults > 0) return `No messages yet: ${faults === 1 ? "one value is" : `${faults} values are`} wrong.`;
+  if (faults > 0) return `No messages yet: ${amount(faults, "value is", "values are")} wrong.`;
   const open = contract.filter(({ key, required }) => required && !given.has(key)).map(({ key }) => key);
   if (open.length > 0) return `Still required: ${open.join(", ")}`;
   const waits = contract.some(({ key }) => key === rootPassword) && !given.has(rootPassword);

@@ -1,4 +1,5 @@
 import { patchOf } from "../../io/patch.ts";
+import { amount } from "../../io/units.ts";
 import type { FileRecord, Manifest, PackageRecord, Parameter } from "../../model/manifest.ts";
 import { comparePackages } from "../../model/rpm-version.ts";
 import { groupedBy } from "../grouped-by.ts";
@@ -141,7 +142,7 @@ function fact(what: string, from: string, to: string): Fact {
 }
 
 function machineOf({ machine }: Manifest): string {
-  return `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}`;
+  return `${amount(machine.vcpus, "vcpu")}, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}`;
 }
 
 function disksOf({ disks }: Manifest): string {

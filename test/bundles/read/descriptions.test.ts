@@ -204,6 +204,18 @@ describe("an OVF", () => {
     expect([read.memoryMib, read.notes]).toEqual([memoryMib, notes]);
   });
 
+  it("names sizes of disks, hardware and Secure Boot that are left out", () => {
+    const config =
+      '<v:Config xmlns:v="v" ovf:required="false" v:key="bootOptions.efiSecureBootEnabled" v:value="true"/>';
+    const text = simple(config).replace('ovf:diskId="d"', 'ovf:diskId="d" ovf:capacity="-5"');
+    const two = text.replace("</VirtualSystem>", "<VirtualHardwareSection/></VirtualSystem>");
+    expect(readOvf("x.ovf", two).notes).toEqual([
+      "it has several hardware sections; the first was taken",
+      'the capacity of a disk is not understood: "-5"',
+      "its Secure Boot is left out",
+    ]);
+  });
+
   it("says which number of CPUs it does not understand", () => {
     const read = readOvf("x.ovf", simple(item("ResourceType=3;VirtualQuantity=0;")));
     expect([read.vcpus, read.notes]).toEqual([undefined, ['its number of CPUs is not understood: "0"']]);

@@ -67,11 +67,11 @@ describe("an archive from elsewhere", () => {
     await expect(membersIn(gnu)).rejects.toThrow("from the root");
   });
 
-  it("is refused when a file comes twice, also by another spelling", async () => {
+  it("is refused if it contains a file twice, even under another spelling", async () => {
     await expect(membersIn(tarFile([{ name: "vm.cfg" }, { name: "./vm.cfg" }]))).rejects.toThrow("twice");
   });
 
-  it("is refused when it has a thousand entries and more", async () => {
+  it("is refused with a thousand entries or more", async () => {
     const entries = Array.from({ length: 1001 }, (_, i) => ({ name: `${i}` }));
     await expect(membersIn(tarFile(entries))).rejects.toThrow("more than 1000 entries");
   });
