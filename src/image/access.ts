@@ -39,8 +39,6 @@ export interface Mount {
 /** An access method for the files of an image. */
 export interface ImageAccess {
   readonly name: string;
-  /** True if its trees can run the guest's programs. */
-  readonly runsPrograms: boolean;
   readonly readsOnly?: true;
   /** The image formats that it opens directly. Default: raw. */
   readonly formats?: readonly Format[];

@@ -10,7 +10,7 @@ import { type AccessOptions, chooseAccess } from "./ways/index.ts";
 export interface OpenedVolumes extends AsyncDisposable {
   /** The file given to the access method: the image itself, or a raw view of its disk. */
   readonly raw: string;
-  readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
+  readonly access: Pick<ImageAccess, "name">;
   /** Why this method was chosen, and why the earlier ones were not. */
   readonly why: readonly string[];
   readonly tree: GuestTree;
@@ -34,10 +34,10 @@ export async function openByBest(
     const access = await chooseAccess(host, facts.file, volumes, options, failed).catch((error) => {
       throw first ? first.with({ lines: error.lines, hint: noWayHint }) : error;
     });
-    const { name, runsPrograms, why } = access;
+    const { name, why } = access;
     try {
       const opened = await openBy(host, access, facts, mounts, options);
-      return { access: { name, runsPrograms }, why, ...opened };
+      return { access: { name }, why, ...opened };
     } catch (error) {
       if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
         throw error;

@@ -68,6 +68,7 @@ export class GuestTree implements AsyncDisposable {
     this.#pace = pacer(signal, (paths) => progress?.(`${paths} paths looked at`));
   }
 
+  /** Only those of a running guest: of an image, nothing is run on this machine, in a chroot or otherwise. */
   get runsPrograms(): boolean {
     return this.#raw.run !== undefined;
   }
@@ -213,11 +214,11 @@ export class GuestTree implements AsyncDisposable {
     }
   }
 
-  /** Runs a program of the guest. Throws if it fails. */
+  /** Runs a program of a running guest. Throws if it fails. */
   async run(argv: readonly string[]): Promise<Output> {
     if (!this.#raw.run)
-      throw new TbuildError("usage", `${argv[0]}: this access method cannot run programs`, {
-        hint: "Use --via loop, or change the guest while it runs.",
+      throw new TbuildError("usage", `${argv[0]}: programs of an image are not run`, {
+        hint: "Start the guest, and change it while it runs.",
       });
     return this.#raw.run(argv);
   }

@@ -103,32 +103,6 @@ for (const name of ["loop", "uml"] as const)
     },
   );
 
-itWith(
-  ["mkfs.xfs", "mount", "losetup", "root", "loop"],
-  "loop: what is mounted on this machine stays, wherever a link of the guest leads",
-  async () => {
-    const access = accesses.loop(host);
-    const { image, mounts, after } = await onVolume(access, "xfs");
-    const ours = await mkdtemp(join(tmpdir(), "tbuild-ours-"));
-    await host.run(["mount", "-t", "tmpfs", "tmpfs", ours]);
-    try {
-      {
-        await using tree = await access.open(image, mounts);
-        for (const name of ["/dev", "/proc", "/sys"]) await tree.link(name, ours);
-      }
-      {
-        await using tree = await access.open(image, mounts);
-        await expect(tree.run(["true"])).rejects.toThrow("is a link or missing");
-      }
-      expect(await readFile("/proc/mounts", "utf8")).toContain(` ${ours} tmpfs`);
-    } finally {
-      await host.run(["umount", ours]);
-      await rm(ours, { recursive: true });
-    }
-    await after();
-  },
-);
-
 async function onImage(name: keyof typeof accesses | "draft", options: readonly string[], apart?: "apart") {
   const folder = await mkdtemp(join(tmpdir(), "tbuild-tree-"));
   const image = join(folder, "disk.img");

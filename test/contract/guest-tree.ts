@@ -204,10 +204,10 @@ export function guestTreeContract(name: string, prepare: () => Promise<Prepared>
       expect(await tree.stat("/opt/copied/data")).toMatchObject({ mode: 0o644 });
     });
 
-    it("runs programs, or says that it cannot", async () => {
+    it("never runs a program of the guest", async () => {
       await using tree = await open();
-      if (tree.runsPrograms) return;
-      await expect(tree.run(["true"])).rejects.toThrow("cannot run programs");
+      expect(tree.runsPrograms).toBe(false);
+      await expect(tree.run(["true"])).rejects.toThrow("are not run");
     });
   });
 }

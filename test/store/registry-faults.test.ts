@@ -165,7 +165,10 @@ describe("a blob", () => {
   });
 
   it.each([
-    ["ends before its end", (response) => (response.write("half"), response.end())],
+    [
+      "ends before its end",
+      (response) => response.writeHead(200, { "transfer-encoding": "chunked" }).end("half"),
+    ],
     ["leads in a circle", (response, url) => response.writeHead(307, { location: url }).end()],
     ["leads to a file", (response) => response.writeHead(307, { location: "file:///etc/passwd" }).end()],
   ] satisfies [string, (response: ServerResponse, url: string) => void][])(

@@ -13,7 +13,6 @@ vi.mock(import("../../src/image/ways/table.ts"), async (original) => {
   const table = await original();
   const teleport = (): ImageAccess => ({
     name: "teleport",
-    runsPrograms: true,
     filesystems: ["unknown"],
     check: async () => {
       throw new TbuildError("environment", "there is no teleporter here", { subject: "teleport" });
@@ -46,9 +45,7 @@ describe("a way into an image with a line in the table", () => {
 
   it("is tried after the others, and its reason is named with theirs", async () => {
     const volume: Volume = { name: "p1", offset: 0, bytes: 4096, fs: "unknown" };
-    const refused = await chooseAccess(localHost(), "x.img", [volume], { needsPrograms: true }).catch(
-      (error) => error,
-    );
+    const refused = await chooseAccess(localHost(), "x.img", [volume]).catch((error) => error);
     expect(refused).toBeInstanceOf(TbuildError);
     expect(refused.lines).toHaveLength(7);
     expect(refused.lines.at(-1)).toBe("teleport: there is no teleporter here");

@@ -297,8 +297,8 @@ async function draftWith(image: Reader, pieces: readonly Piece[], signal?: Abort
   return after;
 }
 
-export function mayDraft({ via = "direct", needsPrograms = false }: ChangeOptions): boolean {
-  return via === "direct" && !needsPrograms;
+export function mayDraft({ via = "direct" }: ChangeOptions): boolean {
+  return via === "direct";
 }
 
 export function accessOptions({ via, allowUnmounted: _, ...options }: ChangeOptions): AccessOptions {

@@ -26,7 +26,6 @@ import { runScript } from "./run-script.ts";
 export function debugfsAccess(host: Runner, note: (text: string) => void = () => {}): ImageAccess {
   return {
     name: "debugfs",
-    runsPrograms: false,
     filesystems: ["ext2", "ext3", "ext4"],
     async check() {
       await host.run(["debugfs", "-V"]);

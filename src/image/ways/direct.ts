@@ -17,7 +17,6 @@ import { GuestTree } from "../tree.ts";
 export function directAccess(note: (text: string) => void = () => {}): ImageAccess {
   return {
     name: "direct",
-    runsPrograms: false,
     readsOnly: true,
     joinsPieces: true,
     formats: ["raw", "qcow2"],

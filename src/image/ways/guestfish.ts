@@ -12,7 +12,6 @@ export function guestfishAccess(host: Host): ImageAccess {
   return {
     name: "guestfish",
     findsByTable: true,
-    runsPrograms: false,
     joinsPieces: true,
     formats: ["raw", "qcow2"],
     filesystems: kernelFileSystems,

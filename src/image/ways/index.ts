@@ -7,7 +7,6 @@ import type { ImageAccess, Volume } from "../access.ts";
 import { accesses, type WayOptions } from "./table.ts";
 
 export interface AccessOptions extends WayOptions {
-  readonly needsPrograms?: boolean;
   /** The image is opened for reading only. */
   readonly readOnly?: boolean;
   /** Changes must not go to the image itself. */
@@ -18,8 +17,7 @@ export interface AccessOptions extends WayOptions {
 }
 
 /**
- * The first access method that can open all `volumes`, can run programs if needed, and works on this host. `why`
- * has the reasons against the earlier ones. `failed` are methods that failed on this image.
+ * The first access method that can open all `volumes` and works on this host. `why` has the reasons against the earlier ones. `failed` are methods that failed on this image.
  */
 export async function chooseAccess(
   host: Host,
@@ -48,11 +46,10 @@ export async function chooseAccess(
 function unfit(
   access: ImageAccess,
   volumes: readonly Volume[],
-  { needsPrograms = false, readOnly = false, beside = false }: AccessOptions,
+  { readOnly = false, beside = false }: AccessOptions,
 ): string | undefined {
   if (access.readsOnly && !readOnly) return "only reads";
   if (beside && !access.openBeside) return "changes the image itself";
-  if (needsPrograms && !access.runsPrograms) return "cannot run programs of the guest";
   const split = volumes.find(({ pieces }) => pieces !== undefined);
   if (split && !access.joinsPieces)
     return `cannot open ${split.name}, which lies in ${amount(split.pieces?.length ?? 0, "piece")}`;

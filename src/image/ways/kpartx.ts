@@ -19,7 +19,6 @@ export function kpartxAccess(host: Host, pathOn = (image: string) => image): Ima
   return {
     name: "kpartx",
     findsByTable: true,
-    runsPrograms: true,
     joinsPieces: true,
     filesystems: kernelFileSystems,
     async check() {

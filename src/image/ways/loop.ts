@@ -3,11 +3,10 @@ import type { Host, Runner } from "../../host/host.ts";
 import type { ImageAccess, Volume } from "../access.ts";
 import { byDepth, heldTree, kernelFileSystems, mountOptions, mountScript } from "./mounting.ts";
 
-/** Loop devices and the kernel's file systems. Needs root. The guest's programs run in a chroot. */
+/** Loop devices and the kernel's file systems. Needs root. */
 export function loopAccess(host: Host): ImageAccess {
   return {
     name: "loop",
-    runsPrograms: true,
     filesystems: kernelFileSystems,
     async check() {
       if (!(await mayMount(host)))

@@ -1,6 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import { hold } from "../../host/hold.ts";
-import type { Host, Output, Runner } from "../../host/host.ts";
+import type { Host } from "../../host/host.ts";
 import type { Watch } from "../../host/pace.ts";
 import type { Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
@@ -39,7 +39,6 @@ export async function heldTree(
   return mountedTree(host, held.said, {
     watch,
     close: async () => held[Symbol.asyncDispose](),
-    run: (argv) => runInside(host, held.said, argv),
   });
 }
 
@@ -69,25 +68,6 @@ const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
   btrfs: ",rescue=nologreplay",
 };
 
-// The kernel's file systems are mounted only meanwhile. mount(8) would follow a link in the guest out of it.
-async function runInside(host: Runner, root: string, argv: readonly string[]): Promise<Output> {
-  const bound: string[] = [];
-  try {
-    for (const folder of ["/dev", "/proc", "/sys"]) {
-      const { stdout } = await host.run(["readlink", "-f", `${root}${folder}`]);
-      if (stdout.trimEnd() !== `${root}${folder}`)
-        throw new TbuildError("guest", "is a link or missing, so no guest program was run", {
-          subject: folder,
-        });
-      await host.run(["mount", "--bind", folder, `${root}${folder}`]);
-      bound.push(`${root}${folder}`);
-    }
-    return await host.run(["chroot", root, ...argv], { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
-  } finally {
-    for (const folder of bound.reverse()) await host.run(["umount", folder]);
-  }
-}
-
 /**
  * Shell: `mounted` takes four arguments for each mount (device, type, options, place), each within the one before. It mounts
  * them below a folder that only its owner can enter, prints where, waits, and unmounts them. A place must not be a link, which
@@ -115,20 +95,12 @@ mounted() {
   elif mount -t "$2" -o "$3" "$device" "$root$4" || mount_of_old "$@"; then
     (shift 4; mounted "$@")
     code=$?
-    [ -n "$4" ] || unbound
     again umount "$root$4" || code=1
   else
     code=1
   fi
   close_device "$1" $# || code=1
   return $code
-}
-
-# Unmount what is still mounted for guest programs. Never follow a link, which umount would do.
-unbound() {
-  for bound in dev proc sys; do
-    [ "$(readlink -f "$root/$bound")" != "$root/$bound" ] || umount "$root/$bound" 2> /dev/null
-  done
 }
 
 # Kernels before 5.9 do not know how to leave the log of a btrfs alone; reading only, they do.

@@ -10,12 +10,11 @@ import { type UmlMachine, umlMachine } from "./uml-machine.ts";
 
 /**
  * User-mode Linux: a kernel as an ordinary process, with this machine's programs, and the image as its disk. It opens
- * whatever its kernel supports, without root: XFS, btrfs, logical volumes in pieces. The guest's programs run in it.
+ * whatever its kernel supports, without root: XFS, btrfs, logical volumes in pieces.
  */
 export function umlAccess(host: Runner): ImageAccess {
   return {
     name: "uml",
-    runsPrograms: true,
     joinsPieces: true,
     filesystems: kernelFileSystems,
     async check() {
@@ -66,12 +65,7 @@ async function mountAll(
     // The command is a script of ours, and of no use to anybody.
     throw guestsFault(cause.with({ subject: "uml", what: `cannot mount ${what}`, lines: cause.said }));
   });
-  return mountedTree(machine, root, {
-    watch,
-    close: () => machine.end(),
-    run: (argv) =>
-      machine.run(["sh", "-c", insideScript, ...argv], { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } }),
-  });
+  return mountedTree(machine, root, { watch, close: () => machine.end() });
 }
 
 // Shell: what the kernel said of a device that it did not mount, then what mount(8) said.
@@ -86,14 +80,6 @@ function linked(at: string): string {
   const what = `${at}: the guest mounts a volume there, and it is not a folder`;
   return `{ ${shellQuoted(["echo", what])} >&2; exit ${noFolder}; }`;
 }
-
-// The kernel's file systems are mounted while a program runs, and not while files are read.
-const insideScript = [
-  `for f in dev proc sys; do mount --bind /$f ${root}/$f || exit 125; done`,
-  `chroot ${root} "$0" "$@" < /dev/null; code=$?`,
-  `for f in sys proc dev; do umount ${root}/$f; done`,
-  "exit $code",
-].join("\n");
 
 // Partitions have devices, up to the fifteenth.
 function deviceOf({ name, pieces, isOffTable }: Volume): string | undefined {
