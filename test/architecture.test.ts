@@ -51,7 +51,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],
-  recipe: ["guest/seal/index.ts", "hypervisor/table.ts", "manager/options.ts", "model/uuid.ts"],
+  recipe: [
+    "guest/leftovers/command-line.ts",
+    "guest/seal/index.ts",
+    "hypervisor/table.ts",
+    "manager/options.ts",
+    "model/uuid.ts",
+  ],
   guest: ["firstboot", "host", "image", "model", "vm-cfg"],
   firstboot: [
     "guest/operation.ts",

@@ -2,6 +2,7 @@ import type { Contradiction } from "./findings.ts";
 import { neededFromInstaller, neededPackages, packageOfService } from "./needed-packages.ts";
 import { pathsAgainst } from "./path-contradictions.ts";
 import { additionServices, installedAdditions, majorOf, type Recipe } from "./recipe.ts";
+import { systemAccounts } from "./system-accounts.ts";
 
 type Lists = Partial<
   Pick<
@@ -22,6 +23,8 @@ type Lists = Partial<
     | "kernelArguments"
     | "files"
     | "folders"
+    | "groups"
+    | "users"
   >
 >;
 
@@ -42,6 +45,8 @@ export function contradictions(
     ...firstBootAgainst(recipe),
     ...servicePackagesAgainst(recipe),
     ...pathsAgainst(recipe, fileOf),
+    ...identityFiles(recipe),
+    ...systemAccounts(recipe),
   ];
 }
 
@@ -270,4 +275,16 @@ function stands(pattern: string, name: string): boolean {
     else [p, n, from] = [star + 1, from + 1, from + 1];
   while (pattern[p] === "*") p++;
   return p === pattern.length;
+}
+
+// Of one machine only: what a recipe puts there is gone after the seal, and every clone makes its own.
+const ofOneMachine =
+  /^\/(?:etc\/(?:machine-id|ssh\/ssh_host_.*key(?:\.pub)?|udev\/rules\.d\/70-persistent-net\.rules)|var\/lib\/(?:dbus\/machine-id|systemd\/random-seed))$/;
+
+function identityFiles({ files = [] }: Lists): Contradiction[] {
+  return files.flatMap(({ path }, at) =>
+    ofOneMachine.test(path)
+      ? [{ path: ["files", at, "path"], text: `${path} is of one machine only, and the seal removes it` }]
+      : [],
+  );
 }

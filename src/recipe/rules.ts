@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { modeOf } from "../choices.ts";
+import { commandLineIdentities } from "../guest/leftovers/command-line.ts";
 import { sealParts } from "../guest/seal/index.ts";
 import { namesIn } from "../io/durable.ts";
 import { amount } from "../io/units.ts";
@@ -187,6 +188,11 @@ function kernelArgumentsFit(...[{ kernelArguments }, { problem }]: Parameters<Ru
     const key = word.split("=")[0] ?? "";
     if (["root", "init", "rdinit"].includes(key) && word.includes("="))
       problem(["kernelArguments", i], `${word} would start another system than the one that is installed`);
+    for (const { what } of commandLineIdentities(word))
+      problem(
+        ["kernelArguments", i],
+        `${word} gives every clone ${what.replace(/ \(.*/, "")} of one machine`,
+      );
   }
 }
 

@@ -429,6 +429,18 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     ["services: { disable: [ntpd] }\nntp: [a.example]", "disables ntpd, which asks the servers of ntp ("],
     ["users: [{ name: root, uid: 1001, group: users, home: /home/a }]", "root exists in every guest"],
     ["disks: [{ size: 5G, fs: ext4, mount: /var }]", "/var is filled by the installer"],
+    [
+      "kernelArguments: ['ip=10.0.0.7::10.0.0.1:255.255.255.0::eth0:none']",
+      "gives every clone an address of one machine",
+    ],
+    ["kernelArguments: [systemd.hostname=vm1]", "gives every clone a host name of one machine"],
+    [
+      "files: [{ path: /etc/machine-id, content: a }]",
+      "/etc/machine-id is of one machine only, and the seal removes it",
+    ],
+    ["groups: [{ name: dba, gid: 10 }]", "10 is the number of the system's group wheel"],
+    ["groups: [{ name: tty, gid: 77 }]", "the system's group tty has the number 5, which stays"],
+    ["users: [{ name: oracle, uid: 8, group: users }]", "8 is the number of the system's user mail"],
   ])("says what is wrong with %s", async (line, told) => {
     await load(whole);
     const { lines } = await faultsOf(`${line}\nextends: small\nname: wrong\n`, "wrong");
@@ -437,7 +449,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
 
   it("takes what only looks like a contradiction", async () => {
     await load(
-      `${whole}packages: { install: [java-1.8.0-openjdk, compat-libstdc++-33], remove: [java, compat-libstdc++] }\ndisks: [{ size: 5G, fs: ext4, mount: /usr/local }, { size: 5G, fs: ext4, mount: /var/www }]\n`,
+      `${whole}packages: { install: [java-1.8.0-openjdk, compat-libstdc++-33], remove: [java, compat-libstdc++] }\ndisks: [{ size: 5G, fs: ext4, mount: /usr/local }, { size: 5G, fs: ext4, mount: /var/www }]\ngroups: [{ name: wheel, gid: 10 }]\nkernelArguments: ['ip=dhcp']\n`,
     );
   });
 
@@ -613,7 +625,7 @@ nics: [storage]
     const user = (password: string) =>
       whole.replace(
         "domainType",
-        `users: [{ name: oracle, uid: 1, group: dba, password: ${password} }]\ndomainType`,
+        `users: [{ name: oracle, uid: 501, group: dba, password: ${password} }]\ndomainType`,
       );
     expect((await load(user("{ env: ORACLE_PASSWORD }"))).recipe.users[0]?.password).toEqual({
       env: "ORACLE_PASSWORD",

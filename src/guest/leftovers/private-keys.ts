@@ -47,20 +47,22 @@ const derTypes = ["pkcs8", "pkcs1", "sec1"] as const;
 function derKey(data: Buffer): string | undefined {
   const bytes = sequenceBytes(data);
   if (bytes === undefined || data.length < bytes || data.length > bytes + 2) return undefined;
+  if (encryptedHead.test(data.toString("hex", 0, 40))) return "an encrypted private key";
   for (const type of derTypes)
     try {
       createPrivateKey({ key: data.subarray(0, bytes), format: "der", type });
       return "a private key";
-    } catch (error) {
-      if (isPassphraseMissing(error)) return "an encrypted private key";
+    } catch {
+      // Not a key of this type.
     }
   return undefined;
 }
 
-function isPassphraseMissing(error: unknown): boolean {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return code === "ERR_MISSING_PASSPHRASE" || /passphrase|interrupted or cancelled/i.test(message);
-}
+/**
+ * PKCS#8's EncryptedPrivateKeyInfo in hexadecimal (RFC 5958, section 3): two sequences, and the identifier of an encryption
+ * by password, of PKCS#5 or PKCS#12.
+ */
+const encryptedHead = /^30(?:[0-7].|81..|82.{4})30(?:[0-7].|81..|82.{4})06..2a864886f70d01(?:05|0c01)/;
 
 /** The length of an ASN.1 SEQUENCE with its head (X.690, 8.1), if it may be that of a key. */
 function sequenceBytes(data: Buffer): number | undefined {
