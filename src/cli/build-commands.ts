@@ -62,6 +62,11 @@ function addRecipe(program: Command): void {
     .option("--json", "print events as JSON lines")
     .option("--verbose", "print every command and console line")
     .option("--list", "list the recipes")
+    .option(
+      "--changed-since <commit>",
+      "list the recipes that give something else than at a commit; build nothing",
+    )
+    .option("--matrix", "with --changed-since: print the list as JSON, as the matrix of a CI system takes it")
     .addHelpText(
       "after",
       `
@@ -70,7 +75,8 @@ Examples:
   tbuild recipe show ol8-base --resolved   every value and its source
   tbuild recipe ol6-grid --rehearse        build on the stand-in disc
   tbuild recipe schema --markdown          every key, with a complete example
-  tbuild recipe import anaconda-ks.cfg > recipes/mine.yaml`,
+  tbuild recipe import anaconda-ks.cfg > recipes/mine.yaml
+  tbuild recipe --changed-since origin/main --matrix`,
     )
     .action(lazily(() => import("./commands/recipe.ts")));
   recipe

@@ -441,6 +441,9 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   // They ask on a terminal; questions.test.ts answers.
   "tbuild recipe ol6-grid --rehearse --debug": [2, "it asks on a terminal"],
   "tbuild recipe ol6-grid --rehearse --on-error ask": [2, "it asks on a terminal"],
+  // The recipes of this test are in no repository.
+  "tbuild recipe --changed-since origin/main": [2, "git finds no repository there"],
+  "tbuild recipe --changed-since origin/main --matrix": [2, "git finds no repository there"],
   "tbuild manager": [2, "names no Oracle VM Manager"],
   "tbuild manager trust": [2, "names no Oracle VM Manager"],
   "tbuild manager import ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [2, "names no Oracle VM Manager"],

@@ -26,6 +26,8 @@ const Options = z.object({
   json: z.boolean().default(false),
   verbose: z.boolean().default(false),
   list: z.boolean().default(false),
+  changedSince: z.string().optional(),
+  matrix: z.boolean().default(false),
   until: z.string().optional(),
 });
 type Options = z.infer<typeof Options>;
@@ -38,6 +40,14 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     });
   const options = parsed.data;
   const workshop = await openSite(command);
+  if (options.matrix && options.changedSince === undefined)
+    throw new TbuildError("usage", "--matrix goes with --changed-since", {
+      hint: "For example: tbuild recipe --changed-since origin/main --matrix",
+    });
+  if (options.changedSince !== undefined) {
+    const { run } = await import("./recipe-changed.ts");
+    return run(workshop, args[0] as string[], options.changedSince, options.matrix || options.json);
+  }
   const names = await wantedNames(args[0] as string[], options, workshop);
   if (names === undefined) return;
   const onError = options.onError ?? (options.keep ? undefined : "clean");

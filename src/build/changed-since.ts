@@ -1,0 +1,147 @@
+import { join, relative } from "node:path";
+import { TbuildError, together } from "../errors.ts";
+import { temporaryFolder } from "../host/temporary.ts";
+import { amount } from "../io/units.ts";
+import { originOf } from "../recipe/from.ts";
+import { recipeNames } from "../recipe/load.ts";
+import { type RecipeParts, recipeParts } from "./recipe-parts.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** A recipe that has to be built, as one job of a queue. */
+export interface ToBuild {
+  readonly recipe: string;
+  /** 0 for a recipe that waits for no other one of the list; else one more than the highest that it waits for. */
+  readonly level: number;
+  /** The recipe of the list whose template it starts from. */
+  readonly needs: readonly string[];
+  /** What changed: keys of the recipe, and `module:`, `file:`, `script:` or `kickstart` for what it refers to. */
+  readonly why: readonly string[];
+}
+
+/**
+ * The recipes of the repo whose builds would give something else than at a commit, in an order in which each comes after the
+ * one that it starts from. What counts is the resolved recipe and what it refers to, not which file was touched: a comment is no
+ * change, and a change in `extends` reaches every heir. Builds nothing and changes nothing.
+ */
+export async function changedSince(workshop: Workshop, commit: string): Promise<ToBuild[]> {
+  const now = await allParts(workshop);
+  await using before = await treeAt(workshop, commit);
+  const then = { ...workshop, recipes: before.recipes, kickstarts: before.kickstarts };
+  const known = new Set(await recipeNames(before.recipes));
+  const why = new Map<string, string[]>();
+  for (const [name, parts] of now) {
+    const reasons = known.has(name) ? await differences(then, name, parts) : ["new"];
+    if (reasons.length > 0) why.set(name, reasons);
+  }
+  return inOrder(now, why);
+}
+
+async function allParts(workshop: Workshop): Promise<ReadonlyMap<string, RecipeParts>> {
+  const [found, faults] = [new Map<string, RecipeParts>(), [] as unknown[]];
+  const names = await recipeNames(workshop.recipes);
+  for (const name of names)
+    await recipeParts(workshop, name).then(
+      (parts) => found.set(name, parts),
+      (error) => faults.push(error),
+    );
+  if (faults.length > 0)
+    throw together(faults, `${faults.length} of ${amount(names.length, "recipe")} cannot be read`);
+  return found;
+}
+
+async function differences(then: Workshop, name: string, now: RecipeParts): Promise<string[]> {
+  const old = await recipeParts(then, name).catch((error: unknown) => {
+    if (error instanceof TbuildError) return undefined;
+    throw error;
+  });
+  if (old === undefined) return ["could not be read then"];
+  return [
+    ...differingKeys(texts(old.loaded.recipe), texts(now.loaded.recipe)),
+    ...differingKeys(old.digests, now.digests),
+  ];
+}
+
+function texts(recipe: object): Record<string, string> {
+  return Object.fromEntries(Object.entries(recipe).map(([key, value]) => [key, JSON.stringify(value)]));
+}
+
+function differingKeys(
+  one: Readonly<Record<string, string>>,
+  other: Readonly<Record<string, string>>,
+): string[] {
+  const keys = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return [...keys].filter((key) => one[key] !== other[key]);
+}
+
+// A recipe also changes when the one that it starts from does.
+function inOrder(
+  now: ReadonlyMap<string, RecipeParts>,
+  why: ReadonlyMap<string, readonly string[]>,
+): ToBuild[] {
+  const byTemplate = new Map([...now].map(([name, { loaded }]) => [loaded.recipe.name, name]));
+  const baseOf = (name: string) => {
+    const from = now.get(name)?.loaded.recipe.from;
+    if (from === undefined || originOf(from) !== "version") return undefined;
+    return byTemplate.get(from.split("@")[0] ?? "");
+  };
+  const jobs = new Map<string, ToBuild | undefined>();
+  const job = (name: string, heirs: readonly string[]): ToBuild | undefined => {
+    if (jobs.has(name)) return jobs.get(name);
+    const base = baseOf(name);
+    if (base !== undefined && heirs.includes(base))
+      throw new TbuildError("usage", `start from each other: ${[...heirs, base].join(", ")}`, {
+        subject: "recipes",
+        hint: "Let one of them be installed, or start from something else.",
+      });
+    const under = base === undefined ? undefined : job(base, [...heirs, base]);
+    const reasons = [...(why.get(name) ?? []), ...(under ? [`from: ${under.recipe}`] : [])];
+    const found =
+      reasons.length === 0
+        ? undefined
+        : {
+            recipe: name,
+            level: under ? under.level + 1 : 0,
+            needs: under ? [under.recipe] : [],
+            why: reasons,
+          };
+    jobs.set(name, found);
+    return found;
+  };
+  return [...now.keys()]
+    .flatMap((name) => job(name, [name]) ?? [])
+    .sort((one, other) => one.level - other.level || (one.recipe < other.recipe ? -1 : 1));
+}
+
+/** The recipes and kickstarts of a commit, in a folder that is removed at the end. */
+async function treeAt({ host, recipes, kickstarts }: Workshop, commit: string) {
+  const git = (...args: string[]) => host.run(["git", "-C", recipes, ...args], { allow: [1, 128] });
+  const top = await git("rev-parse", "--show-toplevel", "--show-prefix");
+  if (top.exitCode !== 0)
+    throw new TbuildError("usage", "git finds no repository there", {
+      subject: recipes,
+      lines: top.stderr.trim().split("\n"),
+      hint: "`tbuild init` makes a repository for recipes.",
+    });
+  const found = await git("rev-parse", "--verify", "--quiet", "--end-of-options", `${commit}^{commit}`);
+  if (found.exitCode !== 0)
+    throw new TbuildError("usage", `"${commit}" is no commit of ${recipes}`, {
+      subject: "--changed-since",
+      hint: "A shallow clone lacks older commits: fetch the whole history (fetch-depth: 0, GIT_DEPTH: 0).",
+    });
+  const folder = await temporaryFolder("commit");
+  try {
+    const [root = "", prefix = ""] = top.stdout.split("\n");
+    const [tree, id] = [join(folder.path, "tree"), found.stdout.trim()];
+    const archive = join(folder.path, "tree.tar");
+    await host.run(["git", "-C", root, "archive", "--format=tar", "--prefix=tree/", "-o", archive, id]);
+    await host.run(["tar", "-xf", archive, "-C", folder.path]);
+    return {
+      recipes: join(tree, prefix),
+      kickstarts: join(tree, prefix, relative(recipes, kickstarts)),
+      [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+import { readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type FirstBootModule, readModule } from "../firstboot/module.ts";
+import {
+  type KickstartTemplate,
+  noSecrets,
+  type RenderedKickstart,
+  renderKickstart,
+} from "../kickstart/render.ts";
+import { type Digest, digestOf as sha256 } from "../model/digest.ts";
+import { contentOf } from "../provision/acts.ts";
+import { type LoadedRecipe, moduleFolders } from "../recipe/load.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import { refuseBrokenModules } from "./broken-modules.ts";
+import { kickstartTemplate, shownPost } from "./recipe-kickstart.ts";
+import { recipeFolders, recipeOf, type Workshop } from "./workshop.ts";
+
+/** A recipe with what it refers to in its repo: modules, files, scripts, kickstart. */
+export interface RecipeParts {
+  readonly loaded: LoadedRecipe;
+  readonly modules: readonly FirstBootModule[];
+  readonly template: KickstartTemplate & { readonly folder: string };
+  readonly rendered: RenderedKickstart;
+  /** The digest of each part, by its kind and name. A recipe that starts from a template has no kickstart. */
+  readonly digests: Readonly<Record<string, Digest>>;
+}
+
+/** Reads a recipe and its parts. All errors in them are found here. What it starts from is not looked for. */
+export async function recipeParts(workshop: Workshop, name: string): Promise<RecipeParts> {
+  const loaded = await recipeOf(workshop, name);
+  const { recipe, file } = loaded;
+  const template = await kickstartTemplate(workshop, recipe);
+  const folders = await Promise.all(
+    recipe.modules.map((module) => moduleFolder(module, file, recipeFolders(workshop))),
+  );
+  await refuseBrokenModules(recipe, folders);
+  const modules = await Promise.all(folders.map((one) => readModule(one)));
+  const post = await shownPost(loaded, { mirrors: {} });
+  const rendered = await renderKickstart(recipe, template, noSecrets, post);
+  const digests = {
+    ...(recipe.from === undefined && { kickstart: sha256(rendered.text) }),
+    ...Object.fromEntries(modules.map((module) => [`module:${module.name}`, sha256(module.digest)])),
+    ...(await digestsOf(recipe, dirname(file))),
+  };
+  return { loaded, modules, template, rendered, digests };
+}
+
+async function moduleFolder(name: string, file: string, recipes: readonly string[]): Promise<string> {
+  const folders = moduleFolders(file, recipes).map((folder) => join(folder, name));
+  for (const folder of folders)
+    if ((await readdir(folder).catch(() => undefined)) !== undefined) return folder;
+  return folders[0] ?? name;
+}
+
+/** The recipe's files and scripts, which may be in separate files. */
+async function digestsOf(recipe: Recipe, folder: string): Promise<Record<string, Digest>> {
+  const digests: Record<string, Digest> = {};
+  for (const { path, content, from } of recipe.files)
+    digests[`file:${path}`] = sha256(await contentOf(folder, content, from));
+  for (const { name, run, from } of recipe.scripts)
+    digests[`script:${name}`] = sha256(await contentOf(folder, run, from));
+  return digests;
+}

@@ -1,0 +1,26 @@
+import { changedSince } from "../../build/changed-since.ts";
+import type { Workshop } from "../../build/workshop.ts";
+import { TbuildError } from "../../errors.ts";
+import { table } from "../words.ts";
+
+/** `tbuild recipe --changed-since COMMIT`. As a matrix, it is what `fromJSON` of GitHub Actions takes. */
+export async function run(
+  workshop: Workshop,
+  given: readonly string[],
+  commit: string,
+  isMatrix: boolean,
+): Promise<void> {
+  if (given.length > 0)
+    throw new TbuildError("usage", "--changed-since finds the recipes itself", {
+      subject: given.join(", "),
+      hint: "Leave the names out.",
+    });
+  const found = await changedSince(workshop, commit);
+  if (isMatrix) {
+    process.stdout.write(`${JSON.stringify({ include: found })}\n`);
+    return;
+  }
+  if (found.length === 0)
+    process.stderr.write(`nothing to build: no recipe gives anything else than at ${commit}\n`);
+  else process.stdout.write(`${table(found.map(({ recipe, why }) => [recipe, why.join(", ")]))}\n`);
+}
