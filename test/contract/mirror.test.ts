@@ -282,10 +282,9 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
   }, 120_000);
 
   it.each([
-    ["raw", "qcow2"],
-    ["qcow2", "raw"],
-    ["qcow2", "qcow2"],
-  ] as const)(
+    ["raw", "qcow2"] as const,
+    ...(process.env.TBUILD_SLOW === "1" ? [["qcow2", "raw"] as const, ["qcow2", "qcow2"] as const] : []),
+  ])(
     "in %s and %s is sealed in both by one change, and undone in both",
     async (...formats) => {
       const packed: string[] = [];
@@ -360,7 +359,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
     "with the second in %s, is whole in both after a kill at any moment of a seal or an undo",
     async (format) => {
       const seen = { before: 0, after: 0 };
-      const kills = Number(process.env.TBUILD_KILLS ?? (format === "raw" ? 18 : 9));
+      const kills = Number(process.env.TBUILD_KILLS ?? (format === "raw" ? 8 : 5));
       const second = join(pristine, "mirror.img");
       if (format === "qcow2")
         await host.run(["qemu-img", "convert", "-O", "qcow2", second, image("mirror.img")]);
