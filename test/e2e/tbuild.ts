@@ -51,7 +51,9 @@ export async function makeTbuild(name: string, recipes = join(repository, "recip
 
 /** The qemu processes of a home. */
 export async function machinesRunning(home: string): Promise<string[]> {
-  return (await processes()).filter((command) => command.startsWith("qemu-system") && command.includes(home));
+  return (await processes()).filter(
+    (command) => command.startsWith("qemu-system") && command.includes(`${home}/`),
+  );
 }
 
 /** The command lines of all processes. */
