@@ -331,6 +331,9 @@ export const agents: readonly Agent[] = [
       "/etc/instance_configs.cfg",
       "/etc/boto.cfg",
       "/var/lib/google/*",
+      // instance_id_dir of the agent's instance_configs.cfg is /etc.
+      "/etc/google_instance_id",
+      "/etc/instance_id",
     ],
     afterwards: anew,
   },

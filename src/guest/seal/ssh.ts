@@ -9,8 +9,8 @@ export const sshHostKeys = removes({
 
 export const buildKey = removes({
   name: "build-key",
-  summary: "Remove the build's login key and everything else in root's .ssh",
-  paths: ["/root/.ssh"],
+  summary: "Remove the build's login key and everything else in root's .ssh; root's .rhosts and .shosts",
+  paths: ["/root/.ssh", "/root/.rhosts", "/root/.shosts"],
 });
 
 export const userKeys = removes({
