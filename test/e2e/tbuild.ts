@@ -49,11 +49,11 @@ export async function makeTbuild(name: string, recipes = join(repository, "recip
   };
 }
 
-/** The qemu processes of a home. */
+/** The qemu processes of a home. One that is becoming a daemon is two for a moment, and counts once. */
 export async function machinesRunning(home: string): Promise<string[]> {
-  return (await processes()).filter(
-    (command) => command.startsWith("qemu-system") && command.includes(`${home}/`),
-  );
+  const all = await processes();
+  const ours = all.filter((command) => command.startsWith("qemu-system") && command.includes(`${home}/`));
+  return [...new Set(ours)];
 }
 
 /** The command lines of all processes. */
