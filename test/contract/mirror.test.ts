@@ -181,6 +181,19 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
   const assemble = [0, 1, 2]
     .map((n) => `mdadm --assemble --run /dev/md${n} /dev/ubda${n + 1} /dev/ubdb${n + 1}`)
     .join("\n");
+  /** The kernel and e2fsck find no difference between the members in `copies`, and no SSH key. The copies are removed. */
+  const expectEqualMembers = async (copies: readonly string[]) => {
+    const judged = await inUml(
+      copies,
+      `${assemble}\ngrep -c '\\[UU\\]' /proc/mdstat; e2fsck -fn /dev/md0; e2fsck -fn /dev/md1
+       for m in md0 md1 md2; do echo check > /sys/block/$m/md/sync_action; mdadm --wait /dev/$m || true; done
+       for m in md0 md1 md2; do echo mismatch $m $(cat /sys/block/$m/md/mismatch_cnt); done
+       mount -o ro /dev/md0 /mnt; echo key $(ls /mnt/etc/ssh | wc -l); umount /mnt\n${stop}`,
+    );
+    for (const name of ["md0", "md1", "md2"]) expect(judged).toContain(`\nmismatch ${name} 0\n`);
+    expect(judged).toContain("\nkey 0\n");
+    for (const copy of copies) await rm(copy);
+  };
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tbuild-mirrors-"));
     pristine = await mkdtemp(join(tmpdir(), "tbuild-mirrors-pristine-"));
@@ -263,16 +276,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
       );
       const copies = disks().map((disk) => `${disk}.judged`);
       for (const [index, copy] of copies.entries()) await copyFile(disks()[index] ?? "", copy);
-      const judged = await inUml(
-        copies,
-        `${assemble}\ngrep -c '\\[UU\\]' /proc/mdstat; e2fsck -fn /dev/md0; e2fsck -fn /dev/md1
-         for m in md0 md1 md2; do echo check > /sys/block/$m/md/sync_action; mdadm --wait /dev/$m || true; done
-         for m in md0 md1 md2; do echo mismatch $m $(cat /sys/block/$m/md/mismatch_cnt); done
-         mount -o ro /dev/md0 /mnt; echo key $(ls /mnt/etc/ssh | wc -l); umount /mnt\n${stop}`,
-      );
-      for (const name of ["md0", "md1", "md2"]) expect(judged).toContain(`\nmismatch ${name} 0\n`);
-      expect(judged).toContain("\nkey 0\n");
-      for (const copy of copies) await rm(copy);
+      await expectEqualMembers(copies);
       const shown = await tbuild("undo", "--list", second);
       expect(shown.stdout).toMatch(/seal: first-boot .*swap/);
       const undone = await tbuild("undo", second);
@@ -313,16 +317,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
         if (options.includes("--scrub"))
           for (const file of [...copies, ...packed])
             expect((await host.run(["grep", "-c", "bcdefgh", file], { allow: [1] })).stdout.trim()).toBe("0");
-        const judged = await inUml(
-          copies,
-          `${assemble}\ngrep -c '\\[UU\\]' /proc/mdstat; e2fsck -fn /dev/md0; e2fsck -fn /dev/md1
-           for m in md0 md1 md2; do echo check > /sys/block/$m/md/sync_action; mdadm --wait /dev/$m || true; done
-           for m in md0 md1 md2; do echo mismatch $m $(cat /sys/block/$m/md/mismatch_cnt); done
-           mount -o ro /dev/md0 /mnt; echo key $(ls /mnt/etc/ssh | wc -l); umount /mnt\n${stop}`,
-        );
-        for (const name of ["md0", "md1", "md2"]) expect(judged).toContain(`\nmismatch ${name} 0\n`);
-        expect(judged).toContain("\nkey 0\n");
-        for (const copy of copies) await rm(copy);
+        await expectEqualMembers(copies);
         for (const file of packed.filter((one) => one.endsWith("qcow2")))
           await host.run(["qemu-img", "check", "-q", file]);
         await tbuild("undo", packed[1] ?? expect.fail());
