@@ -132,9 +132,10 @@ async function treeAt({ host, recipes, kickstarts }: Workshop, commit: string) {
   try {
     const [root = "", prefix = ""] = top.stdout.split("\n");
     const [tree, id] = [join(folder.path, "tree"), found.stdout.trim()];
-    const archive = join(folder.path, "tree.tar");
-    await host.run(["git", "-C", root, "archive", "--format=tar", "--prefix=tree/", "-o", archive, id]);
-    await host.run(["tar", "-xf", archive, "-C", folder.path]);
+    // An index of its own leaves the repository's as it is.
+    const env = { GIT_INDEX_FILE: join(folder.path, "index") };
+    await host.run(["git", "-C", root, "read-tree", id], { env });
+    await host.run(["git", "-C", root, "checkout-index", "--all", `--prefix=${tree}/`], { env });
     return {
       recipes: join(tree, prefix),
       kickstarts: join(tree, prefix, relative(recipes, kickstarts)),
