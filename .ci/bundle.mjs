@@ -1,12 +1,14 @@
 // Bundles dist/ into dist/bin/, so that a command reads a few files instead of hundreds. Modules keep the address of their
 // own file in dist/: the digest of a step's code reads those files, and paths to recipes and assets start from them.
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
-const out = `${dist}bin/`;
+const out = `${dist}bin`;
+// Commands that run meanwhile go on with the old files: the new ones take their place at once.
+const [next, former] = [`${out}.next`, `${out}.former`];
 
 const ownAddress = {
   name: "own-address",
@@ -36,10 +38,10 @@ const onlyEnglish = {
   },
 };
 
-await rm(out, { recursive: true, force: true });
+for (const folder of [next, former]) await rm(folder, { recursive: true, force: true });
 const { metafile } = await build({
   entryPoints: [`${dist}main.js`],
-  outdir: out,
+  outdir: next,
   bundle: true,
   splitting: true,
   format: "esm",
@@ -88,4 +90,9 @@ for (const [file, { imports }] of Object.entries(metafile.inputs))
     if (!/^\s*default:/.test(names)) nameless.push(`${file}: {${names}} of ${original}`);
   }
 if (nameless.length > 0) throw new Error(`make these packages external:\n${nameless.join("\n")}`);
+await rename(out, former).catch((error) => {
+  if (error.code !== "ENOENT") throw error;
+});
+await rename(next, out);
+await rm(former, { recursive: true, force: true });
 console.log(`dist/bin: ${Object.keys(metafile.outputs).length} files`);
