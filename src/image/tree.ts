@@ -68,7 +68,7 @@ export class GuestTree implements AsyncDisposable {
     this.#pace = pacer(signal, (paths) => progress?.(`${paths} paths looked at`));
   }
 
-  /** Only those of a running guest: of an image, nothing is run on this machine, in a chroot or otherwise. */
+  /** Only those of a running guest. An image may be hostile, and its programs are not run. */
   get runsPrograms(): boolean {
     return this.#raw.run !== undefined;
   }
