@@ -1,9 +1,11 @@
-import { join, relative } from "node:path";
+import { stat } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
 import { TbuildError, together } from "../errors.ts";
 import { temporaryFolder } from "../host/temporary.ts";
 import { amount } from "../io/units.ts";
 import { originOf } from "../recipe/from.ts";
 import { recipeNames } from "../recipe/load.ts";
+import { baseFileDigest } from "./base/file.ts";
 import { type RecipeParts, recipeParts } from "./recipe-parts.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -14,14 +16,14 @@ export interface ToBuild {
   readonly level: number;
   /** The recipe of the list whose template it starts from. */
   readonly needs: readonly string[];
-  /** What changed: keys of the recipe, and `module:`, `file:`, `script:` or `kickstart` for what it refers to. */
+  /** What changed: keys of the recipe, and `module:`, `file:`, `script:`, `kickstart` or `from` for what it refers to. */
   readonly why: readonly string[];
 }
 
 /**
  * The recipes of the repo whose builds would give something else than at a commit, in an order in which each comes after the
- * one that it starts from. What counts is the resolved recipe and what it refers to, not which file was touched: a comment is no
- * change, and a change in `extends` reaches every heir. Builds nothing and changes nothing.
+ * one that it starts from. What counts is the resolved recipe and what it refers to in the repo, not which file was touched: a
+ * comment in a recipe is no change, and a change in `extends` reaches every heir. Builds nothing and changes nothing.
  */
 export async function changedSince(workshop: Workshop, commit: string): Promise<ToBuild[]> {
   const now = await allParts(workshop);
@@ -30,7 +32,7 @@ export async function changedSince(workshop: Workshop, commit: string): Promise<
   const known = new Set(await recipeNames(before.recipes));
   const why = new Map<string, string[]>();
   for (const [name, parts] of now) {
-    const reasons = known.has(name) ? await differences(then, name, parts) : ["new"];
+    const reasons = known.has(name) ? await differences(then, name, parts, before.digests) : ["new"];
     if (reasons.length > 0) why.set(name, reasons);
   }
   return inOrder(now, why);
@@ -49,7 +51,12 @@ async function allParts(workshop: Workshop): Promise<ReadonlyMap<string, RecipeP
   return found;
 }
 
-async function differences(then: Workshop, name: string, now: RecipeParts): Promise<string[]> {
+async function differences(
+  then: Workshop,
+  name: string,
+  now: RecipeParts,
+  cacheFile: string,
+): Promise<string[]> {
   const old = await recipeParts(then, name).catch((error: unknown) => {
     if (error instanceof TbuildError) return undefined;
     throw error;
@@ -58,7 +65,18 @@ async function differences(then: Workshop, name: string, now: RecipeParts): Prom
   return [
     ...differingKeys(texts(old.loaded.recipe), texts(now.loaded.recipe)),
     ...differingKeys(old.digests, now.digests),
+    ...((await hasOtherBase(old, now, cacheFile)) ? ["from"] : []),
   ];
+}
+
+// Of a file that is in the repo at both times. What lies elsewhere is the same file for both.
+async function hasOtherBase(old: RecipeParts, now: RecipeParts, cacheFile: string): Promise<boolean> {
+  const { from } = now.loaded.recipe;
+  if (from === undefined || from !== old.loaded.recipe.from || originOf(from) !== "file") return false;
+  const files = [old, now].map(({ loaded }) => resolve(dirname(loaded.file), from));
+  for (const file of files) if (!(await stat(file).catch(() => undefined))?.isFile()) return false;
+  const [one = "", other = ""] = files;
+  return (await baseFileDigest(one, cacheFile)) !== (await baseFileDigest(other, cacheFile));
 }
 
 function texts(recipe: object): Record<string, string> {
@@ -137,6 +155,7 @@ async function treeAt({ host, recipes, kickstarts }: Workshop, commit: string) {
     await host.run(["git", "-C", root, "read-tree", id], { env });
     await host.run(["git", "-C", root, "checkout-index", "--all", `--prefix=${tree}/`], { env });
     return {
+      digests: join(folder.path, "digests.json"),
       recipes: join(tree, prefix),
       kickstarts: join(tree, prefix, relative(recipes, kickstarts)),
       [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),

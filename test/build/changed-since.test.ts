@@ -1,6 +1,6 @@
 import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { changedSince } from "../../src/build/changed-since.ts";
 import type { Workshop } from "../../src/build/workshop.ts";
@@ -83,6 +83,20 @@ describe("the recipes that changed since a commit", () => {
       join(folder, "module.yaml"),
     ]);
     expect(await words()).toEqual(["db: module:hosts", "new: new"]);
+  });
+
+  it("are those that start from a file of the repo that changed, and not from one elsewhere", async () => {
+    await writeFile(join(root, "recipes/base.img"), "one");
+    await writeFile(`${root}.img`, "one");
+    await recipe("disk", "extends: site\nname: disk\nfrom: base.img\n");
+    await recipe("outer", `extends: site\nname: outer\nfrom: ../../${basename(root)}.img\n`);
+    await git("add", "-A");
+    await git("commit", "-qm", "files");
+    expect(await changed()).toEqual([]);
+    await writeFile(join(root, "recipes/base.img"), "two");
+    await writeFile(`${root}.img`, "two");
+    expect(await words()).toEqual(["disk: from"]);
+    await rm(`${root}.img`);
   });
 
   it("are compared with any commit, of which nothing stays", async () => {

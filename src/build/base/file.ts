@@ -2,22 +2,25 @@ import { basename, join, resolve } from "node:path";
 import { digestOfParts, partsOf } from "../../bundles/read/parts.ts";
 import { proveTemplateFile } from "../../bundles/read/unpack.ts";
 import { fileDigest } from "../../io/file-digest.ts";
-import { asDigest } from "../../model/digest.ts";
+import { asDigest, type Digest } from "../../model/digest.ts";
 import { importTemplate } from "../import-template.ts";
 import type { Workshop } from "../workshop.ts";
 import type { Base, Wanted } from "./base.ts";
 
 const mostBytes = 256 * 2 ** 30;
 
+/** The digest of a file, or of all parts of one. */
+export async function baseFileDigest(file: string, cacheFile: string): Promise<Digest> {
+  const digests: Digest[] = [];
+  for (const part of await partsOf(file)) digests.push(asDigest(await fileDigest(part, { cacheFile })));
+  return digestOfParts(digests);
+}
+
 /** A template or image in a file, or in the parts of one. It is imported when the build needs it. */
 export async function fileBase({ home }: Workshop, { from, folder }: Wanted): Promise<Base> {
   const file = resolve(folder, from);
-  const parts = await partsOf(file);
-  for (const part of parts) await proveTemplateFile(part);
-  const cacheFile = join(home.memory, "file-digests.json");
-  const digests: string[] = [];
-  for (const part of parts) digests.push(await fileDigest(part, { cacheFile }));
-  const digest = digestOfParts(digests.map(asDigest));
+  for (const part of await partsOf(file)) await proveTemplateFile(part);
+  const digest = await baseFileDigest(file, join(home.memory, "file-digests.json"));
   return {
     words: basename(file),
     digest,

@@ -21,6 +21,8 @@ export async function run(
     return;
   }
   if (found.length === 0)
-    process.stderr.write(`nothing to build: no recipe gives anything else than at ${commit}\n`);
+    process.stderr.write(
+      `nothing to build: no recipe, and nothing in the repository that one refers to, differs from ${commit}\n`,
+    );
   else process.stdout.write(`${table(found.map(({ recipe, why }) => [recipe, why.join(", ")]))}\n`);
 }
