@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { isKeyboard, keyboardsOf } from "../../src/recipe/keyboards.ts";
 import { suggestion } from "../../src/recipe/suggestion.ts";
+import { itWith } from "../fakes/missing.ts";
 
 // Debian's xkb-data.
 const rules = ["base", "evdev"].map((name) => `/usr/share/X11/xkb/rules/${name}.lst`).filter(existsSync);
@@ -20,7 +21,7 @@ function namesIn(text: string): string[] {
 }
 
 describe("a keyboard", () => {
-  it.skipIf(rules.length === 0)("of xkb-data is known from OL7 on (needs /usr/share/X11/xkb)", () => {
+  itWith(["/usr/share/X11/xkb"], "of xkb-data is known from OL7 on", () => {
     const names = rules.flatMap((file) => namesIn(readFileSync(file, "utf8")));
     expect(names.length).toBeGreaterThan(500);
     for (const major of [7, 8, 9]) expect(names.filter((name) => !isKeyboard(name, major))).toEqual([]);
