@@ -1,4 +1,4 @@
-import { crc32c } from "./crc.ts";
+import { crc32c } from "../../io/crc.ts";
 import { damaged, Unfit } from "./faults.ts";
 import {
   at,
