@@ -1,6 +1,6 @@
+import { crc32c } from "../../io/crc.ts";
 import { shown } from "../../io/escape.ts";
 import { stringOf } from "../names.ts";
-import { crc32c } from "../../io/crc.ts";
 import { damaged, Unfit } from "./faults.ts";
 import { folderSum, mapBlocks, ownedBlocks } from "./inode.ts";
 import { at, flag, sizeOf } from "./inode-fields.ts";

@@ -1,6 +1,6 @@
 import { TbuildError } from "../../errors.ts";
-import type { Writable } from "../change/draft.ts";
 import { crc16, crc32c } from "../../io/crc.ts";
+import type { Writable } from "../change/draft.ts";
 import { damaged, Unfit } from "./faults.ts";
 import { bitsOf, namedFeatures } from "./features.ts";
 import { blocksUninit, type Counted, descriptor, Group, inodesUninit } from "./group.ts";
