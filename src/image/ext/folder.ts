@@ -48,6 +48,13 @@ export class ExtFolder {
     return place === undefined ? undefined : this.#blockAt(place).data.readUInt32LE(this.#atIn(place));
   }
 
+  /** Whether the type in an entry is that of its inode. Folders of old file systems have none. */
+  isOfKind(name: Buffer, inode: Buffer): boolean {
+    const place = this.#places.get(name);
+    const type = place === undefined ? 0 : this.#blockAt(place).data.readUInt8(this.#atIn(place) + 7);
+    return type === 0 || type === typesOfModes[inode.readUInt16LE(at.mode) >> 12];
+  }
+
   get isEmpty(): boolean {
     for (const { data } of this.#blocks)
       for (const { inode, name } of entriesOf(data))
@@ -219,6 +226,8 @@ interface Entry {
 }
 
 const types: Readonly<Record<EntryKind, number>> = { file: 1, dir: 2, link: 7 };
+/** By the upper four bits of an inode's mode. */
+const typesOfModes: Readonly<Record<number, number>> = { 1: 5, 2: 3, 4: 2, 6: 4, 8: 1, 10: 7, 12: 6 };
 const tailType = 0xde;
 
 function* entriesOf(block: Buffer): Generator<Entry> {

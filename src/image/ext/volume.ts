@@ -55,6 +55,9 @@ export class ExtVolume {
   get blocks(): number {
     return this.#sb.blocks;
   }
+  get inodes(): number {
+    return this.groups * this.#inodesPerGroup;
+  }
   get groups(): number {
     return Math.ceil((this.blocks - this.firstBlock) / this.#blocksPerGroup);
   }
