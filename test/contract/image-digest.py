@@ -1,4 +1,4 @@
-"""Prints a digest of a file's size and bytes. Blocks of zeros only move the offsets, so holes are never read."""
+"""Prints a digest of a file's size and bytes. Blocks of zeros do not count, so holes are never read."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ def digest(path):
         while at < offset:
             piece = os.pread(file, min(1 << 20, offset - at), at)
             for start in range(0, len(piece), BLOCK):
-                block = piece[start : start + BLOCK]
+                block = piece[start:start + BLOCK]
                 if block != ZEROS[: len(block)]:
                     total.update(b"@%d:" % (at + start))
                     total.update(block)
