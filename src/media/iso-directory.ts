@@ -29,7 +29,7 @@ export interface Naming {
 /** Reads a range of the image; less at its end. */
 export type ReadAt = (offset: number, bytes: number) => Promise<Buffer>;
 
-// No honest record needs more continuation areas, and no honest folder; a crafted one may lead in circles.
+// No real record or folder needs more continuation areas. A crafted one may form a loop.
 const mostContinuations = 32;
 const mostInFolder = 20_000;
 
@@ -38,7 +38,7 @@ export async function entriesOf(data: Buffer, naming: Naming, read: ReadAt): Pro
   const entries: IsoEntry[] = [];
   let reads = 0;
   const counted: ReadAt = (offset, bytes) => {
-    if (++reads > mostInFolder) throw new TbuildError("integrity", "a folder is scattered over the image");
+    if (++reads > mostInFolder) throw new TbuildError("integrity", "a folder is fragmented");
     return read(offset, bytes);
   };
   let unfinished: IsoEntry | undefined;
@@ -133,7 +133,7 @@ async function rockRidge(record: Buffer, skip: number, read: ReadAt): Promise<Ro
   const found: RockRidge = {};
   let area: Buffer | undefined = systemUse(record, skip);
   for (let areas = 0; area; areas++) {
-    if (areas > mostContinuations) throw new TbuildError("integrity", "a directory record leads in circles");
+    if (areas > mostContinuations) throw new TbuildError("integrity", "a directory record forms a loop");
     let next: Promise<Buffer> | undefined;
     for (const { name, data } of fieldsOf(area)) {
       if (name === "NM" && ((data[0] ?? 0) & 6) === 0)
@@ -169,7 +169,8 @@ function fieldsOf(area: Buffer): { name: string; data: Buffer }[] {
   return fields;
 }
 
-// A link is written as its parts, each with flags: 1 goes on in the next field, 2 is ".", 4 is "..", 8 is "/".
+// A link is written as its parts, each with flags: 1 continues in the next field, 2 is ".", 4 is "..", 8 is
+// "/".
 function linkParts(data: Buffer, before: string | undefined): string {
   let text = "";
   for (let at = 1; at + 2 <= data.length; ) {
