@@ -89,7 +89,7 @@ function addConvert(program: Command): void {
     .addOption(forOption())
     .addHelpText(
       "after",
-      `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img\n  tbuild convert --check --for ovm-3.4.5 --vm-cfg vm.cfg System.img${elsewhere}\n\nAfter a conversion, tbuild checks the guest as --check does. Exits 1 if it is unfit,\n6 if that is unknown.`,
+      `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img\n  tbuild convert --check --for ovm-3.4.5 --vm-cfg vm.cfg System.img${elsewhere}\n\nAfter a conversion, tbuild checks the guest as --check does. Exits 1 if it is\nunfit, 6 if that is unknown.`,
     )
     .action(lazily(() => import("./commands/convert.ts")));
 }
@@ -140,7 +140,8 @@ Examples:
   tbuild migrate root@ovs1:/OVS/Repositories/R/VirtualMachines/ID --to olvm-ova --stopped
   tbuild migrate ol6-grid.tgz --to proxmox --out /srv/moved
 
-Exits 1 if disks were left out or the guest does not boot there, 6 if that is unknown.`,
+Exits 1 if disks were left out or the guest does not boot there, 6 if that is
+unknown.`,
     )
     .action(lazily(() => import("./commands/migrate.ts")));
 }
@@ -253,8 +254,9 @@ function addDiscard(program: Command): void {
     .addHelpText(
       "after",
       `
-A raw image gets holes, a qcow2 image frees clusters. Files do not change. This cannot be undone. Knows the free blocks of ext, XFS, btrfs and FAT. To
-overwrite removed data first, use tbuild seal --scrub.
+A raw image gets holes, a qcow2 image frees clusters. Files do not change. This
+cannot be undone. Knows the free blocks of ext, XFS, btrfs and FAT. To overwrite
+removed data first, use tbuild seal --scrub.
 
 Example:
   tbuild discard System.img --plan`,

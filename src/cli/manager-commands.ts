@@ -55,7 +55,9 @@ Example:
     .addHelpText(
       "after",
       `
-The Manager's servers must be able to reach a URL. They fetch files from this machine, at the address that it uses to reach the Manager; manager.here in the site sets another.
+The Manager's servers must be able to reach a URL. They fetch files from this
+machine, at the address that it uses to reach the Manager; manager.here in the
+site sets another.
 
 Examples:
   tbuild manager import ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0

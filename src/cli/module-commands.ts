@@ -63,10 +63,11 @@ function addModuleRehearse(module: Command): void {
       "after",
       `
 Runs the module twice, as the guest additions would, and shows what it printed,
-what it changed, how long it took, and what the second run changed (nothing, if the module may run again). The program of afterBoot runs after each, as it
-does when the boot has ended. The module has no network, cannot set the clock
-or a parameter of the kernel, and sees nothing of this machine but its programs
-in /usr. Everything that it writes is discarded. Needs root.
+what it changed, how long it took, and what the second run changed (nothing, if
+the module may run again). After each run, it runs the program of afterBoot, as
+the end of a boot does. The module has no network, cannot set the clock or a
+parameter of the kernel, and sees nothing of this machine but its programs in
+/usr. Everything that it writes is discarded. Needs root.
 
 Examples:
   sudo tbuild module rehearse grid org.tbuild.grid.mode=none

@@ -64,7 +64,11 @@ const lines: readonly (readonly [string, number, RegExp])[] = [
   ["recipe ol6-base --set machine.memory", 2, /not key=value\nFor example/],
   ["recipe ol6-base --var-file nosuch.yaml", 2, /nosuch\.yaml: cannot be read/],
   ["recipe ol6-base --debug", 2, /--debug: it asks on a terminal, but standard input is not a terminal/],
-  ["recipe ol6-base --on-error ask --json", 2, /--on-error ask: it asks questions, and --json is for programs/],
+  [
+    "recipe ol6-base --on-error ask --json",
+    2,
+    /--on-error ask: it asks questions, and --json is for programs/,
+  ],
   ["recipe ol6-base --on-error ask --jobs 2", 2, /--on-error ask: it asks about one build at a time/],
   ["recipe ol6-base --on-error stop", 2, /Allowed choices are ask, keep, clean, retry/],
   ["recipe ../etc/passwd", 2, /\.\.\/etc\/passwd: no such recipe/],
