@@ -109,7 +109,7 @@ def neighbours():
 
 
 def forward(target):
-    """Leads to an address and port of a guest: of the first that answers, if several networks have the address."""
+    """Leads to an address and port of a guest: the first that answers, if several have it."""
     ports = [
         int(port)
         for _, command in domains().values()
