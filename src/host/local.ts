@@ -171,10 +171,18 @@ export async function talkHere(
   forEachLine(child.stderr, options.onLine);
   // The program may have ended; `ended` reports that.
   child.stdin.on("error", () => {});
+  let isKilled = false;
+  // What it started in another session, such as ssh's shared connection, may still hold its output.
+  child.once("exit", () => {
+    if (isKilled) for (const stream of [child.stdout, child.stderr]) stream.destroy();
+  });
   return {
     say: (line) => void child.stdin.write(`${line}\n`),
     sayNoMore: () => void child.stdin.end(),
-    kill: () => killSession(child.pid),
+    kill() {
+      isKilled = true;
+      killSession(child.pid);
+    },
     ended: child.then(({ exitCode }) => exitCode),
   };
 }

@@ -138,7 +138,7 @@ vif=['mac=00:21:f6:00:00:01', 'mac=00:21:F6:00:00:01', 'mac=00:21:f6']
 
   it("refuses a table that does not fit, with all problems", () => {
     const wrong = { disks: { xvdz: "/dev/x", xvdc: "asm" }, networks: { br9: "br0" } };
-    expect(() => planOf(wrong)).toThrow("--map xvdz: it has no such disk");
+    expect(() => planOf(wrong)).toThrow("--map xvdz: no such disk");
     try {
       planOf(wrong);
     } catch (error) {

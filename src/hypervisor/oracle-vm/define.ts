@@ -103,7 +103,7 @@ async function addNics({ there }: OracleVmSite, { name: vm, nics }: VmSpec, id: 
       .catch((error) => {
         if (!(error instanceof TbuildError) || error.code !== "failed") throw error;
         throw error.with({
-          hint: `Is ${nic.mac} in use there? All builds use the same MACs, so one Manager runs one build at a time.`,
+          hint: `Is ${nic.mac} in use there? All builds use the same MACs, so one Manager runs one build at a time. A machine that was kept has them, too: tbuild clean`,
         });
       });
 }

@@ -3,7 +3,7 @@ import { sleep } from "../../host/wait-for.ts";
 import { atMost } from "../../io/parallel.ts";
 import { hidden } from "../hidden.ts";
 import { saysLocked } from "../locked.ts";
-import { type Block, readAnswers, readXmlAnswer } from "./answer.ts";
+import { type Block, breaksOff, linesOf, readAnswers, readXmlAnswer } from "./answer.ts";
 import type { Command } from "./command.ts";
 import { joinedReads } from "./joined-reads.ts";
 import { connectionTo } from "./ssh/kept-connection.ts";
@@ -35,7 +35,13 @@ export interface Door extends AsyncDisposable {
 export function openDoor(options: DoorOptions): Door {
   const { login, signal, onCommand, onWait, lockMs = 300_000 } = options;
   const name = nameOf(login);
-  const { sent, closed } = connectionTo(login, signal);
+  const { sent: sentTo, closed } = connectionTo(login, signal);
+  let said = "";
+  async function sent(text: string, deadlineMs: number): Promise<string> {
+    said = "";
+    said = await sentTo(text, deadlineMs);
+    return said;
+  }
   // One command at a time: nothing documents that the CLI takes several at once on one connection.
   const inTurn = atMost(1);
 
@@ -47,7 +53,7 @@ export function openDoor(options: DoorOptions): Door {
         throw within(error, command);
       });
       if (block === undefined || block.status === "unknown")
-        throw unreadable(name, command, "outcome-unknown");
+        throw unreadable(name, command, "outcome-unknown", said);
       if (block.status === "success") return block;
       if (!saysLocked(block.error) || Date.now() >= until) throw refused(name, command, block);
       onWait?.(`${name}: an object is locked; trying again`);
@@ -73,7 +79,10 @@ export function openDoor(options: DoorOptions): Door {
       return blocks;
     }
     // `;` separates the commands of one call, and each gives a block (Tervis' OracleVM.psm1).
-    return readAnswers(await sent(texts.join("; "), readMs));
+    const answer = await sent(texts.join("; "), readMs);
+    if (!breaksOff(answer)) return readAnswers(answer);
+    // What a list does not have would be made again.
+    throw new TbuildError("environment", "its answer breaks off", { subject: name, code: "outcome-unknown" });
   }
 
   /** The blocks of one call; a lost connection is opened again. */
@@ -95,7 +104,7 @@ export function openDoor(options: DoorOptions): Door {
   const block = joinedReads({
     inTurn,
     call,
-    unreadable: (command) => unreadable(name, command, "failed"),
+    unreadable: (command) => unreadable(name, command, "failed", said),
   });
 
   return {
@@ -130,10 +139,17 @@ function within(error: unknown, command: Command | undefined): unknown {
   return error.with({ what: `${error.what}: ${command.shown}` });
 }
 
-function unreadable(name: string, command: Command, code: "outcome-unknown" | "failed"): TbuildError {
+function unreadable(
+  name: string,
+  command: Command,
+  code: "outcome-unknown" | "failed",
+  said: string,
+): TbuildError {
+  const lines = linesOf(said).flatMap((line) => line.trim().slice(0, 200) || []);
   return new TbuildError("environment", `its answer cannot be read: ${command.shown}`, {
     subject: name,
     code,
+    lines: hidden(lines.slice(0, 5), command.secrets),
     hint: "Is this port the Manager's CLI? `ssh -p 10000 admin@HOST showversion` shows what it prints.",
   });
 }

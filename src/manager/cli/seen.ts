@@ -109,13 +109,18 @@ function domainType(value: string | undefined): string | undefined {
   return value?.toUpperCase().replace(/[\s-]+/g, "_");
 }
 
-/** The value of a key; the first one if it comes twice. */
+/** The value of a key; the first one if it comes twice. Only a description has several lines. */
 function getter(rows: readonly Property[]): (key: string) => string | undefined {
-  return (key) => rows.find((row) => row.key.toLowerCase() === key.toLowerCase())?.value;
+  return (key) => {
+    const value = rows.find((row) => row.key.toLowerCase() === key.toLowerCase())?.value;
+    return key === "Description" ? value : value?.split("\n")[0];
+  };
 }
 
 function numbered(rows: readonly Property[], key: RegExp): Named[] {
-  return rows.flatMap((row) => (key.test(row.key) ? (referenceIn(row.value) ?? []) : []));
+  return rows.flatMap((row) =>
+    key.test(row.key) ? (referenceIn(row.value.split("\n")[0] ?? "") ?? []) : [],
+  );
 }
 
 function named(value: string | undefined): Named | undefined {

@@ -94,11 +94,18 @@ export interface InjectedFault {
     | "never-ends"
     /** An object is locked by another job. */
     | "locked"
+    /** Of the CLI: the operation is done, and its answer breaks off; the connection ends. */
+    | "breaks-off"
+    /** The same, but the connection stays. */
+    | "ends-early"
+    /** Of the CLI: `text` comes on the standard error, in the middle of the answer. */
+    | "warns"
+    /** `text`, or what a proxy says, comes instead of an answer, and nothing is done. */
     | "garbage"
     /** The answer has no id. */
     | "no-id";
   /** How often. */
   readonly times: number;
-  /** What the Manager says, for `fails`. */
+  /** What the Manager says, for `fails`, `warns` and `garbage`. */
   readonly text?: string;
 }
