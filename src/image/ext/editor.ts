@@ -41,7 +41,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   }
 
   async function remove(path: string, names: NamesCount): Promise<void> {
-    const { parent, name, folder, number, inode } = await found(path, names);
+    const { parent, name, folder, number, inode } = await found(volume, folders, path, names);
     const kind = kindOf(inode);
     if (kind === "dir") await dropFolder(path, number);
     folder.remove(name);
@@ -62,24 +62,6 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     if (kind === "dir") await countFolder(volume, parent, -1);
   }
 
-  /** What is to be changed, as its folder and its inode agree on it. */
-  async function found(path: string, names: NamesCount) {
-    const [parent, name] = [await folders.numberOf(parentOf(path)), bytesOf(nameOf(path))];
-    const folder = await folders.at(parent);
-    const number = folder.find(name);
-    if (number === undefined) throw damaged(`${shown(path)} is not there`);
-    await volume.checkInode(number);
-    const inode = await volume.inode(number);
-    if (!folder.isOfKind(name, inode))
-      throw damaged(`${shown(path)} is of another kind in its folder than in its inode`);
-    const links = inode.readUInt16LE(at.links);
-    if (kindOf(inode) !== "dir" && links !== names.of(number))
-      throw damaged(`${shown(path)} has ${names.of(number)} names, and its inode counts ${links}`);
-    for (const one of [parent, number])
-      if (names.isOdd(one)) throw damaged(`the inode of folder ${one} miscounts its subfolders`);
-    return { parent, name, folder, number, inode };
-  }
-
   // Its blocks are written again without the names, because free blocks stay readable.
   async function dropFolder(path: string, number: number): Promise<void> {
     const folder = await folders.at(number);
@@ -94,7 +76,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     attributes: Attributes,
     names: NamesCount,
   ): Promise<void> {
-    const { number, inode } = await found(path, names);
+    const { number, inode } = await found(volume, folders, path, names);
     await setContent(volume, number, inode, data);
     own(inode, attributes);
     touch(inode, [at.mtime, at.ctime]);
@@ -122,6 +104,24 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   }
 
   return { apply };
+}
+
+/** What is to be changed, as its folder and its inode agree on it. */
+async function found(volume: ExtVolume, folders: OpenFolders, path: string, names: NamesCount) {
+  const [parent, name] = [await folders.numberOf(parentOf(path)), bytesOf(nameOf(path))];
+  const folder = await folders.at(parent);
+  const number = folder.find(name);
+  if (number === undefined) throw damaged(`${shown(path)} is not there`);
+  await volume.checkInode(number);
+  const inode = await volume.inode(number);
+  if (!folder.isOfKind(name, inode))
+    throw damaged(`${shown(path)} is of another kind in its folder than in its inode`);
+  const links = inode.readUInt16LE(at.links);
+  if (kindOf(inode) !== "dir" && links !== names.of(number))
+    throw damaged(`${shown(path)} has ${names.of(number)} names, and its inode counts ${links}`);
+  for (const one of [parent, number])
+    if (names.isOdd(one)) throw damaged(`the inode of folder ${one} miscounts its subfolders`);
+  return { parent, name, folder, number, inode };
 }
 
 async function countFolder(volume: ExtVolume, parent: number, by: number): Promise<void> {
