@@ -1,5 +1,6 @@
 import { mainOf } from "../enumerate.ts";
 import { type ModuleParts, type Target, targets } from "../module.ts";
+import { compileFaults } from "../python/compile-faults.ts";
 import { type Followed, follow } from "../python/evaluate.ts";
 import { incompatibleSyntax, type PythonVersion } from "../python/features.ts";
 import { type Call, Endless } from "../python/frame.ts";
@@ -94,7 +95,9 @@ function syntax(
   const runsOn: string[] = [];
   let readable = true;
   for (const { name, python } of releases) {
-    const faults = [...incompatibleSyntax(script, python), ...missingFromLibrary(script, python)];
+    const refused = compileFaults(script, python);
+    if (refused.length > 0) readable = false;
+    const faults = [...incompatibleSyntax(script, python), ...refused, ...missingFromLibrary(script, python)];
     if (faults.length === 0) runsOn.push(name);
     for (const { line, text } of faults) {
       if (/^a syntax error$|is missing$/.test(text)) readable = false;
