@@ -13,7 +13,7 @@ export function contractForm(manifest: Pick<Manifest, "contract" | "name" | "rec
 <div class="form"><form id="contract" autocomplete="off" onsubmit="return false">
 <label class="field"><b>The clone’s name in Oracle VM Manager</b><input id="machine" value="${text(name)}-1"></label>
 ${byModule(usual)}
-${hidden.length === 0 ? "" : `<details><summary>${hidden.length} more parameters, rarely needed</summary>${byModule(hidden)}</details>`}
+${hidden.length === 0 ? "" : `<details><summary>Further parameters (${hidden.length}), rarely needed</summary>${byModule(hidden)}</details>`}
 </form>
 <div class="messages"><p class="tabs"><button id="as-manager" aria-pressed="true">Oracle VM CLI</button><button id="as-stdin" aria-pressed="false">ovm-template-config --stdin</button><button id="copy">Copy</button></p>
 <pre id="messages" tabindex="0"></pre><p class="note" id="lacking"></p></div></div>

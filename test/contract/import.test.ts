@@ -819,7 +819,9 @@ vif = ['mac=00:16:3E:00:00:01,bridge=xenbr0']
     const [bundle] = await packAll(manifest, store, place, ["ovm-tgz"], {});
     const config = await host.run(["tar", "-xzOf", bundle?.file ?? "", "vm.cfg"]);
     for (const line of lines) expect(config.stdout.split("\n")).toContain(line);
-    expect(config.stdout).toContain("# Nobody proved that it is sealed; it configures itself at first boot");
+    expect(config.stdout).toContain(
+      "# It was not verified that it is sealed; it configures itself at first boot",
+    );
   });
 
   it.each([

@@ -95,7 +95,7 @@ describe("a migration", () => {
     const plan = planOf();
     expect(plan.dropped).toEqual(["cpu_weight", "rate=10Mb/s of vif 1"]);
     expect(JSON.stringify(plan)).not.toContain("geheim");
-    expect(plan.machine.notes.join("\n")).toContain("vncpasswd holds a password, which is not kept");
+    expect(plan.machine.notes.join("\n")).toContain("vncpasswd contains a password, which is not kept");
   });
 
   const simple = "name='a'\ndisk=['file:/r/System.img,xvda,w']\n";
