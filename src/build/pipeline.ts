@@ -111,7 +111,10 @@ export async function planOf<State extends object>(
   return planned;
 }
 
-/** Uses checkpoints, runs the other steps, and cleans up after every started step in reverse order. */
+/**
+ * Uses checkpoints, runs the other steps, and cleans up after each: the next machine can need what the last one has, such as its
+ * MAC address. Before the first step that runs, it also removes what a killed run has left of those that are kept.
+ */
 export async function runPipeline<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
@@ -121,7 +124,8 @@ export async function runPipeline<State extends object>(
     readonly beforeStep?: BeforeStep | undefined;
   } = {},
 ): Promise<State & Pick<StepContext, "timings" | "makers">> {
-  const started: AnyStep[] = [];
+  const earlier: AnyStep[] = [];
+  let running: AnyStep | undefined;
   const timings: Record<string, number> = {};
   const makers: Record<string, string> = {};
   let state: object = {};
@@ -164,16 +168,20 @@ export async function runPipeline<State extends object>(
       if (found) {
         context.report({ type: "step-kept", ...place });
         before = found;
+        earlier.push(step);
       } else {
         ran = true;
         await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });
-        started.push(step);
+        await cleanUp(context, earlier.splice(0));
+        running = step;
         const parent = before?.id;
         before = await run(step, () => {
           context.report({ type: "step-started", ...place, text: step.describe() });
           const made = { key, inputs, parent, timings: { ...timings }, makers: { ...makers } };
           return runStep(context, step, state, made);
         });
+        running = undefined;
+        await cleanUp(context, [step]);
         context.report({ type: "step-finished", step: step.name, ms: before.ms });
       }
       timings[step.name] = before.ms;
@@ -181,13 +189,10 @@ export async function runPipeline<State extends object>(
       state = { ...state, ...before.gives };
     }
   } catch (error) {
-    const last = started.at(-1);
     const interrupted = isInterrupted(error);
-    // The failed step's machine may be inspected. Leftovers of earlier steps are of no use.
-    await cleanUp(context, keep && !interrupted ? started.slice(0, -1) : started);
-    throw interrupted ? new Interrupted() : named(error, last?.name);
+    if (running && (interrupted || !keep)) await cleanUp(context, [running]);
+    throw interrupted ? new Interrupted() : named(error, running?.name);
   }
-  await cleanUp(context, started);
   return { ...(state as State), timings, makers };
 }
 
