@@ -116,7 +116,10 @@ export async function planOf<State extends object>(
   return planned;
 }
 
-/** Uses checkpoints, runs the other steps, and cleans up after every started step in reverse order. */
+/**
+ * Uses checkpoints, runs the other steps, and cleans up after each: the next machine can need what the last one has, such as its
+ * MAC address. Before the first step that runs, it also removes what a killed run has left of those that are kept.
+ */
 export async function runPipeline<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
@@ -126,7 +129,8 @@ export async function runPipeline<State extends object>(
     readonly beforeStep?: BeforeStep | undefined;
   } = {},
 ): Promise<State & Pick<StepContext, "timings" | "makers" | "hosts">> {
-  const started: AnyStep[] = [];
+  const earlier: AnyStep[] = [];
+  let running: AnyStep | undefined;
   const timings: Record<string, number> = {};
   const makers: Record<string, string> = {};
   const hosts: Record<string, Hosts> = {};
@@ -170,10 +174,12 @@ export async function runPipeline<State extends object>(
       if (found) {
         context.report({ type: "step-kept", ...place });
         before = found;
+        earlier.push(step);
       } else {
         ran = true;
         await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });
-        started.push(step);
+        await cleanUp(context, earlier.splice(0));
+        running = step;
         const parent = before?.id;
         before = await run(step, () => {
           context.report({ type: "step-started", ...place, text: step.describe() });
@@ -187,6 +193,8 @@ export async function runPipeline<State extends object>(
           };
           return runStep(context, step, state, made);
         });
+        running = undefined;
+        await cleanUp(context, [step]);
         context.report({ type: "step-finished", step: step.name, ms: before.ms });
       }
       timings[step.name] = before.ms;
@@ -195,13 +203,10 @@ export async function runPipeline<State extends object>(
       state = { ...state, ...before.gives };
     }
   } catch (error) {
-    const last = started.at(-1);
     const interrupted = isInterrupted(error);
-    // The failed step's machine may be inspected. Leftovers of earlier steps are of no use.
-    await cleanUp(context, keep && !interrupted ? started.slice(0, -1) : started);
-    throw interrupted ? new Interrupted() : named(error, last?.name);
+    if (running && (interrupted || !keep)) await cleanUp(context, [running]);
+    throw interrupted ? new Interrupted() : named(error, running?.name);
   }
-  await cleanUp(context, started);
   return { ...(state as State), timings, makers, hosts };
 }
 

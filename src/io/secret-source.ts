@@ -3,10 +3,10 @@ import { resolve } from "node:path";
 import { bytesAt } from "./durable.ts";
 import { fileFault } from "./file-fault.ts";
 
-/** Finds an environment variable; `undefined` where there is none. */
+/** Finds an environment variable; `undefined` if it is not set. */
 export type SecretFinder = (name: string) => string | undefined;
 
-/** Where a secret stands. */
+/** Where a secret is kept. */
 export type SecretSource = { readonly env: string } | { readonly file: string };
 
 type Looked =
@@ -36,13 +36,13 @@ export async function lookedUp(
 // Nobody can type such a password at a login, or `openssl passwd` takes only a part of it.
 function faultOf(line: string): string | undefined {
   if (line === "") return "is empty";
-  if (/[\r\n]/.test(line)) return "holds more than one line";
-  if (/\p{Cc}/u.test(line)) return "holds a control character";
+  if (/[\r\n]/.test(line)) return "contains more than one line";
+  if (/\p{Cc}/u.test(line)) return "contains a control character";
   return Buffer.byteLength(line) > mostBytes ? tooLong : undefined;
 }
 
 const mostBytes = 256;
-const tooLong = `holds more than ${mostBytes} bytes`;
+const tooLong = `contains more than ${mostBytes} bytes`;
 
 // A pipe gives its content only once, and a device never ends.
 async function contentOf(file: string): Promise<Uint8Array | { readonly fault: string } | undefined> {

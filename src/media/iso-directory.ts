@@ -29,7 +29,20 @@ export interface Naming {
 /** Reads a range of the image; less at its end. */
 export type ReadAt = (offset: number, bytes: number) => Promise<Buffer>;
 
-// No honest record needs more continuation areas, and no honest folder; a crafted one may lead in circles.
+/** Offsets in a directory record (ECMA-119, 9.1). Numbers of 32 bits are there twice; we read the little-endian ones. */
+const recordAt = { attributeSectors: 1, sector: 2, bytes: 10, flags: 25, nameBytes: 32, name: 33 } as const;
+/** ECMA-119, 9.1.6. */
+const flag = { folder: 0x02, multiExtent: 0x80 } as const;
+const leastRecord = recordAt.name + 1;
+
+/** A field of the system use area (SUSP 1.12, section 4.1), and flags of Rock Ridge's fields (RRIP 1.12, 4.1.3 and 4.1.4). */
+const fieldAt = { bytes: 2, data: 4 } as const;
+const checkBytes = [0xbe, 0xef] as const;
+const continuationAt = { sector: 0, offset: 8, bytes: 16, end: 24 } as const;
+const nameFlag = { current: 2, parent: 4 } as const;
+const partFlag = { current: 2, parent: 4, root: 8 } as const;
+
+// No real record or folder needs more continuation areas. A crafted one may form a loop.
 const mostContinuations = 32;
 const mostInFolder = 20_000;
 
@@ -38,7 +51,7 @@ export async function entriesOf(data: Buffer, naming: Naming, read: ReadAt): Pro
   const entries: IsoEntry[] = [];
   let reads = 0;
   const counted: ReadAt = (offset, bytes) => {
-    if (++reads > mostInFolder) throw new TbuildError("integrity", "a folder is scattered over the image");
+    if (++reads > mostInFolder) throw new TbuildError("integrity", "a folder is fragmented");
     return read(offset, bytes);
   };
   let unfinished: IsoEntry | undefined;
@@ -62,7 +75,7 @@ export function rockRidgeOf(rootFolder: Buffer): { readonly skip: number } | und
   const own = recordsOf(rootFolder)[0];
   if (!own) return undefined;
   for (const field of fieldsOf(systemUse(own, 0)))
-    if (field.name === "SP" && field.data[0] === 0xbe && field.data[1] === 0xef)
+    if (field.name === "SP" && checkBytes.every((byte, i) => field.data[i] === byte))
       return { skip: field.data[2] ?? 0 };
   return undefined;
 }
@@ -70,8 +83,8 @@ export function rockRidgeOf(rootFolder: Buffer): { readonly skip: number } | und
 /** The range that a directory record points at. Also for the root's record in a volume descriptor. */
 export function extentOf(record: Buffer): Extent {
   // After an extended attribute record, which nothing has used for decades.
-  const start = record.readUInt32LE(2) + (record[1] ?? 0);
-  return { offset: start * sector, bytes: record.readUInt32LE(10) };
+  const start = record.readUInt32LE(recordAt.sector) + (record[recordAt.attributeSectors] ?? 0);
+  return { offset: start * sector, bytes: record.readUInt32LE(recordAt.bytes) };
 }
 
 function recordsOf(data: Buffer): Buffer[] {
@@ -84,7 +97,8 @@ function recordsOf(data: Buffer): Buffer[] {
       continue;
     }
     const record = data.subarray(at, at + length);
-    if (length < 34 || record.length < length || 33 + (record[32] ?? 0) > length)
+    const nameEnd = recordAt.name + (record[recordAt.nameBytes] ?? 0);
+    if (length < leastRecord || record.length < length || nameEnd > length)
       throw new TbuildError("integrity", `a directory record is damaged at its byte ${at}`);
     records.push(record);
     at += length;
@@ -93,10 +107,10 @@ function recordsOf(data: Buffer): Buffer[] {
 }
 
 async function entryOf(record: Buffer, naming: Naming, read: ReadAt) {
-  const flags = record[25] ?? 0;
+  const flags = record[recordAt.flags] ?? 0;
   const extent = extentOf(record);
   const alternate = naming.joliet ? {} : await rockRidge(record, naming.skip, read);
-  const isFolder = (flags & 2) !== 0 || alternate.child !== undefined;
+  const isFolder = (flags & flag.folder) !== 0 || alternate.child !== undefined;
   return {
     name: alternate.name ?? plainName(record, naming),
     kind:
@@ -104,13 +118,13 @@ async function entryOf(record: Buffer, naming: Naming, read: ReadAt) {
     extents: [alternate.child === undefined ? extent : await childFolder(alternate.child, read)],
     bytes: extent.bytes,
     ...(alternate.target !== undefined && { target: alternate.target }),
-    multiple: (flags & 0x80) !== 0,
+    multiple: (flags & flag.multiExtent) !== 0,
     moved: alternate.moved === true,
   };
 }
 
 function plainName(record: Buffer, { joliet }: Naming): string {
-  const bytes = record.subarray(33, 33 + (record[32] ?? 0));
+  const bytes = record.subarray(recordAt.name, recordAt.name + (record[recordAt.nameBytes] ?? 0));
   // UCS-2, big-endian.
   const text = joliet
     ? Buffer.from(bytes.subarray(0, bytes.length & ~1))
@@ -133,18 +147,18 @@ async function rockRidge(record: Buffer, skip: number, read: ReadAt): Promise<Ro
   const found: RockRidge = {};
   let area: Buffer | undefined = systemUse(record, skip);
   for (let areas = 0; area; areas++) {
-    if (areas > mostContinuations) throw new TbuildError("integrity", "a directory record leads in circles");
+    if (areas > mostContinuations) throw new TbuildError("integrity", "a directory record forms a loop");
     let next: Promise<Buffer> | undefined;
     for (const { name, data } of fieldsOf(area)) {
-      if (name === "NM" && ((data[0] ?? 0) & 6) === 0)
+      if (name === "NM" && ((data[0] ?? 0) & (nameFlag.current | nameFlag.parent)) === 0)
         found.name = (found.name ?? "") + data.toString("utf8", 1);
       if (name === "SL") found.target = (found.target ?? "") + linkParts(data, found.target);
       if (name === "CL" && data.length >= 8) found.child = data.readUInt32LE(0);
       if (name === "RE") found.moved = true;
-      if (name === "CE" && data.length >= 24)
+      if (name === "CE" && data.length >= continuationAt.end)
         next = read(
-          data.readUInt32LE(0) * sector + data.readUInt32LE(8),
-          Math.min(data.readUInt32LE(16), 16 * sector),
+          data.readUInt32LE(continuationAt.sector) * sector + data.readUInt32LE(continuationAt.offset),
+          Math.min(data.readUInt32LE(continuationAt.bytes), 16 * sector),
         );
     }
     area = await next;
@@ -153,38 +167,39 @@ async function rockRidge(record: Buffer, skip: number, read: ReadAt): Promise<Ro
 }
 
 function systemUse(record: Buffer, skip: number): Buffer {
-  const nameLength = record[32] ?? 0;
+  const end = recordAt.name + (record[recordAt.nameBytes] ?? 0);
   // It starts at the next even byte after the name.
-  return record.subarray(33 + nameLength + (nameLength % 2 === 0 ? 1 : 0) + skip);
+  return record.subarray(end + (end % 2) + skip);
 }
 
 function fieldsOf(area: Buffer): { name: string; data: Buffer }[] {
   const fields: { name: string; data: Buffer }[] = [];
-  for (let at = 0; at + 4 <= area.length; ) {
-    const length = area[at + 2] ?? 0;
-    if (length < 4 || at + length > area.length) break;
-    fields.push({ name: area.toString("latin1", at, at + 2), data: area.subarray(at + 4, at + length) });
+  for (let at = 0; at + fieldAt.data <= area.length; ) {
+    const length = area[at + fieldAt.bytes] ?? 0;
+    if (length < fieldAt.data || at + length > area.length) break;
+    const data = area.subarray(at + fieldAt.data, at + length);
+    fields.push({ name: area.toString("latin1", at, at + fieldAt.bytes), data });
     at += length;
   }
   return fields;
 }
 
-// A link is written as its parts, each with flags: 1 goes on in the next field, 2 is ".", 4 is "..", 8 is "/".
+// A link is stored as its parts, each with flags and a length.
 function linkParts(data: Buffer, before: string | undefined): string {
   let text = "";
   for (let at = 1; at + 2 <= data.length; ) {
     const [flags = 0, length = 0] = [data[at], data[at + 1]];
     const glue = before === undefined && text === "" ? "" : "/";
-    if (flags & 8) text += "/";
-    else
-      text += `${glue}${flags & 2 ? "." : flags & 4 ? ".." : data.toString("utf8", at + 2, at + 2 + length)}`;
+    const name = data.toString("utf8", at + 2, at + 2 + length);
+    if (flags & partFlag.root) text += "/";
+    else text += glue + (flags & partFlag.current ? "." : flags & partFlag.parent ? ".." : name);
     at += 2 + length;
   }
   return text;
 }
 
 async function childFolder(location: number, read: ReadAt): Promise<Extent> {
-  const own = await read(location * sector, 34);
-  if (own.length < 34) throw new TbuildError("integrity", "a folder lies outside of the image");
+  const own = await read(location * sector, leastRecord);
+  if (own.length < leastRecord) throw new TbuildError("integrity", "a folder lies outside of the image");
   return extentOf(own);
 }

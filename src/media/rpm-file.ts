@@ -1,5 +1,12 @@
 import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
+import {
+  RpmHeader,
+  rpmCountsBytes,
+  rpmHeaderBytes,
+  rpmHeaderMagic,
+  rpmMagicBytes,
+} from "../io/rpm-header.ts";
 
 /**
  * Returns what is wrong with a package file: not an RPM, truncated, or bytes that do not match its digests. Signatures
@@ -10,22 +17,23 @@ export async function faultOfRpm(file: string): Promise<string | undefined> {
   try {
     const { size } = await handle.stat();
     const lead = await bytesAt(handle, 0, leadSize, size);
-    if (lead?.readUInt32BE(0) !== 0xedabeedb) return "is no RPM package";
+    if (lead?.readUInt32BE(0) !== leadMagic) return "is no RPM package";
     const signature = await headerAt(handle, leadSize, size);
-    if (signature === undefined) return "is damaged: its signature header ends too early or is none";
+    if (signature === undefined) return "is damaged: its signature header is missing or truncated";
     const start = leadSize + Math.ceil(signature.length / 8) * 8;
     const header = await headerAt(handle, start, size);
-    if (header === undefined) return "is damaged: its header ends too early or is none";
-    const promised = signature.number(tags.size) ?? signature.number(tags.longSize);
+    if (header === undefined) return "is damaged: its header is missing or truncated";
+    const promised = signature.values.number(tags.size) ?? signature.values.number(tags.longSize);
     if (promised !== undefined && promised !== size - start)
       return `is damaged: it has ${size - start} bytes behind its signature, and should have ${promised}`;
-    return await wrongDigest(handle, signature, header, start, start + header.length);
+    return await wrongDigest(handle, signature.values, header.values, start, start + header.length);
   } finally {
     await handle.close();
   }
 }
 
 const leadSize = 96;
+const leadMagic = 0xedabeedb;
 const tags = { longSize: 270, sha256: 273, size: 1000, md5: 1004, payload: 5092, payloadAlgorithm: 5093 };
 
 interface Sum {
@@ -37,8 +45,8 @@ interface Sum {
 
 async function wrongDigest(
   handle: FileHandle,
-  signature: Header,
-  header: Header,
+  signature: RpmHeader,
+  header: RpmHeader,
   start: number,
   payload: number,
 ): Promise<string | undefined> {
@@ -48,9 +56,9 @@ async function wrongDigest(
   // SHA-256 is number 8 in OpenPGP, whose numbers rpm uses.
   const known = header.number(tags.payloadAlgorithm) === 8;
   const sums = [
-    ...sum("sha256", start, payload, signature.text(tags.sha256)),
-    ...sum("sha256", payload, end, known ? header.text(tags.payload) : undefined),
-    ...sum("md5", start, end, signature.hex(tags.md5, 16)),
+    ...sum("sha256", start, payload, hexText(signature, tags.sha256)),
+    ...sum("sha256", payload, end, known ? hexText(header, tags.payload) : undefined),
+    ...sum("md5", start, end, signature.bytes(tags.md5)?.toString("hex")),
   ];
   if (sums.length === 0) return undefined;
   const chunk = Buffer.allocUnsafe(1 << 20);
@@ -63,60 +71,30 @@ async function wrongDigest(
   }
   return sums.every(({ hash, wanted }) => hash.digest("hex") === wanted)
     ? undefined
-    : "is damaged: its bytes are not those that its digest was made of";
+    : "is damaged: its contents do not match its digest";
+}
+
+function hexText(header: RpmHeader, tag: number): string | undefined {
+  return header.text(tag)?.toString("latin1").toLowerCase();
 }
 
 function clamp(value: number, most: number): number {
   return Math.max(0, Math.min(value, most));
 }
 
-/** An rpm header: entries of 16 bytes (tag, type, offset, count), and a data store that they point into. */
-class Header {
+interface PlacedHeader {
+  readonly values: RpmHeader;
+  /** With its magic. */
   readonly length: number;
-  private readonly bytes: Buffer;
-  private readonly store: number;
-
-  constructor(bytes: Buffer) {
-    this.bytes = bytes;
-    this.length = bytes.length;
-    this.store = 16 + bytes.readUInt32BE(8) * 16;
-  }
-
-  number(tag: number): number | undefined {
-    const entry = this.find(tag);
-    if (entry?.type === 4 && entry.at + 4 <= this.length) return this.bytes.readUInt32BE(entry.at);
-    if (entry?.type === 5 && entry.at + 8 <= this.length) return Number(this.bytes.readBigUInt64BE(entry.at));
-    return undefined;
-  }
-
-  text(tag: number): string | undefined {
-    const at = this.find(tag)?.at;
-    if (at === undefined) return undefined;
-    const end = this.bytes.indexOf(0, at);
-    return this.bytes.toString("latin1", at, end < 0 ? this.length : end).toLowerCase();
-  }
-
-  hex(tag: number, size: number): string | undefined {
-    const at = this.find(tag)?.at;
-    return at === undefined ? undefined : this.bytes.toString("hex", at, at + size);
-  }
-
-  private find(tag: number): { type: number; at: number } | undefined {
-    for (let at = 16; at < this.store; at += 16)
-      if (this.bytes.readUInt32BE(at) === tag)
-        return { type: this.bytes.readUInt32BE(at + 4), at: this.store + this.bytes.readUInt32BE(at + 8) };
-    return undefined;
-  }
 }
 
-// rpm itself takes no header of more than 256 MiB, and no more than 65 535 entries.
-async function headerAt(handle: FileHandle, at: number, size: number): Promise<Header | undefined> {
-  const intro = await bytesAt(handle, at, 16, size);
-  if (intro?.readUInt32BE(0) !== 0x8eade801) return undefined;
-  const [entries, store] = [intro.readUInt32BE(8), intro.readUInt32BE(12)];
-  if (entries > 0xffff || store > 256 << 20) return undefined;
-  const whole = await bytesAt(handle, at, 16 + entries * 16 + store, size);
-  return whole && new Header(whole);
+async function headerAt(handle: FileHandle, at: number, size: number): Promise<PlacedHeader | undefined> {
+  const intro = await bytesAt(handle, at, rpmMagicBytes + rpmCountsBytes, size);
+  if (intro?.readUInt32BE(0) !== rpmHeaderMagic) return undefined;
+  const length = rpmHeaderBytes(intro.subarray(rpmMagicBytes));
+  const whole = length === undefined ? undefined : await bytesAt(handle, at + rpmMagicBytes, length, size);
+  const values = whole && RpmHeader.of(whole);
+  return values && { values, length: rpmMagicBytes + whole.length };
 }
 
 async function bytesAt(

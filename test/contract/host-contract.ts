@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { Interrupted, TbuildError } from "../../src/errors.ts";
 import type { Host, Runner } from "../../src/host/host.ts";
 
@@ -122,6 +123,15 @@ export function hostContract(name: string, given: Given<Host>, folder: () => str
       const talk = await get().talk(["sleep", "60"], { onLine: () => {} });
       talk.kill();
       expect(await talk.ended).toBeUndefined();
+    });
+
+    it("ends a program whose output another session holds", async () => {
+      let isReady = false;
+      const script = "setsid sleep 15 & echo ready; sleep 15";
+      const talk = await get().talk(["sh", "-c", script], { onLine: () => (isReady = true) });
+      await vi.waitFor(() => expect(isReady).toBe(true), { timeout: 10_000 });
+      talk.kill();
+      expect(await Promise.race([talk.ended, sleep(8_000, "still waiting")])).toBeUndefined();
     });
 
     it("joins a program's stdin and stdout to a stream of bytes", async () => {

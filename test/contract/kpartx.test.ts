@@ -1,6 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { planJob } from "../../src/guest/offline.ts";
@@ -130,13 +131,13 @@ describe.skipIf(lacking !== undefined)(
         const attached = await tbuild("repair", "--yes", `dom0:${ext}`);
         expect(attached.code).toBe(3);
         expect(attached.stderr).toContain(`dom0:${ext}: is in use, by the loop device ${loop} on dom0`);
-        await dom0.run(`losetup -d ${loop}; sleep 60 < /dev/null > /dev/null 2>&1 3<> '${ext}' &`);
+        await dom0.run(`losetup -d ${loop}; sleep 600 < /dev/null > /dev/null 2>&1 3<> '${ext}' &`);
         const open = await tbuild("repair", "--yes", `dom0:${ext}`);
         expect(open.stderr).toMatch(/is in use, by process \d+ on dom0, which has it open for writing/);
         await dom0.run("pkill sleep");
         const otherName = `${ext}.link`;
         await dom0.run(
-          `ln '${ext}' '${otherName}'; sleep 61 < /dev/null > /dev/null 2>&1 3<> '${otherName}' &`,
+          `ln '${ext}' '${otherName}'; sleep 601 < /dev/null > /dev/null 2>&1 3<> '${otherName}' &`,
         );
         expect((await tbuild("repair", "--yes", `dom0:${ext}`)).stderr).toContain("is in use, by process");
         await dom0.run(`pkill sleep; rm '${otherName}'`);
@@ -157,8 +158,11 @@ describe.skipIf(lacking !== undefined)(
           await using _far = far;
           const planned = await planJob(localHost(), seen, { operations: repairOperations({}) }, { far });
           const other = await far.lock(join(far.at, "xfs.img"));
-          // As when the line breaks: the shells that hold the locks are gone.
-          await dom0.run("pkill -9 -f '[.]img.tbuild-lock'");
+          // As when the line breaks: the shells that hold the locks are gone, the plan's first, so that it has heard when
+          // the other has.
+          await dom0.run("pkill -9 -f '[e]xt[.]img.tbuild-lock'");
+          await sleep(1_000);
+          await dom0.run("pkill -9 -f '[x]fs[.]img.tbuild-lock'");
           await vi.waitFor(() => expect(other.isLost?.()).toBe(true), waiting);
           await expect(planned.apply("test")).rejects.toThrow("the lock");
           await expect(other.release()).rejects.toThrow("was not taken down cleanly");
@@ -257,4 +261,4 @@ async function traces(dom0: Dom0): Promise<string> {
     .stdout;
 }
 
-const waiting = { timeout: 20_000, interval: 100 };
+const waiting = { timeout: 60_000, interval: 100 };

@@ -43,6 +43,8 @@ def device(number, name, command):
     note = os.path.join(MACHINES, name, "tty.%s" % number)
     if os.path.exists(note):
         return read(note).decode()
+    # It is removed with the machine, which can be before its last words were read.
+    log = open(os.path.join(MACHINES, name, "console.log"), "rb", buffering=0)
     master, slave = pty.openpty()
     tty.setraw(slave)
     path = os.ttyname(slave)
@@ -53,7 +55,7 @@ def device(number, name, command):
         null = os.open("/dev/null", os.O_RDWR)
         for number_of in (0, 1, 2):
             os.dup2(null, number_of)
-        pump(number, os.path.join(MACHINES, name, "console.log"), command, master)
+        pump(number, log, command, master)
         drain(slave)
         os._exit(0)
     return path
@@ -69,13 +71,12 @@ def drain(slave):
 
 def pump(number, log, command, master):
     line = None
-    at = 0
     while True:
         alive = os.path.exists("/proc/%s/cmdline" % number) and read("/proc/%s/cmdline" % number)
-        data = read(log)[at:]
-        if data:
-            os.write(master, data[:4096])
-            at += len(data[:4096])
+        data = log.read(4096)
+        while data:
+            data = data[os.write(master, data):]
+        if log.tell() < os.fstat(log.fileno()).st_size:
             continue
         if not alive:
             return
@@ -107,11 +108,28 @@ def neighbours():
             print("10.0.2.15 dev bond0 lladdr %s REACHABLE" % mac)
 
 
-def forward():
-    """Leads to port 22 of the only machine that runs."""
-    [[_, command]] = domains().values()
-    port = int(re.search(r"hostfwd=tcp:127\.0\.0\.1:(\d+)-", command).group(1))
-    line = socket.create_connection(("127.0.0.1", port))
+def forward(target):
+    """Leads to an address and port of a guest: the first that answers, if several have it."""
+    ports = [
+        int(port)
+        for _, command in domains().values()
+        for port in re.findall(r"hostfwd=tcp:127\.0\.0\.1:(\d+)-%s(?!\d)" % re.escape(target), command)
+    ]
+    for port in ports:
+        line = socket.create_connection(("127.0.0.1", port))
+        line.settimeout(10)
+        try:
+            greeting = line.recv(65536)
+        except OSError:
+            greeting = b""
+        if greeting:
+            os.write(1, greeting)
+            line.settimeout(None)
+            return relay(line)
+    sys.exit("no guest answers at %s" % target)
+
+
+def relay(line):
     ends = [0, line]
     while ends:
         ready, _, _ = select.select(ends, [], [])
@@ -132,7 +150,7 @@ def forward():
 
 program, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
 if program == "forward":
-    forward()
+    forward(arguments[0])
 elif program == "xenstore-list":
     print("\n".join(domains()))
 elif program == "xenstore-read":

@@ -12,11 +12,23 @@ export async function fakeServer(folder: string, machines: string): Promise<stri
   await mkdir(folder, { recursive: true });
   const text = (await readFile(program, "utf8")).replace("@MACHINES@", machines);
   const programs = { ssh, ...Object.fromEntries(pythonPrograms.map((name) => [name, text])) };
+  await writePrograms(folder, programs);
+  return folder;
+}
+
+/** A qemu, in `folder`, which forwards a port to port 22 of the guest at each of these addresses, too: a network of its own knows one only. */
+export async function qemuForGuestsAt(folder: string, addresses: readonly string[]): Promise<void> {
+  const text = (await readFile(join(import.meta.dirname, "forwarding-qemu.py"), "utf8"))
+    .replace("@FOLDER@", folder)
+    .replace("@ADDRESSES@", addresses.join(" "));
+  await writePrograms(folder, { "qemu-system-x86_64": text });
+}
+
+async function writePrograms(folder: string, programs: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, content] of Object.entries(programs)) {
     await writeFile(join(folder, name), content);
     await chmod(join(folder, name), 0o755);
   }
-  return folder;
 }
 
 /** Shows the disks of a simulator with real machines as servers do: below the ids of its repositories. */
@@ -27,10 +39,16 @@ export async function mountRepositories(to: string, disks: string, ids: readonly
   }
 }
 
+// A server's name is also in the ProxyCommand of a guest behind it.
 const ssh = `#!/bin/sh
-case "$* " in *" -- root@ovs1 "*|*" -- root@ovs2 "*) ;; *) exec /usr/bin/ssh "$@" ;; esac
+before=
+for one in "$@"; do
+  case "$before $one" in "-- root@ovs1"|"-- root@ovs2") here=yes ;; esac
+  before=$one
+done
+[ "$here" ] || exec /usr/bin/ssh "$@"
 while [ "$1" != -- ]; do
-  [ "$1" != -W ] || exec "$(dirname -- "$0")/forward"
+  [ "$1" != -W ] || exec "$(dirname -- "$0")/forward" "$2"
   shift
 done
 shift 2

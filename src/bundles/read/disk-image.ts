@@ -120,34 +120,40 @@ async function refuseQcow2(member: Member): Promise<void> {
   await using file = await fileReader(member.file);
   const [name, bytes] = [member.name, windowOf(file, member.offset, member.bytes)];
   const header = await qcow2Header(name, bytes);
-  if (header.backing !== undefined) throw refuser(member)("needs another image behind it");
+  if (header.backing !== undefined) throw refuser(member)("needs a backing file");
   // Throws if the file ends before its clusters.
   await qcow2Reader(name, bytes, header, undefined);
 }
 
+/** Offsets in the header of a sparse extent (VMware's Virtual Disk Format 5.0, "Hosted Sparse Extent Header"), in sectors. */
+const vmdkAt = { capacity: 12, descriptor: 28, descriptorSectors: 36 } as const;
+const vmdkSector = 512;
+
 /** A VMDK can name flat files and a parent anywhere on this machine. */
 async function refuseVmdk(member: Member): Promise<void> {
   await using source = await fileSource(member.file, member);
-  const head = Buffer.alloc(512);
+  const head = Buffer.alloc(vmdkSector);
   head.set(await source.read(head.length));
+  const sectors = (offset: number) => Number(head.readBigUInt64LE(offset));
   const refuse = refuser(member);
   // All of a VMDK is in whole sectors.
-  if (member.bytes % 512 !== 0) throw refuse("is damaged: it ends within a sector");
-  const [at, length] = [Number(head.readBigUInt64LE(28)) * 512, Number(head.readBigUInt64LE(36)) * 512];
+  if (member.bytes % vmdkSector !== 0) throw refuse("is damaged: it ends within a sector");
+  const at = sectors(vmdkAt.descriptor) * vmdkSector;
+  const length = sectors(vmdkAt.descriptorSectors) * vmdkSector;
   // With a capacity of 0, qemu reads all extents from the descriptor.
-  if (head.readBigUInt64LE(12) === 0n) throw refuse("holds no disk");
+  if (sectors(vmdkAt.capacity) === 0) throw refuse("holds no disk");
   if (length > 1 << 20 || at + length > member.bytes) throw refuse("has a damaged header");
-  await source.skip(at - 512);
+  await source.skip(at - vmdkSector);
   const descriptor = Buffer.from(await source.read(length)).toString("latin1");
   const value = (key: string) =>
     new RegExp(`^\\s*${key}\\s*=\\s*"?([^"\\r\\n]*)"?\\s*$`, "m").exec(descriptor)?.[1];
   const type = value("createType");
   if (type !== undefined && !["monolithicSparse", "streamOptimized"].includes(type))
-    throw refuse(`keeps its data in other files (${shown(type)})`);
+    throw refuse(`stores its data in other files (${shown(type)})`);
   if (descriptor.includes("parentFileNameHint") || !/^(?:f{8})?$/i.test(value("parentCID") ?? ""))
-    throw refuse("is a difference to another disk");
+    throw refuse("contains only the differences to another disk");
   if ((descriptor.match(/^\s*(?:RW|RDONLY|NOACCESS)\s/gm) ?? []).length > 1)
-    throw refuse("keeps its data in several files");
+    throw refuse("stores its data in several files");
 }
 
 function refuser(member: Member): (why: string) => TbuildError {

@@ -64,16 +64,24 @@ function filledUp(bytes: number): number {
   return Math.ceil(bytes / sector) * sector;
 }
 
-// One partition of type 83, marked as the one to boot.
+// Offsets of a master boot record, and in an entry of its table.
+const recordAt = { diskId: 440, table: 446, signature: 510 } as const;
+const entryAt = { status: 0, firstChs: 1, type: 4, lastChs: 5, start: 8, sectors: 12 } as const;
+const [active, linux, signature] = [0x80, 0x83, 0xaa55];
+/** An address in cylinders, heads and sectors that says: use the one in sectors. */
+const beyondChs = 0xff;
+
+/** A master boot record with one active partition of type 83. */
 function tableFor(sectors: number): Buffer {
   const block = Buffer.alloc(sector);
-  block.writeUInt32LE(0x7b111d00, 440);
-  block[446] = 0x80;
-  block.fill(0xff, 447, 450);
-  block[450] = 0x83;
-  block.fill(0xff, 451, 454);
-  block.writeUInt32LE(firstPartition / sector, 454);
-  block.writeUInt32LE(Math.min(sectors, 0xffffffff), 458);
-  block.writeUInt16LE(0xaa55, 510);
+  block.writeUInt32LE(0x7b111d00, recordAt.diskId);
+  const entry = block.subarray(recordAt.table);
+  entry[entryAt.status] = active;
+  entry.fill(beyondChs, entryAt.firstChs, entryAt.firstChs + 3);
+  entry[entryAt.type] = linux;
+  entry.fill(beyondChs, entryAt.lastChs, entryAt.lastChs + 3);
+  entry.writeUInt32LE(firstPartition / sector, entryAt.start);
+  entry.writeUInt32LE(Math.min(sectors, 0xffffffff), entryAt.sectors);
+  block.writeUInt16LE(signature, recordAt.signature);
   return block;
 }

@@ -57,10 +57,14 @@ const boot = {
   payloadBytes: 0x24c,
   end: 0x250,
 } as const;
+/** Protocol 2.08, the first that names the payload. */
+const payloadProtocol = 0x208;
+/** `kernel_version` counts from here. */
+const versionBase = 0x200;
 
 /** The part of a bzImage that its setup code unpacks, which protocol 2.08 and later name. */
 function payloadOf(kernel: Buffer): Buffer | undefined {
-  if (!isBzImage(kernel) || kernel.readUInt16LE(boot.protocol) < 0x208) return undefined;
+  if (!isBzImage(kernel) || kernel.readUInt16LE(boot.protocol) < payloadProtocol) return undefined;
   const sectors = kernel[boot.setupSectors] || 4;
   const start = (sectors + 1) * 512 + kernel.readUInt32LE(boot.payloadOffset);
   const payload = kernel.subarray(start, start + kernel.readUInt32LE(boot.payloadBytes));
@@ -71,11 +75,13 @@ function isBzImage(kernel: Buffer): boolean {
   return kernel.length >= boot.end && kernel.toString("latin1", boot.magic, boot.magic + 4) === "HdrS";
 }
 
-// kernel_version is an offset from 0x200 to a text that starts with the release.
+// kernel_version is the offset of a text that starts with the release.
 function versionIn(kernel: Buffer): string | undefined {
   if (!isBzImage(kernel)) return undefined;
-  const at = kernel.readUInt16LE(boot.kernelVersion);
-  return at === 0 ? undefined : /^[\w.+~-]+/.exec(kernel.toString("latin1", at + 0x200, at + 0x300))?.[0];
+  const offset = kernel.readUInt16LE(boot.kernelVersion);
+  if (offset === 0) return undefined;
+  const at = versionBase + offset;
+  return /^[\w.+~-]+/.exec(kernel.toString("latin1", at, at + 256))?.[0];
 }
 
 /** The ELF, or the reason why there is none. Unpacking stops at 256 MiB, whatever size the guest's kernel claims. */
@@ -109,39 +115,55 @@ function unpackedPieces(payload: Buffer): AsyncIterable<Uint8Array> {
   return gunzip;
 }
 
+/** Offsets in an ELF file, its header and a program header, in 32 and 64 bits (`elf.h`). */
+const elfAt = {
+  class: 4,
+  bits32: { header: 52, programs: 28, programBytes: 42, programCount: 44, program: 32, place: 4, size: 16 },
+  bits64: { header: 64, programs: 32, programBytes: 54, programCount: 56, program: 56, place: 8, size: 32 },
+} as const;
+const class64 = 2;
+/** `PT_NOTE`. */
+const noteProgram = 4;
+
 /**
  * Whether there is a note of the owner Xen with the entry point of a PV domain (xen/include/public/elfnote.h,
  * XEN_ELFNOTE_ENTRY); `undefined` if the file ends before its notes do.
  */
 function hasXenEntry(elf: Buffer): boolean | undefined {
-  const is64 = elf[4] === 2;
-  if (elf.length < (is64 ? 64 : 52)) return undefined;
-  const [headersAt, size, count] = is64
-    ? [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)]
-    : [elf.readUInt32LE(28), elf.readUInt16LE(42), elf.readUInt16LE(44)];
-  if (size < (is64 ? 56 : 32) || headersAt + size * count > elf.length) return undefined;
+  const is64 = elf[elfAt.class] === class64;
+  const at = is64 ? elfAt.bits64 : elfAt.bits32;
+  const word = (place: number) => (is64 ? Number(elf.readBigUInt64LE(place)) : elf.readUInt32LE(place));
+  if (elf.length < at.header) return undefined;
+  const [start, size] = [word(at.programs), elf.readUInt16LE(at.programBytes)];
+  const count = elf.readUInt16LE(at.programCount);
+  if (size < at.program || start + size * count > elf.length) return undefined;
   for (let index = 0; index < count; index++) {
-    const at = headersAt + index * size;
-    if (elf.readUInt32LE(at) !== 4) continue;
-    const [offset, bytes] = is64
-      ? [Number(elf.readBigUInt64LE(at + 8)), Number(elf.readBigUInt64LE(at + 32))]
-      : [elf.readUInt32LE(at + 4), elf.readUInt32LE(at + 16)];
-    if (offset + bytes > elf.length) return undefined;
-    if (notesHaveEntry(elf.subarray(offset, offset + bytes))) return true;
+    const program = start + index * size;
+    if (elf.readUInt32LE(program) !== noteProgram) continue;
+    const [place, bytes] = [word(program + at.place), word(program + at.size)];
+    if (place + bytes > elf.length) return undefined;
+    if (notesHaveEntry(elf.subarray(place, place + bytes))) return true;
   }
   // Kernels before 2.6.18 have the text __xen_guest instead.
   return elf.includes("GUEST_OS=linux") && elf.includes("XEN_VER=xen-3.0");
 }
 
+/** The header of an ELF note: sizes of name and value, and its type. */
+const noteAt = { nameBytes: 0, valueBytes: 4, type: 8, name: 12 } as const;
+/** `XEN_ELFNOTE_ENTRY`. */
+const entryNote = 1;
+
 function notesHaveEntry(notes: Buffer): boolean {
-  for (let at = 0; at + 12 <= notes.length; ) {
-    const [name, bytes, type] = [
-      notes.readUInt32LE(at),
-      notes.readUInt32LE(at + 4),
-      notes.readUInt32LE(at + 8),
-    ];
-    if (type === 1 && notes.toString("latin1", at + 12, at + 12 + name) === "Xen\0") return true;
-    at += 12 + Math.ceil(name / 4) * 4 + Math.ceil(bytes / 4) * 4;
+  for (let at = 0; at + noteAt.name <= notes.length; ) {
+    const name = notes.readUInt32LE(at + noteAt.nameBytes);
+    const value = notes.readUInt32LE(at + noteAt.valueBytes);
+    const place = at + noteAt.name;
+    if (
+      notes.readUInt32LE(at + noteAt.type) === entryNote &&
+      notes.toString("latin1", place, place + name) === "Xen\0"
+    )
+      return true;
+    at = place + Math.ceil(name / 4) * 4 + Math.ceil(value / 4) * 4;
   }
   return false;
 }

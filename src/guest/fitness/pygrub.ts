@@ -122,10 +122,14 @@ export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: Menu
 // Linux' swap has the type that Solaris had: without a table of Solaris in it, pygrub passes it over.
 const solarisTypes = ["82", "bf"];
 
+/** Where the four entries of an MBR have their status. */
+const statusAt = [446, 462, 478, 494];
+const active = 0x80;
+
 /** The active partition of an MBR. With Python 2, pygrub looks there first; with Python 3 it never finds out which one it is. */
 async function activeOf(disk: Reader): Promise<string | undefined> {
   const sector = await disk.read(0, 512);
-  const index = [446, 462, 478, 494].findLastIndex((at) => sector[at] === 0x80);
+  const index = statusAt.findLastIndex((at) => sector[at] === active);
   return index < 0 ? undefined : `p${index + 1}`;
 }
 
@@ -194,12 +198,16 @@ async function menuOf(
   }
 }
 
-// Xen's libfsimage knows XFS of version 4 whose folders do not name the kinds of their files (fsys_xfs.c and xfs.h of 4.17).
-// It has learned nothing since it was taken from GRUB 0.97 in 2010, so older ones read no more.
+/** Offsets in the superblock of XFS: `sb_versionnum` and `sb_features2` (fs/xfs/libxfs/xfs_format.h of Linux). */
+const xfsAt = { version: 100, features: 200, end: 264 } as const;
+const [versionMask, fileTypes] = [0xf, 0x200];
+
+// Xen's libfsimage reads XFS of version 4 whose folders do not store the types of files (fsys_xfs.c and xfs.h of 4.17).
+// That code comes from GRUB 0.97 and has not changed since 2010, so older releases read no more.
 async function xfsRefusal(volume: Reader, { title, readsOldXfs }: PygrubTraits): Promise<string | undefined> {
-  const head = Buffer.from(await volume.read(0, 264));
-  if ((head.readUInt16BE(100) & 0xf) >= 5) return `${title} does not read XFS of version 5`;
-  if ((head.readUInt32BE(200) & 0x200) !== 0) return `${title} does not read XFS with ftype=1`;
+  const head = Buffer.from(await volume.read(0, xfsAt.end));
+  if ((head.readUInt16BE(xfsAt.version) & versionMask) >= 5) return `${title} does not read XFS of version 5`;
+  if ((head.readUInt32BE(xfsAt.features) & fileTypes) !== 0) return `${title} does not read XFS with ftype=1`;
   return readsOldXfs ? undefined : `${title} does not read XFS`;
 }
 

@@ -5,10 +5,7 @@
 export function openPgpSecret(data: Buffer): string | undefined {
   const first = packetAt(data, 0);
   if (first?.tag !== secretKey || first.end > data.length) return undefined;
-  const version = data[first.start] ?? 0;
-  if (version < 3 || version > 6 || first.end - first.start < 20) return undefined;
-  const algorithm = data[first.start + (version === 3 ? 7 : 5)] ?? 0;
-  if (!algorithms.has(algorithm)) return undefined;
+  if (!isKey(data.subarray(first.start, first.end))) return undefined;
   const next = first.end === data.length ? undefined : packetAt(data, first.end);
   const isFollowed = first.end === data.length || (next !== undefined && follows.has(next.tag));
   return isFollowed ? "a private key of OpenPGP" : undefined;
@@ -17,7 +14,48 @@ export function openPgpSecret(data: Buffer): string | undefined {
 const secretKey = 5;
 // Signature, secret key, public key, secret subkey, trust, user id, public subkey, user attribute.
 const follows = new Set([2, 5, 6, 7, 12, 13, 14, 17]);
-const algorithms = new Set([1, 2, 3, 16, 17, 18, 19, 22, 25, 26, 27, 28]);
+
+/** Offsets in a packet of a key: RFC 9580, 5.5.2. Version 3 has two bytes of validity before the algorithm. */
+const keyAt = { version: 0, created: 1, algorithm: 5, algorithmOfVersion3: 7 } as const;
+/** 1991, when PGP was made, in seconds since 1970. */
+const firstYear = 662_688_000;
+/** RFC 9580, 9.1: those whose key begins with a large number, with the OID of a curve, or with the bytes of a point. */
+const [integers, curves] = [new Set([1, 2, 3, 16, 17]), new Set([18, 19, 22])];
+const pointBytes: Readonly<Record<number, number>> = { 25: 32, 26: 56, 27: 32, 28: 57 };
+
+/** Whether these bytes have the shape of a key. Of random bytes behind the tag of a key, about 3 in a million have it. */
+function isKey(body: Buffer): boolean {
+  const version = body[keyAt.version] ?? 0;
+  if (version < 3 || version > 6 || body.length < 20) return false;
+  const created = body.readUInt32BE(keyAt.created);
+  if (created < firstYear || created > Date.now() / 1000 + 86400 * 365) return false;
+  const algorithmAt = version === 3 ? keyAt.algorithmOfVersion3 : keyAt.algorithm;
+  const algorithm = body[algorithmAt] ?? 0;
+  // From version 5 on, the length of the public key in 4 bytes comes first.
+  const material = body.subarray(algorithmAt + (version < 5 ? 1 : 5));
+  if (integers.has(algorithm)) return beginsWithInteger(material);
+  if (curves.has(algorithm)) return beginsWithCurve(material);
+  return material.length > (pointBytes[algorithm] ?? Number.POSITIVE_INFINITY) && version !== 3;
+}
+
+// Its length in bits, then its bytes, of which the first has exactly the bits that the length leaves (RFC 9580, 3.2).
+function beginsWithInteger(material: Buffer): boolean {
+  if (material.length < 3) return false;
+  const bits = material.readUInt16BE(0);
+  const first = material[2] ?? 0;
+  return (
+    bits >= 512 &&
+    bits <= 16384 &&
+    2 + bits / 8 <= material.length &&
+    32 - Math.clz32(first) === ((bits - 1) % 8) + 1
+  );
+}
+
+// Its length, then an OID below 1.2 or 1.3 (RFC 9580, 9.2).
+function beginsWithCurve(material: Buffer): boolean {
+  const [bytes = 0, first = 0] = material;
+  return bytes >= 5 && bytes <= 10 && (first === 0x2a || first === 0x2b);
+}
 
 interface Packet {
   readonly tag: number;

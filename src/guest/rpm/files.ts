@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import { stringOf } from "../../image/names.ts";
 import type { GuestTree } from "../../image/tree.ts";
+import { RpmHeader } from "../../io/rpm-header.ts";
 import { readHeaders, unlessDamaged } from "./database.ts";
 
 /** A file as its package installed it. */
@@ -62,16 +63,18 @@ async function movedFolders(tree: GuestTree): Promise<ReadonlyMap<string, string
 }
 
 function addFiles(header: Buffer, found: Map<string, PackageFile>, moved: ReadonlyMap<string, string>): void {
-  const read = valuesOf(header);
-  const names = read.strings(tags.names);
-  const dirs = read.strings(tags.dirs);
+  const read = RpmHeader.of(header);
+  if (!read) return;
+  const strings = (tag: number) => read.texts(tag).map(stringOf);
+  const names = strings(tags.names);
+  const dirs = strings(tags.dirs);
   const [dirIndexes, flags] = [read.numbers(tags.dirIndexes), read.numbers(tags.flags)];
-  const sizes = read.numbers(tags.sizes).length > 0 ? read.numbers(tags.sizes) : read.numbers(tags.longSizes);
-  const digests = read.strings(tags.digests);
+  const sizes = read.numbers(read.has(tags.sizes) ? tags.sizes : tags.longSizes);
+  const digests = strings(tags.digests);
   const paths =
     names.length > 0
       ? names.map((name, at) => (dirs[dirIndexes[at] ?? 0] ?? "/") + name)
-      : read.strings(tags.oldNames);
+      : strings(tags.oldNames);
   for (const [at, path] of paths.entries()) {
     const flag = flags[at] ?? 0;
     // Longer ones are not valid paths (PATH_MAX), and a folder's name is part of all its files' paths.
@@ -80,39 +83,4 @@ function addFiles(header: Buffer, found: Map<string, PackageFile>, moved: Readon
     const real = moved.has(folder) ? `${moved.get(folder)}${path.slice(folder.length)}` : path;
     found.set(real, { bytes: sizes[at] ?? -1, digest: digests[at] ?? "", isConfig: (flag & config) !== 0 });
   }
-}
-
-function valuesOf(header: Buffer) {
-  const entries = header.readUInt32BE(0);
-  const data = 8 + entries * 16;
-  const places = new Map<number, { type: number; at: number; count: number }>();
-  for (let at = 8; at + 16 <= data && at + 16 <= header.length; at += 16)
-    places.set(header.readUInt32BE(at), {
-      type: header.readUInt32BE(at + 4),
-      at: data + header.readUInt32BE(at + 8),
-      count: header.readUInt32BE(at + 12),
-    });
-  return {
-    strings(tag: number): string[] {
-      const place = places.get(tag);
-      if (!place || (place.type !== 8 && place.type !== 6)) return [];
-      const values: string[] = [];
-      for (let { at } = place; values.length < place.count && at < header.length; ) {
-        const end = header.indexOf(0, at);
-        if (end < 0) break;
-        values.push(stringOf(header.subarray(at, end)));
-        at = end + 1;
-      }
-      return values;
-    },
-    numbers(tag: number): number[] {
-      const place = places.get(tag);
-      if (!place) return [];
-      const bytes = place.type === 5 ? 8 : place.type === 3 ? 2 : 4;
-      const values: number[] = [];
-      for (let at = place.at; values.length < place.count && at + bytes <= header.length; at += bytes)
-        values.push(bytes === 8 ? Number(header.readBigUInt64BE(at)) : header.readUIntBE(at, bytes));
-      return values;
-    },
-  };
 }

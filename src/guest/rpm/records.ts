@@ -1,8 +1,9 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { recorded } from "../../io/escape.ts";
+import { RpmHeader } from "../../io/rpm-header.ts";
 import type { PackageRecord } from "../../model/manifest.ts";
 import { readHeaders, unlessDamaged } from "./database.ts";
-import { headerValues, parseHeader } from "./header.ts";
+import { parseHeader } from "./header.ts";
 
 /** What a manifest says about each package of a guest, as rpm in the guest would; `undefined` without an rpm database. */
 export async function readPackageRecords(tree: GuestTree): Promise<PackageRecord[] | undefined> {
@@ -23,10 +24,10 @@ const signatures = [268, 267, 259, 262];
 
 function recordOf(header: Buffer): PackageRecord[] {
   const found = parseHeader(header);
-  if (!found) return [];
-  const values = headerValues(header, [license, ...signatures]);
-  const terms = values?.get(license);
-  const key = signatures.flatMap((tag) => signer(values?.get(tag)) ?? [])[0];
+  const values = RpmHeader.of(header);
+  if (!found || !values) return [];
+  const terms = values.text(license)?.toString() ?? "";
+  const key = signatures.flatMap((tag) => signer(values.bytes(tag)) ?? [])[0];
   return [
     {
       name: recorded(found.name),
@@ -34,15 +35,15 @@ function recordOf(header: Buffer): PackageRecord[] {
       version: recorded(found.version),
       release: recorded(found.release),
       arch: recorded(found.arch ?? "(none)"),
-      ...(typeof terms === "string" && terms !== "" && { license: recorded(terms) }),
+      ...(terms !== "" && { license: recorded(terms) }),
       ...(key !== undefined && { signature: key }),
     },
   ];
 }
 
 /** The id of the key that made an OpenPGP signature: RFC 4880, 4.2 and 5.2. */
-function signer(packet: unknown): string | undefined {
-  if (!Buffer.isBuffer(packet)) return undefined;
+function signer(packet: Buffer | undefined): string | undefined {
+  if (!packet) return undefined;
   const body = packet.subarray(headerBytes(packet));
   const version = body.at(0);
   if (version === 3) return body.length >= 15 ? body.toString("hex", 7, 15) : undefined;

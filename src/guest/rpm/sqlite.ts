@@ -1,15 +1,29 @@
 import { TbuildError } from "../../errors.ts";
 
+// Offsets and values of https://www.sqlite.org/fileformat.html, by its sections. Everything is big-endian.
+/** 1.3, the database header, which the first page begins with. */
+const header = { pageBytes: 16, reserved: 20, bytes: 100 } as const;
+/** 1.6, the header of a page of a tree. */
+const pageAt = { kind: 0, cellCount: 3, rightmost: 8 } as const;
+const pageKinds = { interior: 5, leaf: 13 } as const;
+const pageHeaderBytes = { [pageKinds.interior]: 12, [pageKinds.leaf]: 8 } as const;
+/** 1.5, an overflow page: the number of the next one, then bytes of a row. */
+const overflowBytes = 4;
+/** 4.1 and 4.2, the headers of the write-ahead log and of its frames. */
+const logAt = { pageBytes: 8, salts: 16, frames: 32 } as const;
+const frameAt = { page: 0, committedPages: 4, salts: 8, data: 24 } as const;
+const saltsBytes = 8;
+
 /**
  * The last column of every row of `table`: the headers in an rpmdb.sqlite. No library is used, because even the smallest
  * costs megabytes or needs a compiler, for one table of one shape. Damage is a `guest` fault.
  */
 export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string): Buffer[] {
   if (main.toString("latin1", 0, 15) !== "SQLite format 3") throw damaged("no SQLite file");
-  const declared = main.readUInt16BE(16);
+  const declared = main.readUInt16BE(header.pageBytes);
   const pageBytes = declared === 1 ? 65536 : declared;
   if (pageBytes < 512) throw damaged(`pages of ${pageBytes} bytes`);
-  const usable = pageBytes - (main[20] ?? 0);
+  const usable = pageBytes - (main[header.reserved] ?? 0);
   const newer = log ? loggedPages(log, pageBytes) : new Map<number, Buffer>();
   const page = (number: number): Buffer => {
     const found = newer.get(number) ?? main.subarray((number - 1) * pageBytes, number * pageBytes);
@@ -29,18 +43,20 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
   function* rows(root: number, depth = 0): Generator<Buffer> {
     if (depth > 20) throw damaged("its tree is too deep");
     const node = takePage(root);
-    const start = root === 1 ? 100 : 0;
-    const [type, count] = [node[start], node.readUInt16BE(start + 3)];
-    if (type !== 5 && type !== 13) throw damaged(`page ${root} is no part of a table`);
-    const cells = start + (type === 5 ? 12 : 8);
+    const start = root === 1 ? header.bytes : 0;
+    const [kind, count] = [node[start + pageAt.kind], node.readUInt16BE(start + pageAt.cellCount)];
+    if (kind !== pageKinds.interior && kind !== pageKinds.leaf)
+      throw damaged(`page ${root} is no part of a table`);
+    const cells = start + pageHeaderBytes[kind];
     for (let index = 0; index < count; index++) {
       const at = node.readUInt16BE(cells + index * 2);
-      if (type === 5) yield* rows(node.readUInt32BE(at), depth + 1);
+      if (kind === pageKinds.interior) yield* rows(node.readUInt32BE(at), depth + 1);
       else yield payload(node, at);
     }
-    if (type === 5) yield* rows(node.readUInt32BE(start + 8), depth + 1);
+    if (kind === pageKinds.interior) yield* rows(node.readUInt32BE(start + pageAt.rightmost), depth + 1);
   }
 
+  // How much of a row stands in its page: 1.6, "B-tree Cell Format", for a leaf of a table.
   function payload(node: Buffer, cell: number): Buffer {
     const [bytes, afterBytes] = varint(node, cell);
     const [, at] = varint(node, afterBytes);
@@ -49,14 +65,15 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
     const most = usable - 35;
     if (bytes <= most) return node.subarray(at, at + bytes);
     const least = Math.floor(((usable - 12) * 32) / 255) - 23;
-    const wanted = least + ((bytes - least) % (usable - 4));
+    const wanted = least + ((bytes - least) % (usable - overflowBytes));
     const here = wanted <= most ? wanted : least;
     const parts = [node.subarray(at, at + here)];
     let next = node.readUInt32BE(at + here);
     for (let left = bytes - here; left > 0; ) {
       const more = takePage(next);
-      parts.push(more.subarray(4, 4 + Math.min(left, usable - 4)));
-      left -= usable - 4;
+      const room = usable - overflowBytes;
+      parts.push(more.subarray(overflowBytes, overflowBytes + Math.min(left, room)));
+      left -= room;
       next = more.readUInt32BE(0);
     }
     return Buffer.concat(parts);
@@ -74,7 +91,7 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
 
 const leastCell = 4;
 
-// Types first, each with the length of its value, then the values.
+// 2.1: types first, each with the length of its value, then the values.
 function columns(row: Buffer): Buffer[] {
   const [end, first] = varint(row, 0);
   if (end > row.length) throw damaged("a row is shorter than its header");
@@ -101,15 +118,18 @@ function varint(data: Buffer, start: number): [number, number] {
   return [value * 256 + (data[start + 8] ?? 0), start + 9];
 }
 
-// The write-ahead log: pages newer than those of the file, as far as they were committed.
+// Pages newer than those of the file, as far as they were committed.
 function loggedPages(log: Buffer, pageBytes: number): Map<number, Buffer> {
   const committed = new Map<number, Buffer>();
-  if (log.length < 32 || log.readUInt32BE(8) !== pageBytes) return committed;
+  if (log.length < logAt.frames || log.readUInt32BE(logAt.pageBytes) !== pageBytes) return committed;
+  const salts = log.subarray(logAt.salts, logAt.salts + saltsBytes);
   let open = new Map<number, Buffer>();
-  for (let at = 32; at + 24 + pageBytes <= log.length; at += 24 + pageBytes) {
-    if (!log.subarray(at + 8, at + 16).equals(log.subarray(16, 24))) break;
-    open.set(log.readUInt32BE(at), log.subarray(at + 24, at + 24 + pageBytes));
-    if (log.readUInt32BE(at + 4) === 0) continue;
+  const frameBytes = frameAt.data + pageBytes;
+  for (let at = logAt.frames; at + frameBytes <= log.length; at += frameBytes) {
+    const frame = log.subarray(at, at + frameBytes);
+    if (!frame.subarray(frameAt.salts, frameAt.salts + saltsBytes).equals(salts)) break;
+    open.set(frame.readUInt32BE(frameAt.page), frame.subarray(frameAt.data));
+    if (frame.readUInt32BE(frameAt.committedPages) === 0) continue;
     for (const [number, page] of open) committed.set(number, page);
     open = new Map();
   }

@@ -1,13 +1,15 @@
+import { stripVTControlCharacters } from "node:util";
 import { readXml } from "../../io/read-xml.ts";
 
 /*
- * What Oracle VM Manager's CLI prints in the output modes Verbose and Xml.
+ * Reads the output of Oracle VM Manager's CLI in the modes Verbose and Xml.
  *
  * Verbose: a line `OVM> COMMAND`, then `Command:`, `Status:`, `Time:`, sometimes `JobId:`, then `Data:` with indented rows, and
- * after a failure `Error Msg:`. Several commands of one call give one such block after the other. The form of the blocks, and of
- * the rows of `list`, is from logs of OVM 3.3 and 3.4 (the README of Oracle's "MoveVm" and a backup script's log, pastebin 59AiZbNn).
- * That `Error Msg:` follows a failure is what two clients rely on (Oracle's Storage HCL Testkit, and knife-oraclevm); no whole transcript
- * of a failure is public. So everything between `Status: Failure` and the next block counts as the message.
+ * after a failure `Error Msg:`. Several commands of one call print one such block after the other. The form of the blocks, and of
+ * the rows of `list`, is from logs of OVM 3.3 and 3.4 (the README of Oracle's "MoveVm" and a backup script's log, pastebin
+ * 59AiZbNn).
+ * Two clients rely on `Error Msg:` after a failure (Oracle's Storage HCL Testkit, and knife-oraclevm); no complete
+ * transcript of a failure is public. So everything between `Status: Failure` and the next block counts as the message.
  */
 
 /** One command's answer. */
@@ -19,9 +21,9 @@ export interface Block {
   /** `YYYY-MM-DD HH:MM:SS,mmm ZONE`; empty if missing. */
   readonly time: string;
   readonly jobId?: string;
-  /** The rows below `Data:`, without the two blanks of their indentation. */
+  /** The rows below `Data:`, without the two blanks of their indentation. One can have several lines. */
   readonly data: readonly string[];
-  /** What the Manager says about a failure. */
+  /** The Manager's message about a failure. */
   readonly error: string;
 }
 
@@ -43,84 +45,136 @@ export interface Reference {
   readonly name: string;
 }
 
-/** Line ends are `\n\r` in an interactive session, `\r\n` or `\n` elsewhere. */
+/** Line ends are `\n\r` in an interactive session, `\r\n` or `\n` elsewhere. Escape sequences of terminals are left out. */
 export function linesOf(text: string): string[] {
-  return text.replace(/\r\n|\n\r|\r/g, "\n").split("\n");
+  return stripVTControlCharacters(text.replace(/^\ufeff/, ""))
+    .replace(/\r\n|\n\r|\r/g, "\n")
+    .split("\n");
 }
 
-/** The answers in a text, in order. What comes before the first and after the last is left out: banners, and `Connection closed.` */
+/**
+ * The answers in a text, in order. Text before the first and after the last is ignored: banners, and
+ * `Connection closed.`
+ */
 export function readAnswers(text: string): Block[] {
-  const starts: { command: string; lines: string[] }[] = [];
-  for (const line of linesOf(text)) {
-    const command = /^(?:OVM> ?)*Command: ?(.*)$/.exec(line)?.[1];
-    // A row of data is indented, so it cannot be taken for the start of a block.
-    if (command !== undefined) starts.push({ command: command.trim(), lines: [] });
-    else if (!/^OVM> ?/.test(line)) starts.at(-1)?.lines.push(line);
-    // The prompt, with or without the echo of the next command, ends the block before it.
-    else starts.at(-1)?.lines.push(prompt);
+  const lines = linesOf(text).map(parted);
+  const first = lines.findIndex(({ command }) => command !== undefined);
+  // What the servers say of a failure can have a line `Command: create_server_pool, Server error: …`.
+  const isEchoed = lines.slice(0, first + 1).some(({ hasPrompt }) => hasPrompt);
+  const blocks: { command: string; lines: string[] }[] = [];
+  let isOpen = false;
+  for (const { line, hasPrompt, command } of lines) {
+    if (hasPrompt) isOpen = false;
+    const isStart = !isOpen || (!isEchoed && !command?.includes(", Server error:"));
+    if (command !== undefined && isStart) {
+      blocks.push({ command, lines: [] });
+      isOpen = true;
+    } else if (isOpen) blocks.at(-1)?.lines.push(line);
   }
-  return starts.map(({ command, lines }) => blockOf(command, lines));
+  return blocks.map(blockOf);
 }
 
-const prompt = "\u0000";
+/** Whether a text ends in the middle of an answer: where prompts are shown, one comes after each. */
+export function breaksOff(text: string): boolean {
+  const lines = linesOf(text).filter((line) => line.trim() !== "");
+  const last = lines.length > 1 ? (lines.at(-1) ?? "") : "";
+  return lines.some((line) => prompts.test(line)) && !prompts.test(last) && !farewell.test(last);
+}
 
-function blockOf(command: string, all: readonly string[]): Block {
-  const end = all.indexOf(prompt);
-  const lines = end < 0 ? all : all.slice(0, end);
+const farewell = /^Connection (?:to \S+ )?closed\.$/;
+
+/** A line with its prompt, and the command that it repeats. Rows of data are indented, so they are taken for neither. */
+function parted(line: string): { line: string; hasPrompt: boolean; command: string | undefined } {
+  const rest = line.replace(prompts, "");
+  const command = /^Command: ?(.*)$/s.exec(rest)?.[1]?.replace(prompts, "").trim();
+  return { line, hasPrompt: rest !== line, command };
+}
+
+const prompts = /^(?:OVM> ?)+/;
+
+function blockOf({ command, lines }: { readonly command: string; readonly lines: readonly string[] }): Block {
   const found: Record<string, string> = {};
   const data: string[] = [];
   const error: string[] = [];
   let part: "head" | "data" | "error" = "head";
   for (const line of lines) {
-    const [, name, value = ""] = /^(Status|Time|JobId|Data|Error Msg): ?(.*)$/.exec(line) ?? [];
-    if (name === "Data") {
+    const [, name = "", value = ""] = /^(Status|Time|JobId|Data|Error Msg): ?(.*)$/s.exec(line) ?? [];
+    const isHead = ["Status", "Time", "JobId"].includes(name) && !(name in found);
+    // Warnings can come before the status; what an error says can have any line.
+    if (isHead && part !== "data") found[name] = value.trim();
+    else if (name === "Data" && part === "head") {
       part = "data";
-      if (value.trim() !== "") data.push(value.trim());
-    } else if (name === "Error Msg") {
+      if (value.trim() !== "") data.push(`  ${value}`);
+    } else if (name === "Error Msg" && part !== "error") {
       part = "error";
-      if (value.trim() !== "") error.push(value.trim());
-    } else if (name !== undefined && part === "head") found[name] = value.trim();
-    else if (part === "data") {
-      if (line.trim() !== "") data.push(line.replace(/^ {1,2}/, ""));
-    } else if (line.trim() !== "") error.push(line.trim());
+      error.push(value);
+    } else (part === "data" ? data : error).push(line);
   }
-  const status = found.Status?.toLowerCase();
   return {
     command,
-    status: status === "success" || status === "failure" ? status : "unknown",
+    status: statusOf(found.Status),
     time: found.Time ?? "",
     ...(found.JobId !== undefined && { jobId: found.JobId }),
-    data,
-    error: error.join("\n"),
+    data: rowsIn(data),
+    error: error.flatMap((line) => line.trim() || []).join("\n"),
   };
 }
 
-/** A name can hold colons, as the MAC of a vnic does, so a row is split at its first `  name:`. Other rows are left out. */
+function statusOf(text = ""): Block["status"] {
+  const [word] = /^(?:success|failure)\b/.exec(text.toLowerCase()) ?? [];
+  return word === undefined ? "unknown" : (word as "success" | "failure");
+}
+
+/** Rows are indented; what is not, if others are, is a further line of the value before it, such as a description of several lines. */
+function rowsIn(lines: readonly string[]): string[] {
+  const isIndented = lines.some((line) => /^[ \t]+\S/.test(line));
+  const rows: string[] = [];
+  for (const line of lines) {
+    if (/^[ \t]*$/.test(line) || farewell.test(line)) continue;
+    if (!isIndented || /^[ \t]/.test(line)) rows.push(line.replace(/^(?: {1,2}|\t)/, ""));
+    else if (rows.length > 0) rows.push(`${rows.pop()}\n${line}`);
+  }
+  return rows;
+}
+
+/**
+ * A name can contain colons, such as the MAC of a vnic, so a row is split at its first ` name:`. Other rows
+ * are ignored.
+ */
 export function listed({ data }: Pick<Block, "data">): Listed[] {
   return data.flatMap((row) => {
-    const [, id, name] = /^\s*id:(\S+?)\s\s*name:(.*)$/.exec(row) ?? [];
+    const [, id, name] = /^\s*id:(\S+?)\s\s*name:([^\n]*)/.exec(row) ?? [];
     return id === undefined || name === undefined ? [] : [{ id, name }];
   });
 }
 
-/** A value can hold ` = `, so a row is split at its first one. */
+/** A value can contain ` = `, so a row is split at its first one. */
 export function properties({ data }: Pick<Block, "data">): Property[] {
   return data.flatMap((row) => {
-    const text = row.trim();
-    const at = `${text} `.indexOf(" = ");
-    return at < 0 ? [] : [{ key: text.slice(0, at).trim(), value: text.slice(at + 3).trim() }];
+    const at = `${row} `.indexOf(" = ");
+    return at < 0 ? [] : [{ key: row.slice(0, at).trim(), value: trimmed(row.slice(at + 3)) }];
   });
 }
 
-/** Names can hold brackets, so the name ends at the last one. */
+// Names may begin or end with a blank of another kind.
+function trimmed(text: string): string {
+  const isBlank = (at: number) => text[at] === " " || text[at] === "\t";
+  let [from, to] = [0, text.length];
+  while (from < to && isBlank(from)) from++;
+  while (from < to && isBlank(to - 1)) to--;
+  return text.slice(from, to);
+}
+
+/** Names can contain brackets, so the name ends at the last one. */
 export function referenceIn(value: string): Reference | undefined {
-  const [, id, name = ""] = /^(\S+)(?:\s+\[(.*)\])?$/.exec(value.trim()) ?? [];
+  const [, id, name = ""] = /^(\S+)(?:\s+\[(.*)\])?$/s.exec(value.trim()) ?? [];
   return id === undefined ? undefined : { id, name };
 }
 
 /**
- * The same data from output mode Xml. Its roots are `ListCommandResult` and `ShowCommandResult`, with `PropertyName` and `PropertyValue`
- * inside, and text may come before the XML: this is what osielczakd's backup_ovm_vm.py relies on. No complete output is public.
+ * The same data from output mode Xml. Its roots are `ListCommandResult` and `ShowCommandResult`, with
+ * `PropertyName` and `PropertyValue` inside, and text may come before the XML: osielczakd's backup_ovm_vm.py
+ * relies on this. No complete output is public.
  */
 export function readXmlAnswer(text: string): Pick<Block, "data" | "status"> | undefined {
   const start = text.indexOf("<?xml version=");

@@ -3,7 +3,7 @@ import { sleep } from "../../host/wait-for.ts";
 import { atMost } from "../../io/parallel.ts";
 import { hidden } from "../hidden.ts";
 import { saysLocked } from "../locked.ts";
-import { type Block, readAnswers, readXmlAnswer } from "./answer.ts";
+import { type Block, breaksOff, linesOf, readAnswers, readXmlAnswer } from "./answer.ts";
 import type { Command } from "./command.ts";
 import { joinedReads } from "./joined-reads.ts";
 import { connectionTo } from "./ssh/kept-connection.ts";
@@ -12,12 +12,12 @@ import { type Login, nameOf } from "./ssh/login.ts";
 export interface DoorOptions {
   readonly login: Login;
   readonly signal?: AbortSignal | undefined;
-  /** Told of each command as it is sent, without secrets. */
+  /** Called with each command when it is sent, without secrets. */
   readonly onCommand?: ((shown: string) => void) | undefined;
-  /** Told what is being waited for. */
+  /** Called with the reason for each wait. */
   readonly onWait?: ((words: string) => void) | undefined;
   readonly readsXml: boolean;
-  /** Milliseconds that a locked object is waited for. */
+  /** Milliseconds to wait for a locked object. */
   readonly lockMs?: number;
 }
 
@@ -26,17 +26,28 @@ const readMs = 120_000;
 /** The one way to the CLI: every command goes through `order` or `read`. */
 export interface Door extends AsyncDisposable {
   readonly name: string;
-  /** Something that changes the Manager. Sent once; repeated only if the Manager refused it because an object is locked. */
+  /**
+   * A command that changes the Manager. It is sent once, and repeated only if the Manager refused it because
+   * an object is locked.
+   */
   order(command: Command, deadlineMs: number): Promise<Block>;
-  /** Something that changes nothing; a lost connection is opened again. What is asked for at once is sent in one call. */
+  /**
+   * A command that changes nothing. A lost connection is opened again. Concurrent reads are sent in one call.
+   */
   read(command: Command): Promise<Block>;
 }
 
 export function openDoor(options: DoorOptions): Door {
   const { login, signal, onCommand, onWait, lockMs = 300_000 } = options;
   const name = nameOf(login);
-  const { sent, closed } = connectionTo(login, signal);
-  // One command at a time: nothing documents that the CLI takes several at once on one connection.
+  const { sent: sentTo, closed } = connectionTo(login, signal);
+  let said = "";
+  async function sent(text: string, deadlineMs: number): Promise<string> {
+    said = "";
+    said = await sentTo(text, deadlineMs);
+    return said;
+  }
+  // One command at a time: whether the CLI accepts several at once on one connection is not documented.
   const inTurn = atMost(1);
 
   async function ordered(command: Command, deadlineMs: number): Promise<Block> {
@@ -47,7 +58,7 @@ export function openDoor(options: DoorOptions): Door {
         throw within(error, command);
       });
       if (block === undefined || block.status === "unknown")
-        throw unreadable(name, command, "outcome-unknown");
+        throw unreadable(name, command, "outcome-unknown", said);
       if (block.status === "success") return block;
       if (!saysLocked(block.error) || Date.now() >= until) throw refused(name, command, block);
       onWait?.(`${name}: an object is locked; trying again`);
@@ -61,19 +72,22 @@ export function openDoor(options: DoorOptions): Door {
     if (options.readsXml) {
       const blocks: Block[] = [];
       for (const text of texts) {
-        // Options belong to the session, and each call is one: so the mode is set in the same call.
+        // Options belong to the session, and each call is a session, so the mode is set in the same call.
         const answer = await sent(`set OutputMode=Xml; ${text}`, readMs);
         const answers = readAnswers(answer);
         const failed = answers.find(({ status }) => status === "failure");
         const xml = failed ? undefined : readXmlAnswer(answer);
-        // Only lists and objects come as XML.
+        // Only lists and objects are printed as XML.
         const one = failed ?? (xml ? { command: text, time: "", error: "", ...xml } : answers[1]);
         if (one) blocks.push(one);
       }
       return blocks;
     }
-    // `;` separates the commands of one call, and each gives a block (Tervis' OracleVM.psm1).
-    return readAnswers(await sent(texts.join("; "), readMs));
+    // `;` separates the commands of one call, and each prints a block (Tervis' OracleVM.psm1).
+    const answer = await sent(texts.join("; "), readMs);
+    if (!breaksOff(answer)) return readAnswers(answer);
+    // What a list does not have would be made again.
+    throw new TbuildError("environment", "its answer breaks off", { subject: name, code: "outcome-unknown" });
   }
 
   /** The blocks of one call; a lost connection is opened again. */
@@ -95,7 +109,7 @@ export function openDoor(options: DoorOptions): Door {
   const block = joinedReads({
     inTurn,
     call,
-    unreadable: (command) => unreadable(name, command, "failed"),
+    unreadable: (command) => unreadable(name, command, "failed", said),
   });
 
   return {
@@ -130,10 +144,17 @@ function within(error: unknown, command: Command | undefined): unknown {
   return error.with({ what: `${error.what}: ${command.shown}` });
 }
 
-function unreadable(name: string, command: Command, code: "outcome-unknown" | "failed"): TbuildError {
+function unreadable(
+  name: string,
+  command: Command,
+  code: "outcome-unknown" | "failed",
+  said: string,
+): TbuildError {
+  const lines = linesOf(said).flatMap((line) => line.trim().slice(0, 200) || []);
   return new TbuildError("environment", `its answer cannot be read: ${command.shown}`, {
     subject: name,
     code,
+    lines: hidden(lines.slice(0, 5), command.secrets),
     hint: "Is this port the Manager's CLI? `ssh -p 10000 admin@HOST showversion` shows what it prints.",
   });
 }

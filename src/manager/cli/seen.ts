@@ -3,10 +3,11 @@ import type { DiskSeen, MappingSeen, Named, VmSeen, VmState, VnicSeen } from "..
 import { type Listed, type Property, type Reference, referenceIn } from "./answer.ts";
 
 /*
- * What `show` says, as tbuild needs it. The keys are those that public scripts read: `Status`, `Memory (MB)`, `Processors`,
- * `Domain Type`, `Repository`, `Server`, `VmDiskMapping 1`, `Slot`, `Virtual Disk`, `Physical Disk`, `Max (GiB)`, `Shareable`
- * (cegamboav's list_disks_from_vm.sh; github.com/Tagar/ovm for `Virtual Disk Id`). The others (`Description`, `Vnic 1`, `Mac Address`, `Network`,
- * `Server Pool`) were in no public output: they are read if they are there, and what is not there stays unknown.
+ * Reads the output of `show`. The keys are those that public scripts read: `Status`, `Memory (MB)`,
+ * `Processors`, `Domain Type`, `Repository`, `Server`, `VmDiskMapping 1`, `Slot`, `Virtual Disk`, `Physical
+ * Disk`, `Max (GiB)`, `Shareable` (cegamboav's list_disks_from_vm.sh; github.com/Tagar/ovm for `Virtual Disk
+ * Id`). The others (`Description`, `Vnic 1`, `Mac Address`, `Network`, `Server Pool`) were in no public
+ * output. They are read if present, and unknown otherwise.
  */
 
 export function vmSeen({ id, name }: Listed, rows: readonly Property[]): VmSeen {
@@ -19,7 +20,7 @@ export function vmSeen({ id, name }: Listed, rows: readonly Property[]): VmSeen 
     id,
     name: get("Name") ?? name,
     state,
-    // Nothing public shows how the CLI tells templates from machines. A machine that runs is none.
+    // How the CLI tells templates from machines is not public. A running machine is not a template.
     isTemplate: state === "template" ? true : state === "unknown" || state === "stopped" ? undefined : false,
     ...optional("description", get("Description")),
     ...optional("domainType", domainType(get("Domain Type"))),
@@ -109,13 +110,18 @@ function domainType(value: string | undefined): string | undefined {
   return value?.toUpperCase().replace(/[\s-]+/g, "_");
 }
 
-/** The value of a key; the first one if it comes twice. */
+/** The value of a key; the first one if it comes twice. Only a description has several lines. */
 function getter(rows: readonly Property[]): (key: string) => string | undefined {
-  return (key) => rows.find((row) => row.key.toLowerCase() === key.toLowerCase())?.value;
+  return (key) => {
+    const value = rows.find((row) => row.key.toLowerCase() === key.toLowerCase())?.value;
+    return key === "Description" ? value : value?.split("\n")[0];
+  };
 }
 
 function numbered(rows: readonly Property[], key: RegExp): Named[] {
-  return rows.flatMap((row) => (key.test(row.key) ? (referenceIn(row.value) ?? []) : []));
+  return rows.flatMap((row) =>
+    key.test(row.key) ? (referenceIn(row.value.split("\n")[0] ?? "") ?? []) : [],
+  );
 }
 
 function named(value: string | undefined): Named | undefined {

@@ -3,16 +3,17 @@ import type { AddressInfo } from "node:net";
 import ssh2, { type AuthContext, type Connection, type PublicKeyAuthContext, type ServerChannel } from "ssh2";
 import { carryOut, type Outcome } from "./cli-commands.ts";
 import { type ParsedCommand, parseCommands } from "./cli-language.ts";
+import type { InjectedFault } from "./settings.ts";
 import { Refusal, type World } from "./world.ts";
 
 /** The CLI of the simulated Manager on a loopback port. */
 export interface CliServer {
   readonly port: number;
-  /** As `SHA256:…` is made of: the public host key. */
+  /** The public host key, from which `SHA256:…` is computed. */
   readonly hostKey: Buffer;
-  /** How many connections are open. */
+  /** The number of open connections. */
   connections(): number;
-  /** As a restart of the Manager: connections end, and passwords are asked for again. */
+  /** Like a restart of the Manager: connections end, and passwords are requested again. */
   restart(): void;
   close(): Promise<void>;
 }
@@ -45,7 +46,7 @@ export async function cliServer(world: World, options: CliServerOptions = {}): P
       connections.delete(connection);
     });
     connection.on("ready", () => {
-      // The types of ssh2 do not know it.
+      // Missing in the types of ssh2.
       (connection as Connection & { setNoDelay(on: boolean): void }).setNoDelay(true);
       idle();
       connection.on("session", (accept) => {
@@ -67,7 +68,7 @@ export async function cliServer(world: World, options: CliServerOptions = {}): P
             })
             .finally(idle);
         });
-        // The interactive way: a prompt, and a command for each line.
+        // An interactive session: a prompt, and a command for each line.
         session.on("pty", (acceptPty) => acceptPty?.());
         session.on("shell", (acceptShell) => {
           const channel = acceptShell();
@@ -122,7 +123,7 @@ function authenticate(world: World, context: AuthContext, ip: string, remembered
   const more = [...(authorizedKeys.length > 0 ? ["publickey" as const] : []), passwordMethod];
   if (context.method === "publickey") {
     if (!isUser || !authorizedKeys.some((text) => isSigned(context, text))) context.reject([passwordMethod]);
-    // The first login of an address wants the password as well.
+    // The first login of an address needs the password as well.
     else if (context.signature !== undefined && passwordAfterKey === "login" && !remembered.has(client))
       context.reject([passwordMethod], true);
     else context.accept();
@@ -191,13 +192,35 @@ async function answer(
       cut();
       return entered;
     }
-    write(`OVM> ${said}`);
-    if (world.settings.afterFailure === "stops" && /^Status: Failure$/m.test(said)) break;
+    if (said.fault) {
+      await half(`OVM> ${said.text}`, said.fault, { channel, write, cut });
+      if (said.fault.kind !== "warns") return entered;
+    } else write(`OVM> ${said.text}`);
+    if (world.settings.afterFailure === "stops" && /^Status: Failure$/m.test(said.text)) break;
   }
   write("OVM> Connection closed.\n");
   channel.exit(0);
   channel.end();
   return entered;
+}
+
+/** The first half of an answer, and what becomes of the rest. */
+async function half(
+  text: string,
+  { kind, text: warning = "" }: InjectedFault,
+  { channel, write, cut }: { channel: ServerChannel; write(out: string): void; cut(): void },
+): Promise<void> {
+  const middle = Math.ceil(text.length / 2);
+  write(text.slice(0, middle));
+  if (kind === "breaks-off") cut();
+  else if (kind === "ends-early") {
+    channel.exit(0);
+    channel.end();
+  } else {
+    channel.stderr.write(warning);
+    await new Promise((done) => setTimeout(done, 50));
+    write(text.slice(middle));
+  }
 }
 
 async function talk(
@@ -223,8 +246,8 @@ async function talk(
       onCommand?.(one.text);
       const said = await block(world, one, session);
       if (said === "cut") return cut();
-      // The terminal echoes what was typed, so the block begins after it.
-      write(`\n${said.slice(said.indexOf("\n") + 1)}`);
+      // The terminal echoes the input, so the block begins after it.
+      write(`\n${said.text.slice(said.text.indexOf("\n") + 1)}`);
     }
     write("OVM> ");
   }
@@ -233,13 +256,29 @@ async function talk(
 }
 
 /** One command's echo and block; `cut` if the connection is to end. */
-async function block(world: World, one: ParsedCommand, session: { mode: string }): Promise<string | "cut"> {
+async function block(
+  world: World,
+  one: ParsedCommand,
+  session: { mode: string },
+): Promise<{ readonly text: string; readonly fault?: InjectedFault } | "cut"> {
+  const fault = world.fault(`cli ${one.words.slice(0, 2).join(" ")}`);
+  if (fault?.kind === "disconnects-before") return "cut";
+  if (fault?.kind === "garbage")
+    return { text: `${one.text}\n${fault.text ?? "\u0007\ufffd<html>502 Bad Gateway</html>\n"}` };
+  const text = await answerOf(world, one, session, fault?.kind === "no-id");
+  if (fault?.kind === "disconnects-after") return "cut";
+  const isPart = fault !== undefined && ["breaks-off", "ends-early", "warns"].includes(fault.kind);
+  return { text, ...(isPart && { fault }) };
+}
+
+async function answerOf(
+  world: World,
+  one: ParsedCommand,
+  session: { mode: string },
+  hidesId: boolean,
+): Promise<string> {
   const shown = one.text;
   const [, mode] = /^set\s+outputmode\s*=\s*(\w+)$/i.exec(shown) ?? [];
-  const operation = one.words.slice(0, 2).join(" ");
-  const fault = world.fault(`cli ${operation}`);
-  if (fault?.kind === "disconnects-before") return "cut";
-  if (fault?.kind === "garbage") return `${shown}\n\u0007\ufffd<html>502 Bad Gateway</html>\n`;
   const head = (status: string, jobId?: string) =>
     `${shown}\nCommand: ${shown}\nStatus: ${status}\nTime: ${time()}\n${jobId === undefined ? "" : `JobId: ${jobId}\n`}`;
   const failed = (text: string, jobId?: string) => `${head("Failure", jobId)}Error Msg: ${text}\n`;
@@ -253,10 +292,9 @@ async function block(world: World, one: ParsedCommand, session: { mode: string }
     if (/^set\s/i.test(shown)) return head("Success");
     const { rows, job, kind }: Outcome = await carryOut(world, one);
     await job?.ended;
-    if (fault?.kind === "disconnects-after") return "cut";
     if (job && job.state !== "SUCCESS") return failed(job.error ?? "The job failed.", job.id);
     const made = job?.result === undefined ? undefined : world.things.get(job.result);
-    const data = rows ?? (made && fault?.kind !== "no-id" ? [`id:${made.id}  name:${made.name}`] : []);
+    const data = rows ?? (made && !hidesId ? [`id:${made.id}  name:${made.name}`] : []);
     if (session.mode === "Xml" && kind !== undefined) return `${shown}\n${xml(kind, data)}\n`;
     return `${head("Success", job?.id)}${data.length === 0 && !rows ? "" : `Data: \n${data.map((row) => `  ${row}\n`).join("")}`}`;
   } catch (error) {

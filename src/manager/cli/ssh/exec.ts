@@ -7,7 +7,9 @@ export interface ExecOptions {
 }
 
 const mostBytes = 64 * 2 ** 20;
-/** All that the CLI prints for `text`, as `Connection.exec` says. */
+const mostGreeting = 2 ** 16;
+
+/** The complete output of the CLI for `text`, as in `Connection.exec`. */
 export function exec(
   client: Client,
   name: string,
@@ -17,6 +19,7 @@ export function exec(
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
+    const warnings: Buffer[] = [];
     let bytes = 0;
     let hasPassword = password !== undefined;
     let stream: ClientChannel | undefined;
@@ -30,7 +33,7 @@ export function exec(
         new TbuildError("environment", why, {
           subject: name,
           code: stream ? "outcome-unknown" : "no-connection",
-          ...(stream && { hint: "Whether the command was carried out is not known." }),
+          ...(stream && { hint: "Whether the command was run is unknown." }),
         }),
       );
     const onAbort = () => fail(new Interrupted());
@@ -49,35 +52,45 @@ export function exec(
     client.once("close", onLost);
     try {
       client.exec(text, (error, channel) => {
-        if (error) return unknown(`does not take a command: ${error.message}`);
+        if (error) return unknown(`refuses the command: ${error.message}`);
         stream = channel;
-        const take = (piece: Buffer) => {
+        const take = (into: Buffer[]) => (piece: Buffer) => {
           bytes += piece.length;
           if (bytes > mostBytes)
             return fail(
-              new TbuildError("integrity", `answers with more than ${mostBytes / 2 ** 20} MiB`, {
+              new TbuildError("integrity", `sent an answer of more than ${mostBytes / 2 ** 20} MiB`, {
                 subject: name,
               }),
             );
-          pieces.push(piece);
-          // After a key login the CLI itself may ask, once for each address of a client.
-          if (hasPassword && /password: ?$/i.test(piece.toString())) {
+          into.push(piece);
+          // After a login with a key, the CLI itself may ask for the password, once for each client address.
+          if (hasPassword && bytes < mostGreeting && asksForPassword(Buffer.concat(into).toString("utf8"))) {
             hasPassword = false;
             channel.write(`${password}\n`);
           }
         };
-        channel.on("data", take);
-        channel.stderr.on("data", take);
+        channel.on("data", take(pieces));
+        // Apart, so that a warning of Java's does not come in the middle of a row.
+        channel.stderr.on("data", take(warnings));
         channel.on("error", () => {});
         channel.once("close", () => {
           end();
-          resolve(Buffer.concat(pieces).toString("utf8"));
+          resolve(Buffer.concat(pieces.length > 0 ? pieces : warnings).toString("utf8"));
         });
       });
     } catch {
       unknown("has closed the connection");
     }
   });
+}
+
+/** Whether the last line asks. Once a command is answered, it is a value of which only a piece has come. */
+function asksForPassword(said: string): boolean {
+  const lines = said.split(/[\r\n]+/);
+  return (
+    /^(?:[^\s=][^=]*)?password: ?$/i.test(lines.at(-1) ?? "") &&
+    !lines.some((line) => /^(?:OVM> ?)*Command:/.test(line))
+  );
 }
 
 function durationOf(ms: number): string {
