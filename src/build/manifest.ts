@@ -66,7 +66,7 @@ export async function manifestOf(
   };
 }
 
-// Names and versions only: a site's mirrors and addresses may hold passwords, and must not be published.
+// Names and versions only: a site's mirrors and addresses may contain passwords, and must not be published.
 export async function hostsOf({ hypervisor }: Pick<BuildContext, "hypervisor">): Promise<Hosts> {
   return {
     builder: `${hostname()}, Linux ${release()} ${arch()}, ${amount(cpus().length, "cpu")}, node ${process.versions.node}`,
@@ -121,6 +121,6 @@ export async function gitState(
     }
     return { commit: commit.stdout.trim(), dirty };
   } catch {
-    return undefined; // no git on this machine: a build does not need it
+    return undefined; // git is not installed, and a build does not need it
   }
 }

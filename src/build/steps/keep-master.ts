@@ -34,7 +34,7 @@ export function keepMaster(
       ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" }),
     }),
     outdated: async ({ store }, { master }) =>
-      (await store.get(master)) ? undefined : "the master is gone from the store",
+      (await store.get(master)) ? undefined : "the master is no longer in the store",
     async run(context, state) {
       const raw = join(context.out, "System.img");
       context.progress("flattening the disk");

@@ -45,7 +45,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
     }),
     outdated: async (_context, { draft, bundleFolder }) => {
       for (const { file } of draft.bundles)
-        if (!(await isThere(join(bundleFolder, file)))) return `the bundle ${file} is gone`;
+        if (!(await isThere(join(bundleFolder, file)))) return `the bundle ${file} no longer exists`;
       return undefined;
     },
     async run(context, state) {

@@ -15,8 +15,8 @@ export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
     describe: () => "publish the template, and record it in the recipe repo",
     inputs: () => ({}),
     outdated: async ({ name, store, records }, { template, version }) => {
-      if ((await store.get(template)) === undefined) return "the template is gone from the store";
-      return (await records.has({ kind: "template", name, version })) ? undefined : "its record is gone";
+      if ((await store.get(template)) === undefined) return "the template is no longer in the store";
+      return (await records.has({ kind: "template", name, version })) ? undefined : "its record no longer exists";
     },
     async run(context, { draft }) {
       const manifest = { ...draft, timings: context.timings, makers: context.makers };
