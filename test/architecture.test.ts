@@ -70,6 +70,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "recipe/located.ts",
     "recipe/shape.ts",
     "recipe/suggestion.ts",
+    "recipe/timezones.ts",
   ],
   bundles: [
     "host",
