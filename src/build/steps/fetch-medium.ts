@@ -40,7 +40,8 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
       iso: disc.sha256 ?? "with a digest that is not in the recipe",
       disc: JSON.stringify(wantedMedium(recipe)),
     }),
-    outdated: async (_context, { medium }) => ((await isThere(medium.file)) ? undefined : "its disc no longer exists"),
+    outdated: async (_context, { medium }) =>
+      (await isThere(medium.file)) ? undefined : "its disc no longer exists",
     async run(context) {
       await proveDisc(recipe, isoFolder);
       const medium = await readMedium(file);
@@ -75,7 +76,8 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
     module: import.meta.url,
     describe: () => `make the rehearsal medium for OL${major}.${recipe.update}`,
     inputs: () => ({ "rehearsal medium": builder, release: `${recipe.release}.${recipe.update}` }),
-    outdated: async (_context, { medium }) => ((await isThere(medium.file)) ? undefined : "its disc no longer exists"),
+    outdated: async (_context, { medium }) =>
+      (await isThere(medium.file)) ? undefined : "its disc no longer exists",
     async run(context) {
       const { progress, signal } = context;
       const made = await makeRehearsalMedium(

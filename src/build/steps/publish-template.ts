@@ -16,7 +16,9 @@ export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
     inputs: () => ({}),
     outdated: async ({ name, store, records }, { template, version }) => {
       if ((await store.get(template)) === undefined) return "the template is no longer in the store";
-      return (await records.has({ kind: "template", name, version })) ? undefined : "its record no longer exists";
+      return (await records.has({ kind: "template", name, version }))
+        ? undefined
+        : "its record no longer exists";
     },
     async run(context, { draft }) {
       const manifest = { ...draft, timings: context.timings, makers: context.makers };
