@@ -66,6 +66,16 @@ export function readYaml(file: string, text: string): Located {
         (error) => `${placed(place(error.pos[0]))}: ${wordedFault(error, text)}`,
       ),
     });
+  // A tag that nobody knows would be lost without a word.
+  const strange = document.warnings.filter(({ code }) => code === "TAG_RESOLVE_FAILED");
+  if (strange.length > 0)
+    throw new TbuildError("usage", "not a YAML file", {
+      subject: file,
+      lines: strange.map(
+        ({ pos }) =>
+          `${placed(place(pos[0]))}: the tag ${text.slice(...pos).trim()} has no meaning here; a text that begins with ! must be in quotes`,
+      ),
+    });
   // An anchor that contains its own alias never ends, and nested aliases grow exponentially.
   let values = 0;
   const limited = (at: Place, depth: number) => {

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { DigestText, digestOf } from "../../../model/digest.ts";
+import { digestOf } from "../../../model/digest.ts";
+import { DigestText } from "../../../model/digest-text.ts";
 import { Name, Version } from "../../../model/manifest.ts";
 import { channelNames } from "../../records/pointers.ts";
 import type { Records } from "../../records/records.ts";
