@@ -36,6 +36,10 @@ export const OracleVmOptions = z.strictObject({
     .describe(
       "Whose guest additions hear the Manager's messages. Those of a rehearsal are `tbuild`, which only a simulated Manager is known to reach.",
     ),
+  templates: z
+    .boolean()
+    .default(true)
+    .describe("Whether a build ends with a template in the Manager, beside the one in tbuild's store."),
   patience: z
     .number()
     .min(1)

@@ -48,6 +48,8 @@ export interface SimulatorSettings {
   readonly jobMs: number;
   /** Which imports REST takes: `?url=` (Web Services Guide 3.3), or `{"urls": […]}` (clients of 3.4). */
   readonly restImports: "query" | "body";
+  /** Whether a clone's disks have the names of those that they are copies of, and it and they have their descriptions. Not documented. */
+  readonly clonesKeepTexts: boolean;
   /** Whether deleting a machine leaves its virtual disks: scripts delete them one by one, so it seems so. */
   readonly deleteKeepsDisks: boolean;
 }
@@ -75,6 +77,7 @@ export const usualSettings: SimulatorSettings = {
   stopMs: 120_000,
   jobMs: 0,
   restImports: "body",
+  clonesKeepTexts: false,
   deleteKeepsDisks: true,
 };
 
