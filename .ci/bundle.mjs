@@ -57,6 +57,7 @@ const { metafile } = await build({
     "@cyclonedx/cyclonedx-library",
     "@toondepauw/node-zstd",
     "ssh2",
+    "tree-sitter-bash",
     "tree-sitter-python",
     "undici",
     "web-tree-sitter",

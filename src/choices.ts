@@ -1,11 +1,11 @@
-// What a recipe, a site and an option may choose from: the one list of each, from which schema, help, docs and types
-// are made. Nothing is imported here, so that help starts fast.
+// The choices of recipes, sites and options. Schema, help, docs and types are made from these lists. This
+// file imports nothing, so help starts fast.
 
 /** Releases of Oracle Linux. */
 export const releases = ["ol5", "ol6", "ol7", "ol8", "ol9"] as const;
 export type ReleaseName = (typeof releases)[number];
 
-/** What a virtual machine is to Oracle VM. */
+/** The domain types of Oracle VM. */
 export const domainTypes = ["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"] as const;
 export type DomainType = (typeof domainTypes)[number];
 
@@ -13,7 +13,7 @@ export type DomainType = (typeof domainTypes)[number];
 export const cloneDetectors = ["flag", "mac"] as const;
 export type CloneDetector = (typeof cloneDetectors)[number];
 
-/** What starts a virtual machine. */
+/** The firmware that starts a virtual machine. */
 export const firmwares = ["bios", "uefi"] as const;
 export type Firmware = (typeof firmwares)[number];
 
@@ -29,7 +29,7 @@ export type DeviceKind = (typeof deviceKinds)[number];
 export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw", "xl", ...migrationFormats] as const;
 export type BundleFormat = (typeof bundleFormats)[number];
 
-/** The ways into an image, the one that asks for least first. */
+/** The access methods of an image, the one with the fewest requirements first. */
 export const waysIn = ["direct", "debugfs", "loop", "kpartx", "uml", "guestfish"] as const;
 export type WayIn = (typeof waysIn)[number];
 
@@ -39,18 +39,18 @@ export type FitnessTarget = (typeof fitnessTargets)[number];
 export const guestModes = ["pvm", "pvhvm", "hvm", "kvm"] as const;
 export type GuestMode = (typeof guestModes)[number];
 
-/** The mode that a domain type of Oracle VM is. */
+/** The mode of each domain type of Oracle VM. */
 export const modeOf = {
   XEN_PVM: "pvm",
   XEN_HVM_PV_DRIVERS: "pvhvm",
   XEN_HVM: "hvm",
 } as const satisfies Record<DomainType, GuestMode>;
 
-/** What becomes of ovmd, Oracle VM's first-boot configuration, in a conversion: what `tbuild convert --ovmd` takes. */
+/** How a conversion treats ovmd, Oracle VM's first-boot configuration: what `tbuild convert --ovmd` takes. */
 export const ovmdChoices = ["keep", "disable", "cloud-init"] as const;
 export type OvmdChoice = (typeof ovmdChoices)[number];
 
-/** What the value of a first-boot parameter looks like, as module.yaml declares it. */
+/** The types of first-boot parameters, as module.yaml declares them. */
 export const parameterTypes = [
   "text",
   "number",

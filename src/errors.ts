@@ -1,7 +1,7 @@
 /** Who must act: the recipe's author, the host's administrator, the author of the guest's parts, or everyone. */
 export type Fault = "usage" | "environment" | "guest" | "integrity";
 
-/** The exit code of each fault, and of what is not a fault. */
+/** The exit code of each fault, and of other outcomes. */
 export const exitCodes = {
   done: 0,
   /** A check found something. Nothing failed. */
@@ -67,7 +67,7 @@ export type ErrorCode =
   | "no-connection"
   /** The connection ended, or the time was up, after an order was sent: whether it was carried out is not known. */
   | "outcome-unknown"
-  /** A server refused a login, or its identity is not the one that is trusted. */
+  /** A server refused a login, or its identity is not the trusted one. */
   | "not-trusted"
   /** An object of a server is locked by another job. */
   | "locked"
@@ -148,7 +148,7 @@ export class TbuildError extends Error {
     return this.with({ subject, what: this.message, ...changes });
   }
 
-  /** The message without the subject, for a reader who knows it. */
+  /** The message without the subject, for places that already name it. */
   about(subject: string): string {
     return this.subject === subject ? this.what : this.message;
   }

@@ -107,7 +107,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   re2js: ["firstboot/pattern.ts"],
   saxes: ["io/read-xml.ts"],
   diff: ["io/patch.ts"],
-  "web-tree-sitter": ["firstboot/python/script.ts"],
+  "web-tree-sitter": ["firstboot/grammar.ts"],
   "@cyclonedx/cyclonedx-library": ["store/compare/sbom.ts"],
   "node:child_process": [],
 };

@@ -1,6 +1,7 @@
 import { TbuildError } from "../errors.ts";
 import { checkModules, findingLine, type RecipePackages } from "../firstboot/check/index.ts";
 import { type Major, releases } from "../guest/release.ts";
+import { localHost } from "../host/local.ts";
 import { amount } from "../io/units.ts";
 import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
 
@@ -8,7 +9,7 @@ import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
 export async function refuseBrokenModules(recipe: Recipe, folders: readonly string[]): Promise<void> {
   const major = majorOf(recipe.release) as Major;
   const forRelease = { name: `ol${major}`, python: releases[major].python };
-  const { findings } = await checkModules(folders, [forRelease], true, packagesOf(recipe));
+  const { findings } = await checkModules(folders, [forRelease], true, packagesOf(recipe), localHost());
   const errors = findings.filter(({ level }) => level === "error");
   if (errors.length > 0)
     throw new TbuildError("usage", `${amount(errors.length, "error")} in its first-boot modules`, {

@@ -57,16 +57,13 @@ function addRecipe(program: Command): void {
     )
     .addOption(new Option("--no-keep").hideHelp())
     .option("--debug", "stop before each step, and say how to look into the guest")
-    .option("--until <step>", "stop after this step (see tbuild plan); the next build goes on from there")
+    .option("--until <step>", "stop after this step (see tbuild plan); the next build continues from there")
     .option("--jobs <n>", "number of parallel builds", "1")
     .option("--json", "print events as JSON lines")
     .option("--verbose", "print every command and console line")
     .option("--list", "list the recipes")
-    .option(
-      "--changed-since <commit>",
-      "list the recipes that give something else than at a commit; build nothing",
-    )
-    .option("--matrix", "with --changed-since: print the list as JSON, as the matrix of a CI system takes it")
+    .option("--changed-since <commit>", "list the recipes that changed since a commit; build nothing")
+    .option("--matrix", "with --changed-since: print the list as JSON, for the matrix of a CI system")
     .addHelpText(
       "after",
       `
@@ -215,7 +212,7 @@ Examples:
 function addDf(program: Command): void {
   program
     .command("df")
-    .description("show what tbuild's folders take, and how to make them smaller")
+    .description("show the disk space that tbuild's folders take, and how to free it")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild df")
     .action(lazily(() => import("./commands/df.ts")));

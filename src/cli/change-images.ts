@@ -30,7 +30,7 @@ export interface ChangeFlags extends FarFlags {
 export interface Changing<Result extends Worked = Outcome> {
   /** `seal`, `repair`. */
   readonly verb: string;
-  /** Works the change of one image out. */
+  /** Plans the change of one image. */
   readonly plan: (file: string, options: ChangeOptions) => Promise<PlannedChange<Result>>;
   /** Lines about the findings, shown below the plan. */
   readonly remarks: (outcome: Result) => string[];
@@ -40,11 +40,11 @@ export interface Changing<Result extends Worked = Outcome> {
   readonly isUnknown?: (outcome: Result) => boolean;
   /** What holds after an interruption, if the images are not the user's own. */
   readonly stays?: string;
-  /** What is to be said of an image once it is as it was to be. */
+  /** Lines about an image after its change, or if there is nothing to change. */
   readonly after?: (image: NamedImage, signal: AbortSignal) => Promise<Afterwards>;
 }
 
-/** What every change of a guest tells of itself. */
+/** What every change of a guest reports. */
 export type Worked = Pick<Outcome, "pending" | "overridden" | "scrubbed"> & {
   /** Absent for a guest that tbuild does not know. */
   readonly release?: Outcome["release"];
@@ -193,7 +193,7 @@ function planText<Result extends Worked>(
 }
 
 interface Place {
-  /** If it is not the first one. */
+  /** Absent for the first image. */
   readonly image?: string;
   readonly offset: number;
   readonly bytes: number;
@@ -216,7 +216,7 @@ export function inOneMachine(images: readonly (string | NamedImage)[]) {
   };
 }
 
-// A change of an inode's time is a place of its own, and there may be thousands.
+// Each changed time of an inode is a separate place, so there may be thousands.
 const mostRanges = 20;
 
 function rangeLines(places: readonly Place[]): string[] {

@@ -1,7 +1,10 @@
 import { TbuildError } from "../errors.ts";
 import { askYes } from "./ask.ts";
 
-/** Asks a person whether what `losses` names may happen. Throws `usage` where nobody can be asked, or who was says no. */
+/**
+ * Asks for permission for the losses that `losses` names. Throws `usage` if there is no terminal to ask on,
+ * or the answer is no.
+ */
 export async function confirmed(losses: readonly string[], what: string): Promise<void> {
   if (losses.length === 0) return;
   if (!process.stdin.isTTY)

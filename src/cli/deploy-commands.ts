@@ -6,7 +6,9 @@ import { lazily } from "./lazily.ts";
 export function addDeployCommands(program: Command): void {
   const deploy = program
     .command("deploy")
-    .description("create machines from templates as a file says, and configure them; shows the plan first")
+    .description(
+      "create and configure the machines that a file describes, from templates; shows the plan first",
+    )
     .argument("<file>", "a deployment file")
     .option("--plan", "only show what would be created, changed, kept and destroyed")
     .option("--destroy", "destroy everything that this deployment made, and nothing else")
@@ -15,20 +17,20 @@ export function addDeployCommands(program: Command): void {
       "--grace <seconds>",
       "how long a guest may take to shut down before its power is cut (default: 120)",
     )
-    .option("--replace <machine>", "destroy this machine and make it anew (repeatable)", gathered)
+    .option("--replace <machine>", "destroy this machine and create it again (repeatable)", gathered)
     .option("--allow-revoked", "use a template version that was revoked")
-    .option("--at <place>", `${Object.keys(places).join(" or ")} (default: the first that the site has)`)
+    .option("--at <place>", `${Object.keys(places).join(" or ")} (default: the first in the site file)`)
     .option("--json", "print the plan and the progress as JSON lines")
     .addHelpText(
       "after",
       `
-A run that was interrupted or killed is finished by the next one.
+After an interruption, run the same command again to finish.
 
 Examples:
   tbuild deploy rac.yaml --plan          what would be done
   tbuild deploy rac.yaml                 do it; a second run does nothing
-  tbuild deploy rac.yaml --replace rac2  make one machine anew
-  tbuild deploy rac.yaml --destroy       destroy what it made`,
+  tbuild deploy rac.yaml --replace rac2  create one machine again
+  tbuild deploy rac.yaml --destroy       destroy what was made`,
     )
     .action(lazily(() => import("./commands/deploy.ts")));
   deploy
@@ -61,7 +63,7 @@ Examples:
     .option("--disk <name=size>", "a disk of its own, such as u01=20G (repeatable)", gathered)
     .option("--values <file>", "first-boot values, as for `tbuild message`")
     .option("--full", "make full copies of the system disks")
-    .option("--storage <name>", "where disks lie at the place, such as a repository")
+    .option("--storage <name>", "where the place keeps the disks, such as a repository")
     .option("--plan", "only show what would be done")
     .option("--destroy", "destroy what an earlier call with this name made, and nothing else")
     .option("--yes", "do not ask before something is stopped or destroyed")
@@ -70,7 +72,7 @@ Examples:
       "how long a guest may take to shut down before its power is cut (default: 120)",
     )
     .option("--allow-revoked", "use a template version that was revoked")
-    .option("--at <place>", `${Object.keys(places).join(" or ")} (default: the first that the site has)`)
+    .option("--at <place>", `${Object.keys(places).join(" or ")} (default: the first in the site file)`)
     .option("--json", "print the plan and the progress as JSON lines")
     .addHelpText(
       "after",

@@ -12,7 +12,7 @@ export interface DeployFlags extends RunFlags {
   readonly at?: string;
 }
 
-/** Plans a deployment at the site's place, or its destruction, and carries it out. */
+/** Plans a deployment at the site's place, or its destruction, and runs the plan. */
 export async function deployOrDestroy(
   loaded: LoadedDeployment,
   flags: DeployFlags,
@@ -26,7 +26,7 @@ export async function deployOrDestroy(
       const destruction = await prepareDestruction(place, stateOf(name));
       if (destruction) await runDeployment(destruction, { place, name, flags, signal });
       else if (flags.json) process.stdout.write(`${JSON.stringify({ type: "done", deployment: name })}\n`);
-      else process.stdout.write(`${name}: nothing to do, nothing of it is known here\n`);
+      else process.stdout.write(`${name}: nothing to do: no deployment of this name is known here\n`);
       return;
     }
     const prepared = await prepare(

@@ -7,7 +7,10 @@ type Row = { readonly sign: string; readonly what: string; readonly lines: reado
 
 const signs = { create: "+", change: "~", replace: "±", destroy: "-", keep: " " } as const;
 
-/** A plan, a block for each thing that changes. What is kept is counted, unless somebody else changed it. */
+/**
+ * A plan, with a block for each change. Parts that are kept are only counted, unless they were changed
+ * outside tbuild.
+ */
 export function planText(plan: Plan, colours: Colours): string {
   const paint = {
     "+": colours.green,
@@ -53,13 +56,12 @@ export function planText(plan: Plan, colours: Colours): string {
 function sumOf(plan: Plan): string {
   const all = [...plan.machines, ...plan.disks, ...plan.groups].map(({ action }) => action);
   const count = (...actions: string[]) => all.filter((one) => actions.includes(one)).length;
-  if (all.length === 0) return "Nothing of it is there any more; what is known of it is forgotten.";
-  if (isIdle(plan))
-    return `Nothing to do: ${amount(count("keep"), "part is", "parts are")} as the file says.`;
+  if (all.length === 0) return "Nothing of it exists any more; its state will be deleted.";
+  if (isIdle(plan)) return `Nothing to do: ${amount(count("keep"), "part is", "parts are")} as in the file.`;
   const parts = [
     [count("create"), "to create"],
     [count("change"), "to change"],
-    [count("replace"), "to make anew"],
+    [count("replace"), "to replace"],
     [count("destroy"), "to destroy"],
     [count("keep"), "to keep"],
   ] as const;

@@ -4,7 +4,7 @@ import { lazily } from "./lazily.ts";
 
 const volume = [
   "--volume <name>",
-  "read this volume, as `inspect` names it, instead of a guest's file systems",
+  "read this volume (a name from `inspect`) instead of a guest's file systems",
 ] as const;
 
 /** Commands for the files inside an image. */
@@ -27,12 +27,12 @@ export function addGuestFileCommands(program: Command): void {
     .action(lazily(() => import("./commands/cat.ts")));
   changing("cp", "copy files and folders into an image, or out of it")
     .argument("<source...>", "the sources, then the target; one side is IMAGE:/PATH; `-` is standard input")
-    .option("--owner <user:group>", "owner of what is copied in: names of the guest, or numbers")
-    .option("--mode <octal>", "mode of the files that are copied in")
+    .option("--owner <user:group>", "owner of files copied in: names of the guest, or numbers")
+    .option("--mode <octal>", "mode of files copied in")
     .option(...volume)
     .addHelpText(
       "after",
-      "\nExamples:\n  tbuild cp System.img:/var/log/messages .\n  tbuild cp --plan hosts System.img:/etc/hosts\n  tbuild cp --owner oracle:oinstall scripts System.img:/home/oracle\n\nA file that the guest has keeps its owner, mode and SELinux label.",
+      "\nExamples:\n  tbuild cp System.img:/var/log/messages .\n  tbuild cp --plan hosts System.img:/etc/hosts\n  tbuild cp --owner oracle:oinstall scripts System.img:/home/oracle\n\nA file that already exists in the guest keeps its owner, mode and SELinux label.",
     )
     .action(lazily(() => import("./commands/cp.ts")));
   changing("edit", "edit a file of an image with $VISUAL or $EDITOR")

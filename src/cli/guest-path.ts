@@ -45,7 +45,7 @@ export function requiredGuestPath(word: string): GuestPath {
   return found;
 }
 
-/** The word names no image, or one that is not there. */
+/** The word names no image, or one that does not exist. */
 export function noImage(word: string): TbuildError {
   const at = word.indexOf(":/");
   return new TbuildError(

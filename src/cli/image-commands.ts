@@ -71,10 +71,10 @@ function addConvert(program: Command): void {
   imageCommand(
     program,
     "convert",
-    "make the guest in an image run elsewhere, without starting it; or check whether it does",
+    "convert the guest in an image for another hypervisor, without starting it; or check whether it runs there",
   )
     .argument("<image...>", "disk images of stopped machines or templates")
-    .addOption(new Option("--to <mode>", "what the guest is to run as").choices(guestModes))
+    .addOption(new Option("--to <mode>", "the mode to convert the guest for").choices(guestModes))
     .addOption(
       new Option("--ovmd <choice>", "Oracle VM's first-boot configuration (default: keep)").choices(
         ovmdChoices,
@@ -84,12 +84,12 @@ function addConvert(program: Command): void {
     .option("--check", "only check whether the guest runs at the target; change nothing")
     .option(
       "--vm-cfg <file>",
-      "with --check: the vm.cfg that starts the image; says where the two do not fit",
+      "with --check: the vm.cfg that starts the image; reports where the two do not match",
     )
     .addOption(forOption())
     .addHelpText(
       "after",
-      `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img\n  tbuild convert --check --for ovm-3.4.5 --vm-cfg vm.cfg System.img${elsewhere}\n\nAfter a conversion the guest is checked, as by --check. Exits 1 if it is unfit,\n6 if that is not known.`,
+      `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img\n  tbuild convert --check --for ovm-3.4.5 --vm-cfg vm.cfg System.img${elsewhere}\n\nAfter a conversion, tbuild checks the guest as --check does. Exits 1 if it is\nunfit, 6 if that is unknown.`,
     )
     .action(lazily(() => import("./commands/convert.ts")));
 }
@@ -97,14 +97,14 @@ function addConvert(program: Command): void {
 function addMigrate(program: Command): void {
   program
     .command("migrate")
-    .description("move a stopped machine to another hypervisor; the original stays as it is")
+    .description("move a stopped machine to another hypervisor; the original is not changed")
     .argument(
       "<source>",
       "a vm.cfg or its folder, here or on another machine; a .tgz, a .ova, or the folder with its parts",
     )
     .addOption(new Option("--to <format>", "what to write").choices(migrationFormats).makeOptionMandatory())
     .option("--out <folder>", "output folder", ".")
-    .option("--plan", "show what becomes of the machine and its guest; write nothing")
+    .option("--plan", "show how the machine and its guest would change; write nothing")
     .option(
       "--map <disk=path>",
       "a LUN or shared disk, and where it is at the target, or `copy`",
@@ -113,19 +113,20 @@ function addMigrate(program: Command): void {
     )
     .option("--network <bridge=name>", "a bridge, and its name at the target", collected, [])
     .option("--convert", "fail if the guest cannot be converted (default: convert it if that is possible)")
-    .option("--no-convert", "leave the guest as it is")
+    .option("--no-convert", "do not convert the guest")
     .addOption(
       new Option("--ovmd <choice>", "Oracle VM's first-boot configuration (default: keep)").choices(
         ovmdChoices,
       ),
     )
     .addOption(
-      new Option("--devices <kind>", "disks and network cards (default: what the guest knows)").choices(
-        deviceKinds,
-      ),
+      new Option(
+        "--devices <kind>",
+        "disks and network cards (default: what the guest has drivers for)",
+      ).choices(deviceKinds),
     )
     .option("--stopped", "the machine is stopped on all servers of its pool")
-    .option("--disks-in <folder>", "a further folder in which its disks may lie", collected, [])
+    .option("--disks-in <folder>", "another folder to look for its disks in", collected, [])
     .option(...treatAs)
     .option("--max-size <size>", "limit of an archive's unpacked size: 500M, 200G", "200G")
     .option(...via)
@@ -140,7 +141,7 @@ Examples:
   tbuild migrate ol6-grid.tgz --to proxmox --out /srv/moved
 
 Exits 1 if disks were left out or the guest does not boot there, 6 if that is
-not known.`,
+unknown.`,
     )
     .action(lazily(() => import("./commands/migrate.ts")));
 }
@@ -192,13 +193,13 @@ function addSeal(program: Command): void {
     .argument("[image...]", "disk images of stopped machines or templates")
     .option("--check", "show what is pending, change nothing; exits 1 if anything is")
     .option("--residue", "with --check: search free blocks and unused space, too")
-    .option("--scrub", "zero what is removed, and remains in free blocks and unused space")
+    .option("--scrub", "overwrite removed data with zeros, also in free blocks and unused space")
     .option("--no-search", "do not search all files for unknown names, IDs and secrets")
     .option("--list", "list the operations, and the agents that tbuild knows")
     .option("--skip <operation...>", "skip these operations")
     .option(
       "--allow-unmounted",
-      "exit 0 (not 6) if a volume could not be inspected; leave out volumes that need a program that is missing here",
+      "exit 0 (not 6) if a volume could not be inspected; leave out volumes for which a program is missing here",
     )
     .addOption(formerName("--although-unmounted", "allowUnmounted"))
     .option("--only <operation...>", "run only these operations")
@@ -244,20 +245,18 @@ Examples:
 function addDiscard(program: Command): void {
   program
     .command("discard")
-    .description(
-      "free the space that an image takes for free blocks of its file systems; the image stays bootable",
-    )
+    .description("free the disk space of an image's free blocks; the image stays bootable")
     .argument("<image...>", "disk images of stopped machines, raw or qcow2")
     .option("--plan", "show how much each volume would free; change nothing")
     .option("--yes", "do not ask")
-    .option("--drop-undo", "delete the undo records of the image first; they would be of no use")
+    .option("--drop-undo", "delete the undo records of the image first; they would be useless")
     .option("--json", "print one JSON object per image")
     .addHelpText(
       "after",
       `
-A raw image gets holes, a qcow2 image frees clusters. Files do not change. It
-cannot be undone. Knows the free blocks of ext, XFS, btrfs and FAT. To
-overwrite removed data first, use tbuild seal --scrub.
+A raw image gets holes, a qcow2 image frees clusters. Files do not change. This
+cannot be undone. Knows the free blocks of ext, XFS, btrfs and FAT. To overwrite
+removed data first, use tbuild seal --scrub.
 
 Example:
   tbuild discard System.img --plan`,

@@ -13,7 +13,7 @@ export const treatAs = [
   `treat an unknown guest as this release: ${releases[0]} to ${releases.at(-1)}`,
 ] as const;
 
-/** Adds the options of every command that changes disk images, and those of its kind in between. */
+/** Adds the options of every command that changes disk images, with those of this command in between. */
 export function withChangeOptions(
   command: Command,
   ...more: readonly (readonly [string, string])[]

@@ -52,7 +52,7 @@ export function stopWork(): boolean {
 
 function stop({ controller, say }: Work, reason?: unknown): void {
   if (!(reason === outputClosed && isQuiet.has(controller.signal)))
-    say("interrupted: cleaning up (again to stop at once)");
+    say("interrupted: cleaning up (interrupt again to stop at once)");
   controller.abort(reason);
 }
 
@@ -60,8 +60,8 @@ const outputClosed = Symbol("the reader of our output exited");
 const isQuiet = new WeakSet<AbortSignal>();
 
 /**
- * As `interruptible`, for work that only prints: if its reader has enough (`| head`), it ends without a word and without a
- * failure.
+ * As `interruptible`, for work that only prints: if its reader has enough (`| head`), it ends silently and
+ * without a failure.
  */
 export async function printing(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   let own: AbortSignal | undefined;

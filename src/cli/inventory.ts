@@ -42,7 +42,7 @@ export async function showInventory(
   else if (verdicts.has("unknown")) process.exitCode ||= exitCodes.unknown;
 }
 
-/** Opens all folders at once: a disk of a machine may lie in another repository. */
+/** Opens all folders at once: a disk of a machine may be in another repository. */
 function withFolders<Result>(
   [name, ...others]: readonly string[],
   flags: FarFlags,

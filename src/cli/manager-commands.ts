@@ -26,7 +26,7 @@ Examples:
     .action(lazily(() => import("./commands/manager.ts")));
   manager
     .command("trust")
-    .description("record the Manager's host key, or certificate, as the one to trust")
+    .description("record the Manager's host key or certificate, and trust it from now on")
     .option("--yes", "do not ask")
     .option("--json", "print JSON")
     .addHelpText(
@@ -42,12 +42,12 @@ Example:
     .action(lazily(() => import("./commands/manager-trust.ts")));
   manager
     .command("import")
-    .description("have the Manager import a template from files or URLs, and find it there")
+    .description("import a template into the Manager, from files or URLs")
     .argument(
       "<file|url...>",
-      "a .tgz or an .ova; several for one in several files. tbuild serves files by http meanwhile",
+      "a .tgz or .ova, or all its parts. tbuild serves files by http during the import",
     )
-    .option("--name <name>", "the template's name (default: the one that the import gives it)")
+    .option("--name <name>", "the template's name (default: chosen by the Manager)")
     .option("--description <text>", "its description, for example the version: ol6-grid@1.0.0")
     .option("--repository <name>", "the repository (default: the site's)")
     .option("--verbose", "print every command that is sent, without secrets")
@@ -55,9 +55,9 @@ Example:
     .addHelpText(
       "after",
       `
-A URL must be one that the Manager's servers can reach. They fetch files from
-the address by which this machine reaches the Manager; manager.here in the site
-sets another.
+The Manager's servers must be able to reach a URL. They fetch files from this
+machine, at the address that it uses to reach the Manager; manager.here in the
+site sets another.
 
 Examples:
   tbuild manager import ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0
@@ -86,7 +86,7 @@ Examples:
       "after",
       `
 It listens on 127.0.0.1 only, and prints the site that reaches it. The user is
-admin, the password Welcome1. All that it has is lost when it ends.
+admin, the password Welcome1. It loses all data when it ends.
 
 With --back-with, imports are fetched, disks have contents, and started VMs are
 machines of this hypervisor, with the options that the site gives it. They get

@@ -57,7 +57,7 @@ export function migrationLines({ source, plan, guest, shipment, path }: Found): 
 const modeWords = { r: "read only", "w!": "shared" } as const;
 
 function guestLines(guest: PreparedGuest | undefined, say: (text: string) => string): string[] {
-  if (!guest) return ["  guest: its boot disk is not copied, so that nothing is known of it"];
+  if (!guest) return ["  guest: not checked, because its boot disk is not copied"];
   const colours = coloursFor(process.stdout);
   const { fitness, converted, why, devices } = guest;
   const colour = { fit: colours.green, unfit: colours.red, unknown: colours.yellow }[fitness.verdict];

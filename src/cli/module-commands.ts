@@ -54,8 +54,8 @@ function addModuleRehearse(module: Command): void {
     .argument("<module>", "the module's folder, or its name if recipes can use it")
     .argument("[values...]", "parameters as KEY=VALUE, over those of the file")
     .option("-f, --values <file>", "YAML file of KEY: VALUE, as for tbuild message")
-    .option("--tree <image>", "run it in the files of this image or folder, which stay as they are")
-    .option("--files <folder>", "lay these files over the root, such as the software that it installs")
+    .option("--tree <image>", "run it in the files of this image or folder, which do not change")
+    .option("--files <folder>", "copy these files over the root, such as the software that it installs")
     .option("--target <target>", "the target to run (default: the first of its header, such as configure)")
     .option("--deadline <seconds>", "kill a run that takes longer", "60")
     .option("--json", "print JSON")
@@ -63,11 +63,11 @@ function addModuleRehearse(module: Command): void {
       "after",
       `
 Runs the module twice, as the guest additions would, and shows what it printed,
-what it changed, how long it took, and what the second run changed: nothing, for
-a module that may run again. The program of afterBoot runs after each, as it
-does when the boot has ended. The module has no network, cannot set the clock
-or a parameter of the kernel, and sees nothing of this machine but its programs
-in /usr. All that it writes is thrown away. Needs root.
+what it changed, how long it took, and what the second run changed (nothing, if
+the module may run again). After each run, it runs the program of afterBoot, as
+the end of a boot does. The module has no network, cannot set the clock or a
+parameter of the kernel, and sees nothing of this machine but its programs in
+/usr. Everything that it writes is discarded. Needs root.
 
 Examples:
   sudo tbuild module rehearse grid org.tbuild.grid.mode=none
@@ -147,9 +147,7 @@ function addMessage(program: Command): void {
     .argument("<ref>", "a template version: name, name@1.2.3, name@stable; or an image: System.img")
     .option("-f, --values <file>", "YAML file of KEY: VALUE; checked first, then written as messages")
     .addOption(
-      new Option("--as <form>", "how the messages are handed over")
-        .choices(messageFormNames)
-        .default("ovmcli"),
+      new Option("--as <form>", "the form of the messages").choices(messageFormNames).default("ovmcli"),
     )
     .option("--machine <name>", "name of the VM in Oracle VM Manager", "vm001")
     .option(

@@ -28,7 +28,7 @@ makes the program for \`ovm-template-config\` from it, for the Python of the gue
 `;
 
 const tail = `
-## What the program gets
+## Input of the program
 
 The target (\`configure\`, \`cleanup\` …) is its only argument. Each value is in an environment variable: \`scan-name\` becomes
 \`SCAN_NAME\`, and the values of a numbered parameter \`address\` become \`ADDRESS_0\`, \`ADDRESS_1\` and so on. Secrets never appear on a

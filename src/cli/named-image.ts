@@ -17,14 +17,14 @@ export interface FarFlags {
   readonly sshConfig?: string;
 }
 
-/** `[user@]host:/path`, as scp has it, unless a local file has that name. */
+/** `[user@]host:/path`, as in scp, unless a local file has that name. */
 export function farPath(text: string): FarPath | undefined {
   if (existsSync(text)) return undefined;
   const [, address, path] = /^((?:\w[\w.-]*@)?(?:\w[\w.-]*|\[[\da-fA-F:]+\])):(\/.*)$/s.exec(text) ?? [];
   return address === undefined || path === undefined ? undefined : { address, path };
 }
 
-// Apart from `await using`: beside that, TypeScript 5.9 does not rewrite the name in import().
+// Not in the function with `await using`: there, TypeScript 5.9 does not rewrite the name in import().
 async function open(path: FarPath, config: string | undefined) {
   const { openFar } = await import("../image/far.ts");
   return openFar(path, config === undefined ? {} : { config });

@@ -5,7 +5,7 @@ import type { ManagerOptions } from "../manager/options.ts";
 import { askSecret } from "./ask-secret.ts";
 import { openSite } from "./open-site.ts";
 
-/** The Manager of the site, and what it is opened with. */
+/** The Manager of the site, and the context to open it with. */
 export async function siteManager(
   command: Command,
   signal: AbortSignal,
@@ -22,7 +22,7 @@ export async function siteManager(
     options: site.manager,
     context: {
       environment,
-      // As the other paths of a site.
+      // Relative to the current folder, like the other paths of a site.
       folder: ".",
       memory: home.memory,
       askSecret,

@@ -83,8 +83,12 @@ async function kindFor(site: PlaceContext["site"], at: string | undefined): Prom
     const kind = await places[name]?.();
     if (kind?.isOf(site)) return name;
   }
-  throw new TbuildError("usage", at === undefined ? "the site has no place" : "the site has no such place", {
-    ...(at !== undefined && { subject: at }),
-    hint: `Places are: ${names.join(", ")}; see docs/site.md.`,
-  });
+  throw new TbuildError(
+    "usage",
+    at === undefined ? "the site defines no place" : "the site defines no such place",
+    {
+      ...(at !== undefined && { subject: at }),
+      hint: `Places are: ${names.join(", ")}; see docs/site.md.`,
+    },
+  );
 }

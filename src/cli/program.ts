@@ -36,7 +36,7 @@ export function makeProgram(): Command {
     .addOption(
       new Option(
         "--var-file <file>",
-        "override recipe values by those of a YAML file (repeatable); --set overrides it",
+        "override recipe values with those of a YAML file (repeatable); --set wins",
       ).argParser(repeated),
     )
     .addHelpText(

@@ -8,7 +8,7 @@ import { ask } from "./ask.ts";
 import { explained } from "./explained.ts";
 import type { Reporter } from "./report.ts";
 
-/** What `--on-error` says. */
+/** The choices of `--on-error`. */
 export type OnError = "ask" | AfterFailure;
 
 interface Asking {
@@ -17,19 +17,19 @@ interface Asking {
   readonly signal: AbortSignal;
 }
 
-/** Throws `usage` if `option` has nobody to ask. */
+/** Throws `usage` if `option` cannot ask anybody. */
 export function requireSomebody(option: string, { jobs, json }: { jobs: number; json: boolean }): void {
   const why = json
-    ? "it asks, and --json is for programs"
+    ? "it asks questions, and --json is for programs"
     : jobs > 1
-      ? "it asks about one build at a time, and --jobs runs several"
+      ? "it asks about one build at a time, but --jobs runs several"
       : process.stdin.isTTY
         ? undefined
-        : "it asks on a terminal, and standard input is none";
+        : "it asks on a terminal, but standard input is not a terminal";
   if (why !== undefined) throw new TbuildError("usage", why, { subject: option });
 }
 
-/** `undefined` for what a build does by itself. */
+/** `undefined` for the default of a build. */
 export function onFailureOf(choice: OnError | undefined, asking: Asking): OnFailure | undefined {
   if (choice === undefined) return undefined;
   if (choice === "retry") return onceMore();
@@ -43,7 +43,7 @@ export function onFailureOf(choice: OnError | undefined, asking: Asking): OnFail
         "",
         `${build}: ${step} failed. Look into it from another terminal:`,
         ...machines.map((machine) => `  tbuild console ${machine}`),
-        ...(machines.length === 0 ? ["  no machine of this build is there"] : []),
+        ...(machines.length === 0 ? ["  this build has no machine"] : []),
         `  less ${fileWord(`${asking.workshop.home.builds}/${build}/log.txt`)}`,
       ]);
       return answerTo("[r]etry the step, [k]eep its machine and end, or [c]lean up and end? ", asking.signal);
@@ -69,7 +69,7 @@ export function stopBefore({ screen, signal }: Omit<Asking, "workshop">): Before
     });
 }
 
-/** Runs each step again once; after that, as a build does by itself. */
+/** Runs each step again once; after that, the default of a build. */
 function onceMore(): OnFailure {
   const tried = new Set<string>();
   return async (failed) => {

@@ -17,7 +17,7 @@ export interface RunFlags {
   readonly grace?: string;
 }
 
-/** Shows a plan, and carries it out unless only the plan is wanted. */
+/** Shows a plan, and runs it unless the user asked for the plan only. */
 export async function runDeployment(
   prepared: Prepared,
   { place, name, flags, signal }: { place: Place; name: string; flags: RunFlags; signal: AbortSignal },
@@ -57,7 +57,7 @@ export async function runDeployment(
         machines.map(({ machine, ssh }) => [
           `  ${machine}`,
           unconfirmed.includes(machine)
-            ? "all messages are sent; whether it configured itself is not known"
+            ? "all messages were sent; whether it configured itself is unknown"
             : ssh
               ? `ssh -p ${ssh.port} root@${ssh.host}`
               : "",

@@ -43,7 +43,9 @@ export function accountLines({
       ...(next ? [`  ${next}`] : []),
     ]),
     ...elsewhere.map((line) => `not on this disk: ${line}`),
-    ...backing.map((file) => `not inspected: ${backingName(file)}, which holds the disk as it was before`),
+    ...backing.map(
+      (file) => `not inspected: ${backingName(file)}, which contains the disk before its changes`,
+    ),
   ].map(shown);
 }
 
@@ -58,7 +60,7 @@ export function stateLines(
     const why = one.why.map(shown);
     return `${one.name} (${why.length > 3 ? `${why.slice(0, 2).join(", ")} and ${why.length - 2} more` : why.join(", ")})`;
   };
-  const where = accountLines(findings).length > 0 ? "reset, in what was inspected" : "reset";
+  const where = accountLines(findings).length > 0 ? "reset, in the inspected volumes" : "reset";
   return [
     ...(reset.length > 0 ? [`${where}: ${reset.join(", ")}`] : []),
     ...(of("left").length > 0

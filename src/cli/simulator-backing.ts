@@ -11,7 +11,10 @@ import { openSite } from "./open-site.ts";
 
 const mostBytes = 2 ** 40;
 
-/** Real machines of a hypervisor for the simulated Manager, in the home. One simulator at a time has them. */
+/**
+ * Real machines of a hypervisor for the simulated Manager, in the home. Only one simulator at a time can use
+ * them.
+ */
 export async function simulatorBacking(
   command: Command,
   kind: string,
@@ -22,10 +25,14 @@ export async function simulatorBacking(
   await makeFolders(folder, 0o700);
   const lock = await tryLock(join(folder, "lock"));
   if (!("release" in lock))
-    throw new TbuildError("environment", `a simulator with real machines is run by process ${lock.heldBy}`, {
-      subject: folder,
-      hint: "End it, or use another --home.",
-    });
+    throw new TbuildError(
+      "environment",
+      `process ${lock.heldBy} already runs a simulator with real machines`,
+      {
+        subject: folder,
+        hint: "Stop it, or use another --home.",
+      },
+    );
   const hypervisor = await openHypervisor(
     host,
     site.hypervisor.kind === kind ? (site.hypervisor as { kind: string }) : { kind },

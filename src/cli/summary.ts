@@ -31,10 +31,10 @@ export function summaryOf(result: BuildResult, before: Manifest | undefined, col
   ].join("\n");
 }
 
-/** The last line of a build that stopped where it was told to. */
+/** The last line of a build that stopped after `--until`. */
 export function stoppedWords({ id, until, disk }: StoppedBuild): string {
   const where = disk === undefined ? "" : `; its disk: ${disk} (work on a copy)`;
-  return `${id}: stopped after ${until}${where}. The same command without --until goes on from there.`;
+  return `${id}: stopped after ${until}${where}. The same command without --until continues from there.`;
 }
 
 /** The changes since the previous version, and whether the version number fits them. */

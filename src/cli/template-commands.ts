@@ -19,7 +19,7 @@ export function addTemplateCommands(program: Command): void {
   addExchange(template);
 }
 
-// What shows versions.
+// Commands that show versions.
 function addLooks(template: Command): void {
   template
     .command("list")
@@ -64,7 +64,7 @@ function addLooks(template: Command): void {
     .action(lazily(() => import("./commands/template-sbom.ts")));
 }
 
-// Tags and channels, and what withdraws a version.
+// Tags, channels and revocation.
 function addNames(template: Command): void {
   template
     .command("tag")

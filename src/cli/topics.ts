@@ -6,7 +6,7 @@ export interface Topic {
   readonly name: string;
   readonly summary: string;
   readonly title: string;
-  /** A term and what it means. A row without a term goes on with the one before. */
+  /** A term and what it means. A row without a term continues the one before. */
   readonly rows: readonly (readonly [term: string, meaning: string])[];
   /** A sentence after the rows. */
   readonly note?: string;

@@ -34,7 +34,7 @@ export async function answersOf(
     process.stderr.write(`warning: ${placed(at)}: ${path}: ${what}\n`);
   const answers: Answer[] = [];
   for (const one of values) {
-    // What nobody knows may be a secret.
+    // The value of an unknown parameter may be a secret.
     const password = parameterOf(contract, one.key)?.password ?? true;
     answers.push({ key: one.key, value: await resolvedValue(one), password });
   }
@@ -42,7 +42,8 @@ export async function answersOf(
   return answers;
 }
 
-// What a reference led to is known only now. Faults of it are told without the value, which may be a secret.
+// References are resolved only now. Faults in their values are reported without the value, which may be a
+// secret.
 function faultsOfResolved(
   contract: readonly Parameter[],
   values: readonly GivenValue[],

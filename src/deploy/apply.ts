@@ -14,14 +14,14 @@ import {
 } from "./work.ts";
 
 export interface Applied {
-  /** Machines whose configuration nobody confirmed. */
+  /** Machines whose configuration was not confirmed. */
   readonly unconfirmed: readonly string[];
 }
 
 /**
- * Carries a plan out. Each action is in the state before it begins, and each may be repeated: after a kill, a new plan goes
- * on where this one was. A machine that fails does not stop the others of its stage; later stages are not started. All
- * that failed is thrown together.
+ * Runs a plan. Each action is recorded in the state before it starts, and may be repeated: after a kill, a
+ * new plan continues where this one stopped. A machine that fails does not stop the others of its stage, but
+ * later stages are not started. All failures are thrown together.
  */
 export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied> {
   const { place, report, signal } = options;
@@ -76,7 +76,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied>
     await each(due, async (_, machine) => {
       if ((await launchMachine(run, machine)) === "unconfirmed") unconfirmed.push(machine.name);
     });
-    // A later stage needs this one.
+    // Later stages need this one.
     if (members.some(({ name }) => failures.has(name))) break;
   }
   passed();
@@ -86,7 +86,10 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied>
   return { unconfirmed };
 }
 
-/** Works on up to `width` items at once. What is thrown stops the rest, and is thrown when all that had begun has ended. */
+/**
+ * Works on up to `width` items at once. An error stops the rest, and is thrown when all running work has
+ * ended.
+ */
 async function sideBySide<T>(
   items: readonly T[],
   width: number,

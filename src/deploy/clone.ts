@@ -4,7 +4,7 @@ import { type Located, readValue } from "../recipe/located.ts";
 import { deploymentIn, type LoadedDeployment } from "./load.ts";
 import { namesOf } from "./ranges.ts";
 
-/** What a command line says of clones. Texts are as they were given; the deployment's schema checks them. */
+/** The options of `tbuild clone`. Texts are unchanged; the deployment's schema checks them. */
 export interface CloneAsked {
   readonly template: string;
   readonly names: readonly string[];
@@ -20,7 +20,7 @@ export interface CloneAsked {
   readonly values?: Located;
 }
 
-/** The deployment that one command line asks for: the same engine, with one kind of machine. */
+/** The deployment for one command line: the same engine, with one kind of machine. */
 export function cloneDeployment(asked: CloneAsked): LoadedDeployment {
   const [first = ""] = asked.names;
   const machines = asked.names.map((name) => ({

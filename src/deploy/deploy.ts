@@ -16,7 +16,7 @@ import { keepState, lockState, markOf, newState, readState, type State } from ".
 import { type ContractKnown, isSecret, valuesOf } from "./values.ts";
 import { namesWanted, type TemplateChosen, wantedOf } from "./wanted.ts";
 
-/** What a deployment works with. */
+/** The context of a deployment. */
 export interface Workplace {
   readonly place: Place;
   readonly stateFile: string;
@@ -30,18 +30,18 @@ export interface VersionFound {
   readonly isHere: boolean;
   /** Why it was revoked, with the date. */
   readonly revoked?: string;
-  /** What people should know before they use it. */
+  /** Warnings for people who use it. */
   readonly warnings?: readonly string[];
 }
 
-/** A deployment that is planned, and can be carried out. */
+/** A planned deployment, ready to run. */
 export interface Prepared {
   readonly plan: Plan;
   readonly warnings: readonly string[];
   readonly state: State;
-  /** Nothing is left to do, not even with the state. */
+  /** Nothing is left to do, not even for the state. */
   readonly isDone: boolean;
-  /** `resolve` gets a value from where it is kept; each is asked for once. */
+  /** `resolve` fetches a value from its source. Each is requested once. */
   carryOut(options: {
     readonly resolve: (value: GivenValue) => Promise<string>;
     readonly signal: AbortSignal;
@@ -61,8 +61,8 @@ interface TemplateKnown extends TemplateChosen, Partial<VersionFound> {
 const atPlacePrefix = "place:";
 
 /**
- * Plans a deployment: reads the place, makes nothing. Throws one `usage` fault with everything that is wrong with the file or
- * cannot be had at this place.
+ * Plans a deployment: reads the place, makes nothing. Throws one `usage` fault with everything that is wrong
+ * with the file or unavailable at this place.
  */
 export async function prepare(
   loaded: LoadedDeployment,
@@ -141,7 +141,7 @@ export async function prepare(
         },
         bring: async ({ ref, name }) => {
           const template = templates.get(ref);
-          if (!template || !place.bringTemplate) throw new Error(`${name} cannot be brought`);
+          if (!template || !place.bringTemplate) throw new Error(`${name} cannot be copied to the place`);
           return await place.bringTemplate(template.wanted, {
             signal: run.signal,
             progress: (text) => run.report({ about: name, text }),
@@ -156,11 +156,11 @@ function unheardBy({ at }: MachineAsked, reports: boolean): Finding {
   return {
     at,
     path: "values",
-    text: `first-boot messages of this place do not reach ${reports ? "tbuild's" : "Oracle's"} additions${reports ? "" : "; if the template has tbuild's, say firstBoot: { confirm: report }"}`,
+    text: `first-boot messages of this place do not reach ${reports ? "tbuild's" : "Oracle's"} additions${reports ? "" : "; if the template has tbuild's, set firstBoot: { confirm: report }"}`,
   };
 }
 
-/** A digest of each machine's values. A secret is named by where it comes from. */
+/** A digest of each machine's values. A secret is represented by its source. */
 function digestsOf(
   given: ReadonlyMap<string, readonly GivenValue[]>,
   templates: readonly { readonly contract: ContractKnown }[],
@@ -178,14 +178,17 @@ function digestsOf(
   );
 }
 
-/** Plans that everything goes which the deployment made. `undefined`: there is no state, so nothing is known to be ours. */
+/**
+ * Plans to destroy everything that the deployment made. `undefined`: there is no state, so nothing is known
+ * to be ours.
+ */
 export async function prepareDestruction(place: Place, stateFile: string): Promise<Prepared | undefined> {
   const state = await stateAt(stateFile, place);
   if (!state) return undefined;
   const inventory: Inventory = await place.look(markOf(state), { machines: [], disks: [] });
   const plan = planOfDestruction(inventory, state);
   return {
-    // The state goes as well, and what the place keeps for it.
+    // The state is deleted as well, and the place's data for it.
     plan,
     state,
     isDone: false,
@@ -217,13 +220,13 @@ async function stateAt(file: string, place: Place): Promise<State | undefined> {
   });
 }
 
-/** What was planned is carried out only if nobody else has been at work since. */
+/** The plan is run only if no other process has run in the meantime. */
 async function keeperOf(file: string, state: State, planned: State | undefined) {
   const now = await readState(file);
   if (JSON.stringify(now) !== JSON.stringify(planned))
     throw new TbuildError("environment", "changed while this run was being planned", {
       subject: file,
-      hint: "Run it again; it then makes a new plan.",
+      hint: "Run it again to make a new plan.",
     });
   const keeper = keepState(file, state);
   await keeper.change(() => {});
@@ -273,12 +276,12 @@ async function templateOf(ref: string, place: Place, version: Workplace["version
     name: `${manifest.name}@${manifest.version}`,
     placed: await place.findTemplate(wanted),
     contract: { parameters: manifest.contract, isWhole: hasWholeContract(manifest) },
-    // tbuild's additions tell how far the first boot is. What Oracle's report is not documented.
+    // tbuild's additions report the progress of the first boot. What Oracle's report is not documented.
     reports: manifest.rehearsal,
   };
 }
 
-/** What machines are made of now has to be usable; those that are there stay. */
+/** Templates of new machines must be usable. Existing machines are kept. */
 function checkVersions(plan: Plan, templates: readonly TemplateKnown[], allowRevoked: boolean): void {
   const used = new Set(
     plan.machines.flatMap(({ action, goal }) =>
@@ -299,7 +302,7 @@ function checkVersions(plan: Plan, templates: readonly TemplateKnown[], allowRev
   }
 }
 
-/** The answers of the machines that are to be configured, secrets resolved before anything is made. */
+/** The values of the machines to configure. Secrets are resolved before anything is made. */
 async function answersOf(
   plan: Plan,
   given: ReadonlyMap<string, readonly GivenValue[]>,

@@ -13,29 +13,29 @@ export interface FirstBootJob {
   readonly name: string;
   readonly conversation: Conversation;
   readonly answers: readonly Answer[];
-  /** How far an earlier run came. */
+  /** The progress of an earlier run. */
   readonly phase: FirstBootPhase | undefined;
-  /** `report`: wait until the guest says that it is configured. `none`: send, and know nothing. */
+  /** `report`: wait until the guest reports that it is configured. `none`: send, and do not wait. */
   readonly confirm: "report" | "none";
-  /** With `none`: how long after its start a guest hears messages. */
+  /** With `none`: the time from its start until a guest receives messages. */
   readonly waitMs: number;
   readonly timeoutMs: number;
   readonly pollMs: number;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
-  /** Keeps how far it is; resolves when that is on disk. */
+  /** Records the progress; resolves when that is on disk. */
   readonly reached: (phase: FirstBootPhase, why?: string) => Promise<void>;
-  /** False when the machine has stopped. */
+  /** False if the machine has stopped. */
   readonly isRunning: () => Promise<boolean>;
-  /** Where its console is found. */
+  /** Where to find its console. */
   readonly console: string | undefined;
 }
 
-// A guest that waits repeats itself every 10 seconds. If it still says so after so many looks, a second apart, it has not
-// heard what an earlier run sent.
+// A waiting guest reports that every 10 seconds. If it still does after this many checks, one second apart,
+// it did not receive the messages of an earlier run.
 const looks = 15;
 
-// The pause before the root password that scripts for Oracle's additions make.
+// The pause before the root password, as in scripts for Oracle's additions.
 const beforeRootMs = 5_000;
 
 /** Configures a running machine by messages, the root password last, or continues where an earlier run stopped. */
@@ -46,15 +46,15 @@ export async function configure(job: FirstBootJob): Promise<"done" | "unconfirme
     checkInterrupted(job.signal);
     await send(job, beforeRootMs);
     await job.reached("unconfirmed");
-    job.say("all messages are sent; whether it configured itself is not known");
+    job.say("all messages were sent; whether it configured itself is unknown");
     return "unconfirmed";
   }
   const deadline = Date.now() + job.timeoutMs;
   if (job.phase !== "sent") {
-    job.say("waiting for its first boot to ask");
+    job.say("waiting for its first boot to request messages");
     await reported(job, deadline, (state) => state !== undefined);
   }
-  // An earlier run may have sent everything already. Then "waiting" is old, unless it lasts.
+  // An earlier run may have sent everything already. Then the report "waiting" is old, unless it repeats.
   const state =
     job.phase === "sent" ? await moved(job) : await reported(job, deadline, (one) => one !== undefined);
   if (state === "waiting") {
@@ -67,7 +67,7 @@ export async function configure(job: FirstBootJob): Promise<"done" | "unconfirme
     await job.reached("failed", why);
     throw new TbuildError("guest", `its first-boot configuration failed: ${why}`, {
       subject: job.name,
-      hint: `Look at /var/log/ovm-template-config.log in the guest${job.console === undefined ? "" : `, or at its console: ${job.console}`}. Then make it anew with --replace ${job.name}.`,
+      hint: `Read /var/log/ovm-template-config.log in the guest${job.console === undefined ? "" : `, or at its console: ${job.console}`}. Then create it again with --replace ${job.name}.`,
     });
   }
   await job.reached("done");
@@ -87,12 +87,12 @@ async function send(job: FirstBootJob, pauseMs: number): Promise<void> {
   for (const answer of others) await one(answer);
   await sleep(pauseMs, job.signal);
   checkInterrupted(job.signal);
-  // When it arrives, the guest configures itself: from here on, nobody may take it for one that waits.
+  // When it arrives, the guest configures itself. From here on, no run may treat it as waiting.
   await job.reached("sent");
   for (const answer of root) await one(answer);
 }
 
-/** The state that a guest reports once it no longer waits, or that it still waits. */
+/** The state that a guest reports after waiting, or that it is still waiting. */
 async function moved(job: FirstBootJob): Promise<string | undefined> {
   for (let look = 1; ; look++) {
     checkInterrupted(job.signal);
@@ -118,8 +118,8 @@ function reported(
           subject: job.name,
           hint:
             job.console === undefined
-              ? "Run it again to start it, and to go on."
-              : `Its console: ${job.console}. Run it again to start it, and to go on.`,
+              ? "Run the command again to start the machine, and to continue."
+              : `Its console: ${job.console}. Run the command again to start the machine, and to continue.`,
         });
       if (last) throw silent(job, state);
       return undefined;
@@ -139,11 +139,11 @@ function silent(job: FirstBootJob, state: string | undefined): TbuildError {
     ? new TbuildError("guest", `its first boot reported nothing within ${seconds} s`, {
         subject: job.name,
         code: "timed-out",
-        hint: `Is the template armed, and do its additions report? Additions that report nothing need firstBoot: { confirm: none }.${where}`,
+        hint: `Is the template armed, and do its additions report? If they do not, set firstBoot: { confirm: none }.${where}`,
       })
     : new TbuildError("guest", `its first boot still reports "${state}" after ${seconds} s`, {
         subject: job.name,
         code: "timed-out",
-        hint: `Run it again to go on waiting.${where}`,
+        hint: `Run the command again to continue waiting.${where}`,
       });
 }

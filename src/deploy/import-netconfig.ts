@@ -3,7 +3,7 @@ import { TbuildError } from "../errors.ts";
 import { rootPasswordKey } from "../model/root-password.ts";
 import { readSettings, type Setting } from "./shell-settings.ts";
 
-/** A file of deploycluster, with its name for messages. */
+/** A file for deploycluster, with its name for messages. */
 export interface SettingsFile {
   readonly name: string;
   readonly text: string;
@@ -12,7 +12,7 @@ export interface SettingsFile {
 export interface ImportedDeployment {
   /** A deployment file. */
   readonly text: string;
-  /** What was not taken over, with its place; one line each, no secrets. */
+  /** Settings that were not converted, with their positions: one line each, no secrets. */
   readonly notes: readonly string[];
 }
 
@@ -27,10 +27,11 @@ interface Node {
 }
 
 /**
- * Converts deploycluster's `netconfig.ini` and `params.ini` to a deployment. Both are shell that the original sources; here
- * they are read, and nothing is run. The names NODEn, NODEnIP, NODEnPRIV, NODEnPRIVIP, NODEnVIP, NODEnVIPIP, SCANIP and
- * RACCLUSTERNAME are known from scripts that call deploycluster. PUBMASK, PRIVMASK, PUBGW, DOMAINNAME, DNSIP and SCANNAME are taken
- * for what they say; no document was found that describes them.
+ * Converts deploycluster's `netconfig.ini` and `params.ini` to a deployment. Both are shell scripts that the
+ * original sources. Here they are only read. The names NODEn, NODEnIP, NODEnPRIV, NODEnPRIVIP, NODEnVIP,
+ * NODEnVIPIP, SCANIP and RACCLUSTERNAME are known from scripts that call deploycluster. PUBMASK, PRIVMASK,
+ * PUBGW, DOMAINNAME, DNSIP and SCANNAME are read as their names suggest; no document was found that describes
+ * them.
  */
 export function importNetconfig(
   netconfig: SettingsFile,
@@ -41,7 +42,7 @@ export function importNetconfig(
   const values = new Map<string, Setting & { readonly file: string }>();
   for (const file of [netconfig, ...(params ? [params] : [])]) {
     const { settings, notRead } = readSettings(file.text);
-    // A line may hold a secret, so the message has only its number and the reason.
+    // A line may contain a secret, so the message has only its number and the reason.
     for (const { line, why } of notRead) notes.push(`${file.name}:${line}: not read: ${why}`);
     for (const one of settings) values.set(one.name, { ...one, file: file.name });
   }
@@ -71,7 +72,7 @@ export function importNetconfig(
     if (used.has(name) || value === "") continue;
     const isSecret = /PASSW|PWD|SECRET/i.test(name);
     notes.push(
-      `${at(values, name)}: ${name} was not taken over${isSecret ? `: it is a secret; refer to it, such as { env: ${name} }` : ""}`,
+      `${at(values, name)}: ${name} was not converted${isSecret ? `: it is a secret; use a reference such as { env: ${name} }` : ""}`,
     );
   }
   const machines = nodes.map((node) => ({
@@ -137,7 +138,7 @@ function nodesOf(
   });
 }
 
-/** The bits of both netmasks. Throws with everything that is wrong with them and the addresses. */
+/** The bits of both netmasks. Throws one error with all faults of them and of the addresses. */
 function masksOf(
   nodes: readonly Node[],
   get: (name: string) => string | undefined,
@@ -148,9 +149,7 @@ function masksOf(
   const bits = (mask: string | undefined, flag: string) => {
     const found = mask === undefined ? undefined : bitsOf(mask);
     if (found === undefined)
-      problems.push(
-        mask === undefined ? `the netmask is not given; use ${flag}` : `${mask} is not a netmask`,
-      );
+      problems.push(mask === undefined ? `the netmask is missing; use ${flag}` : `${mask} is not a netmask`);
     return found ?? 0;
   };
   const ofPublic = bits(options.netmask ?? get("PUBMASK"), "--netmask 255.255.255.0");

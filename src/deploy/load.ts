@@ -10,12 +10,12 @@ import { DeploymentFile, type MachineEntry } from "./schema.ts";
 /** One machine of a deployment, its range expanded. */
 export interface MachineAsked {
   readonly name: string;
-  /** Its number in a range, as it is written: `007`. Without a range, the digits that its name ends with, or none. */
+  /** Its number in a range, as written: `007`. Without a range, the digits at the end of its name, if any. */
   readonly number: string;
   readonly entry: MachineEntry;
-  /** Where its entry is written. */
+  /** The position of its entry. */
   readonly at: Place;
-  /** First-boot values of the deployment and its own, as they are written, placeholders filled in. */
+  /** First-boot values of the deployment and its own, as written, with placeholders filled in. */
   readonly values: Located & { readonly kind: "map" };
 }
 
@@ -45,7 +45,7 @@ export function readDeployment(shown: string, text: string): LoadedDeployment {
   return deploymentIn(shown, readYaml(shown, text));
 }
 
-/** Checks what a file says. */
+/** Checks the contents of a file. */
 export function deploymentIn(shown: string, said: Located): LoadedDeployment {
   if (said.kind !== "map")
     throw new TbuildError("usage", "not a deployment", {
@@ -128,7 +128,7 @@ function machinesOf(deployment: DeploymentFile, said: Located, problem: Problem)
   return found;
 }
 
-/** Own values over common ones; each knows where it is written. */
+/** Own values override common ones. Each has its position in the file. */
 function valuesOf(
   common: Located | undefined,
   own: Located | undefined,
@@ -169,7 +169,7 @@ function checkRest(
 ): void {
   const disks = deployment.shared.map(({ name }) => name);
   for (const [index, name] of disks.entries())
-    if (disks.indexOf(name) !== index) problem(["shared", index, "name"], `${name} is given twice`);
+    if (disks.indexOf(name) !== index) problem(["shared", index, "name"], `${name} is listed twice`);
   for (const [index, entry] of deployment.machines.entries()) {
     for (const [at, name] of entry.shared.entries()) {
       if (!disks.includes(name))
@@ -182,9 +182,9 @@ function checkRest(
     const own = entry.disks.map(({ name }) => name);
     for (const [at, name] of own.entries())
       if (own.indexOf(name) !== at)
-        problem(["machines", index, "disks", at, "name"], `${name} is given twice`);
+        problem(["machines", index, "disks", at, "name"], `${name} is listed twice`);
     if (entry.template === undefined && deployment.template === undefined)
-      problem(["machines", index], "has no template, and the deployment has none");
+      problem(["machines", index], "has no template, and neither has the deployment");
     for (const [at, nic] of (entry.nics ?? []).entries())
       if (nic.dhcp === true && nic.address !== undefined)
         problem(["machines", index, "nics", at, "dhcp"], "contradicts its static address");
@@ -202,7 +202,7 @@ function checkRest(
       const once = (seen: Map<string, string>, key: "mac" | "address", value: string | undefined) => {
         if (value === undefined) return;
         const other = seen.get(value);
-        if (other !== undefined) problem([...path, key], `${value} is also that of ${other}`);
+        if (other !== undefined) problem([...path, key], `${other} also has ${value}`);
         seen.set(value, name);
       };
       once(macs, "mac", nic.mac);
@@ -214,7 +214,7 @@ function checkRest(
     }
   const started = start.flat();
   for (const [index, name] of started.entries())
-    if (started.indexOf(name) !== index) problem(["start"], `${name} is in it twice`);
+    if (started.indexOf(name) !== index) problem(["start"], `${name} is listed twice in it`);
 }
 
 function isAddress(text: string): boolean {

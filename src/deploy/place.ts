@@ -4,20 +4,21 @@ import type { Manifest } from "../model/manifest.ts";
 import type { Site } from "../recipe/site.ts";
 
 /**
- * Who made a machine or a disk: the id of the deployment's state, 12 hexadecimal digits, and the deployment's name for people.
- * A place keeps it beside the object, in a description or a file. What does not carry the id is never changed or removed.
+ * Who made a machine or a disk: the id of the deployment's state, 12 hexadecimal digits, and the deployment's
+ * name for people. A place keeps it beside the object, in a description or a file. An object without the id
+ * is never changed or removed.
  */
 export interface Mark {
   readonly id: string;
   readonly deployment: string;
 }
 
-/** The mark as one line, for places that have a description and nothing else. */
+/** The mark as one line, for places that have only a description. */
 export function markLine({ id, deployment }: Mark): string {
   return `tbuild deployment ${deployment} [${id}]`;
 }
 
-/** The mark that a description ends with; people may write before it. */
+/** The mark at the end of a description. People may write text before it. */
 export function markIn(description: string): Mark | undefined {
   const [, deployment, id] = /tbuild deployment ([\w.-]+) \[([0-9a-f]{12})\]\s*$/.exec(description) ?? [];
   return deployment === undefined || id === undefined ? undefined : { deployment, id };
@@ -26,28 +27,30 @@ export function markIn(description: string): Mark | undefined {
 /** How the system disks of a clone are made: sharing unchanged blocks with the template, or as full copies. */
 export type CloneWay = "thin" | "full";
 
-/** How a machine may use a disk. `shared`: several machines write to it at once, as `w!` in a vm.cfg says. */
+/** How a machine may use a disk. `shared`: several machines write to it at once, like `w!` in a vm.cfg. */
 export type DiskMode = "write" | "read-only" | "shared";
 
-/** What a place can do. A deployment that needs more is refused before anything is made. */
+/** The abilities of a place. A deployment that needs more is refused before anything is made. */
 export interface PlaceAbilities {
-  /** The first is used where the deployment does not say. */
+  /** The first is the default of a deployment. */
   readonly clones: readonly CloneWay[];
   readonly sharedDisks: boolean;
-  /** Machines are kept on different servers; else why they are not. */
+  /** True if machines can be kept on different servers; otherwise the reason why not. */
   readonly antiAffinity: true | { readonly why: string };
-  /** Machines on one network reach each other. */
+  /** True if machines on one network reach each other. */
   readonly joinsMachines: boolean;
-  /** Whose additions get first-boot messages here; empty where messages cannot be sent. */
+  /** The additions that get first-boot messages here; empty if messages cannot be sent. */
   readonly messages: readonly Additions[];
-  /** Most slots of disks, the system disks included, and most nics. */
+  /** The maximum number of disk slots, including system disks, and of nics. */
   readonly mostSlots: number;
   readonly mostNics: number;
-  /** How many machines are worked on side by side. */
+  /** The number of machines to work on in parallel. */
   readonly parallel: number;
 }
 
-/** A template as the deployment names it: a version in tbuild's store, or a name that only the place knows. */
+/**
+ * A template as named in the deployment: a version in tbuild's store, or a name that only the place knows.
+ */
 export type TemplateWanted =
   | { readonly manifest: Manifest }
   /** A template at the place itself, such as one of Oracle VM Manager, which is in no store of tbuild. */
@@ -55,24 +58,24 @@ export type TemplateWanted =
 
 /** A template that machines can be cloned from at this place. */
 export interface PlacedTemplate {
-  /** Of the place: a path, or an id. */
+  /** The place's name for it: a path, or an id. */
   readonly id: string;
-  /** Else it has to be brought first (`bringTemplate`). */
+  /** If false, it must be copied first (`bringTemplate`). */
   readonly isThere: boolean;
   readonly name: string;
   /** Slots of the system disks, which each clone gets. */
   readonly systemSlots: readonly number[];
-  /** MiB and count, used where the deployment does not say. */
+  /** MiB and count: the defaults of the deployment. */
   readonly memoryMib: number;
   readonly vcpus: number;
-  /** Networks, one for each nic that a machine gets where the deployment names none. */
+  /** The default networks, one for each nic of a machine. */
   readonly networks: readonly string[];
 }
 
-/** What there is at a place, for checks and suggestions. `undefined`: the place takes any name. */
+/** The objects at a place, for checks and suggestions. `undefined`: the place accepts any name. */
 export interface Surroundings {
   readonly networks: readonly string[] | undefined;
-  /** Where disks can be put, such as repositories. */
+  /** Places for disks, such as repositories. */
   readonly storage: readonly string[] | undefined;
   readonly servers: readonly string[] | undefined;
 }
@@ -81,16 +84,16 @@ export interface NicWanted {
   readonly network: string;
   /** Lower case, colons between the bytes. Chosen by the deployment, so that it is known before the machine is. */
   readonly mac: string;
-  /** The static address that the guest will give it, IPv4 and dotted, where the deployment says one. */
+  /** The static address that the guest will give it, IPv4 and dotted, if the deployment has one. */
   readonly address?: string;
 }
 
 export interface DiskWanted {
-  /** Unique in its deployment; the place's name of it where it has names. */
+  /** Unique in its deployment, and its name at the place, if there are names. */
   readonly name: string;
   readonly bytes: number;
   readonly isShared: boolean;
-  /** One of `Surroundings.storage`; else the place's default. */
+  /** One of `Surroundings.storage`. Default: the place's. */
   readonly storage?: string;
 }
 
@@ -105,16 +108,16 @@ export interface MachineWanted {
   readonly nics: readonly NicWanted[];
 }
 
-/** A disk at the place that carries our mark. */
+/** A disk at the place with our mark. */
 export interface SeenDisk extends DiskWanted {
   readonly id: string;
 }
 
-/** A machine at the place that carries our mark. */
+/** A machine at the place with our mark. */
 export interface SeenMachine {
   readonly id: string;
   readonly name: string;
-  /** `unfinished`: its creation was interrupted; `makeMachine` completes it or makes it anew. */
+  /** `unfinished`: its creation was interrupted; `makeMachine` completes it or makes it again. */
   readonly state: "unfinished" | "stopped" | "running" | "other";
   readonly vcpus: number;
   readonly memoryMib: number;
@@ -123,16 +126,16 @@ export interface SeenMachine {
   readonly disks: readonly { readonly slot: number; readonly disk: string; readonly mode: DiskMode }[];
 }
 
-/** What a place has of one deployment, seen in one look. */
+/** The objects of one deployment at a place. */
 export interface Inventory {
   readonly machines: readonly SeenMachine[];
   readonly disks: readonly SeenDisk[];
-  /** Anti-affinity groups. `machines`: their ids, where the place shows them. */
+  /** Anti-affinity groups. `machines`: their ids, if the place shows them. */
   readonly groups: readonly {
     readonly name: string;
     readonly machines: readonly string[] | undefined;
   }[];
-  /** Of the names asked for, those that others use: their machines or disks are not ours. `by`: who, if it is known. */
+  /** The requested names that are taken: their machines or disks are not ours. `by`: the owner, if known. */
   readonly taken: readonly {
     readonly kind: "machine" | "disk";
     readonly name: string;
@@ -142,47 +145,57 @@ export interface Inventory {
 
 /** Messages to one running machine, and what it reports. */
 export interface Conversation extends AsyncDisposable {
-  /** Sends one message. A secret one is logged nowhere. Resolves when the place has taken it. */
+  /** Sends one message. A secret message is never logged. Resolves when the place has accepted it. */
   send(message: { readonly key: string; readonly value: string; readonly isSecret: boolean }): Promise<void>;
   /**
-   * What the guest has reported since the machine was started, in order; a key can come several times. It includes what
-   * came while nobody was listening, as far as the place keeps it.
+   * The guest's reports since the machine was started, in order. A key can occur several times. Includes
+   * earlier reports, as far as the place keeps them.
    */
   reports(): Promise<readonly { readonly key: string; readonly value: string }[]>;
 }
 
 /**
- * A place where machines are deployed. Everything that is made carries the deployment's mark from the first moment, or is
- * found by its name and completed. So every call may be repeated: after a kill, the same call ends in the same state, and nothing is
- * made twice. Failures are `environment` faults that name the object. At its end, connections are closed.
+ * A place where machines are deployed. Every object has the deployment's mark from the start, or is found by
+ * its name and completed. So every call may be repeated: after a kill, the same call ends in the same state,
+ * and nothing is made twice. Failures are `environment` faults that name the object. At its end, connections
+ * are closed.
  */
 export interface Place extends AsyncDisposable {
   /** For people: "qemu on this machine", "Oracle VM Manager ovmm.example (3.4.6)". */
   readonly name: string;
-  /** Tells this place from others; the state of a deployment is valid at the place with this identity only. */
+  /**
+   * Distinguishes this place from others. The state of a deployment is valid only at the place with this
+   * identity.
+   */
   readonly identity: string;
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
   abilities(): Promise<PlaceAbilities>;
   surroundings(): Promise<Surroundings>;
-  /** Finds the template without making anything. Throws a `usage` fault where it neither is nor can be brought. */
+  /**
+   * Finds the template without making anything. Throws a `usage` fault if it is not at the place and cannot
+   * be copied to it.
+   */
   findTemplate(wanted: TemplateWanted): Promise<PlacedTemplate>;
-  /** Brings a version of the store to the place, once for all deployments. Left out where only the place's own are used. */
+  /**
+   * Copies a version from the store to the place, once for all deployments. Absent if the place uses only its
+   * own templates.
+   */
   bringTemplate?(
     wanted: TemplateWanted,
     options: { readonly signal: AbortSignal; readonly progress: (text: string) => void },
   ): Promise<PlacedTemplate>;
-  /** `names`: those that the deployment wants, to see which are taken. */
+  /** `names`: the names that the deployment needs, to see which are taken. */
   look(
     mark: Mark,
     names: { readonly machines: readonly string[]; readonly disks: readonly string[] },
   ): Promise<Inventory>;
 
-  /** A blank disk. Gives its id. */
+  /** Makes a blank disk. Returns its id. */
   makeDisk(disk: DiskWanted, mark: Mark): Promise<string>;
-  /** A stopped clone of the template with its nics, and no further disks. Gives its id. */
+  /** Makes a stopped clone of the template with its nics, and without further disks. Returns its id. */
   makeMachine(machine: MachineWanted, mark: Mark): Promise<string>;
-  /** The following change a stopped machine. */
+  /** The following methods change a stopped machine. */
   resize(machine: string, size: { readonly vcpus: number; readonly memoryMib: number }): Promise<void>;
   addNic(machine: string, nic: NicWanted): Promise<void>;
   removeNic(machine: string, mac: string): Promise<void>;
@@ -192,39 +205,42 @@ export interface Place extends AsyncDisposable {
     mapping: { readonly slot: number; readonly disk: string; readonly mode: DiskMode },
   ): Promise<void>;
   unmapDisk(machine: string, slot: number): Promise<void>;
-  /** Keeps machines on different servers; left out where `antiAffinity` is not `true`. `group` is unique in the deployment. */
+  /**
+   * Keeps machines on different servers. Absent if `antiAffinity` is not `true`. `group` is unique in the
+   * deployment.
+   */
   keepApart?(group: string, machines: readonly string[], mark: Mark): Promise<void>;
   /** Removes such a group; absent is fine. */
   forgetApart?(group: string, mark: Mark): Promise<void>;
 
-  /** Whether it runs; for a look now and then while its first boot is awaited. */
+  /** Whether it runs; polled while waiting for its first boot. */
   isRunning(machine: string): Promise<boolean>;
   /** Already running is fine. */
   start(machine: string): Promise<void>;
   /** Asks the guest to shut down; after `graceMs` the power is cut. Already stopped is fine. */
   stop(machine: string, options: { readonly graceMs: number; readonly signal?: AbortSignal }): Promise<void>;
   talk(machine: string): Promise<Conversation>;
-  /** Where people see what a guest wrote to its console; `undefined` if the place keeps none. */
+  /** Where people find a guest's console output; `undefined` if the place keeps none. */
   consolePlace?(machine: string): string;
-  /** Where to log in, if it is known. */
+  /** The address for logins, if known. */
   address?(machine: string): Promise<{ readonly host: string; readonly port: number } | undefined>;
 
   /** Removes a stopped machine with its nics and system disks; not its further disks. Absent is fine. */
   destroyMachine(machine: string, mark: Mark): Promise<void>;
-  /** Removes a disk that no machine uses. Absent is fine. Both refuse what does not carry the mark. */
+  /** Removes a disk that no machine uses. Absent is fine. Both refuse objects without the mark. */
   destroyDisk(disk: string, mark: Mark): Promise<void>;
-  /** Removes what the place keeps for deployments and none uses any more, such as templates that were brought. */
+  /** Removes data for deployments that none uses any more, such as copied templates. */
   tidy?(mark: Mark): Promise<void>;
 }
 
-/** What a place is opened with. */
+/** The context for opening a place. */
 export interface PlaceContext {
   readonly host: Host;
   readonly hypervisor: Hypervisor;
   readonly site: Site;
   /** A folder for this kind of place on this machine. */
   readonly folder: string;
-  /** Where facts about this machine and its servers are remembered, such as trusted host keys. */
+  /** The folder for facts about this machine and its servers, such as trusted host keys. */
   readonly memory: string;
   readonly restoreDisk: (disk: Manifest["disks"][number], to: string, signal?: AbortSignal) => Promise<void>;
   readonly environment: (name: string) => string | undefined;
@@ -237,7 +253,7 @@ export interface PlaceContext {
 export interface PlaceKind {
   /** One line for help and documents. */
   readonly summary: string;
-  /** Whether a site has such a place. */
+  /** Whether a site defines such a place. */
   isOf(site: Site): boolean;
   open(context: PlaceContext): Promise<Place>;
 }

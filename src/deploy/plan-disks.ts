@@ -23,18 +23,16 @@ export function diskPlan(
       action: "create",
       wanted,
       details:
-        state.disks[wanted.name]?.phase === "made"
-          ? [...details, "is gone: somebody else removed it"]
-          : details,
+        state.disks[wanted.name]?.phase === "made" ? [...details, "was removed outside tbuild"] : details,
     };
   // A place may round up.
   if (seen.bytes < wanted.bytes || seen.bytes >= wanted.bytes + 2 ** 30)
     problems.push(
-      `disk ${wanted.name}: has ${sizeWords(seen.bytes)}, and the file says ${size}; disks are not resized. Give the disk another name, and move what it holds.`,
+      `disk ${wanted.name}: has ${sizeWords(seen.bytes)}, but the file says ${size}, and tbuild does not resize disks. Give the disk another name, and move its contents.`,
     );
   if (seen.isShared !== wanted.isShared)
     problems.push(
-      `disk ${wanted.name}: is ${seen.isShared ? "" : "not "}shared, and the file says otherwise`,
+      `disk ${wanted.name}: is ${seen.isShared ? "" : "not "}shared, but the file says otherwise`,
     );
   const action = state.disks[wanted.name]?.phase === "made" ? "keep" : "create";
   return { name: wanted.name, action, wanted, seen, details };
@@ -45,7 +43,7 @@ export function diskRemoval(seen: SeenDisk): DiskPlan {
     name: seen.name,
     action: "destroy",
     seen,
-    details: [`${sizeWords(seen.bytes)}, with what it holds`],
+    details: [`${sizeWords(seen.bytes)}, with its contents`],
   };
 }
 

@@ -3,12 +3,12 @@ import type { MachinePlan } from "./plan-machines.ts";
 import type { State } from "./state.ts";
 import type { Wanted } from "./wanted.ts";
 
-/** What happens to an anti-affinity group. */
+/** The changes of an anti-affinity group. */
 export interface GroupPlan {
   readonly name: string;
   readonly action: "create" | "change" | "keep" | "destroy";
   readonly machines: readonly string[];
-  /** What somebody else changed since tbuild was here. */
+  /** Changes outside tbuild since its last run. */
   readonly drift: readonly string[];
 }
 
@@ -19,7 +19,7 @@ export function groupPlans(
   machines: readonly MachinePlan[],
 ): GroupPlan[] {
   const seen = membersSeen(inventory);
-  // A machine that is made, or made anew, is in no group yet.
+  // A new or replaced machine is in no group yet.
   const fresh = new Set(
     machines.flatMap(({ name, action }) => (action === "create" || action === "replace" ? [name] : [])),
   );
@@ -31,7 +31,7 @@ export function groupPlans(
           name,
           machines: members,
           action: "create",
-          drift: before ? ["is gone: somebody else removed it"] : [],
+          drift: before ? ["was removed outside tbuild"] : [],
         };
       // If the place does not show the members of a group, the state has them.
       const there = seen.get(name) ?? before ?? [];
@@ -43,7 +43,7 @@ export function groupPlans(
   ];
 }
 
-/** All groups of the deployment go. */
+/** All groups of the deployment are removed. */
 export function removals(inventory: Inventory, state: State): GroupPlan[] {
   const seen = membersSeen(inventory);
   return [...new Set([...seen.keys(), ...Object.keys(state.groups)])].map((name) => ({
@@ -65,11 +65,11 @@ function driftOf(
   there: readonly string[],
   machines: readonly MachinePlan[],
 ): string[] {
-  // A machine that is gone is told of itself.
+  // A missing machine is reported elsewhere.
   const here = new Set(machines.flatMap(({ name, seen }) => (seen ? [name] : [])));
   return [
-    ...before.filter((one) => !there.includes(one) && here.has(one)).map((one) => `${one} was taken out`),
-    ...there.filter((one) => !before.includes(one)).map((one) => `${one} was put in`),
+    ...before.filter((one) => !there.includes(one) && here.has(one)).map((one) => `${one} was removed`),
+    ...there.filter((one) => !before.includes(one)).map((one) => `${one} was added`),
   ];
 }
 

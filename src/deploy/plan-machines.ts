@@ -4,7 +4,7 @@ import type { DiskMode, NicWanted, SeenMachine } from "./place.ts";
 import type { MachineState } from "./state.ts";
 import type { MachineGoal, Mapping } from "./wanted.ts";
 
-/** One change of a stopped machine. Disks are named as the place names them. */
+/** One change of a stopped machine. Disks have their names at the place. */
 export type Step =
   | { readonly do: "unmap"; readonly slot: number; readonly disk: string }
   | { readonly do: "remove-nic"; readonly nic: NicWanted }
@@ -14,30 +14,30 @@ export type Step =
 
 export type Action = "create" | "change" | "replace" | "keep" | "destroy";
 
-/** What happens to one machine. */
+/** The changes of one machine. */
 export interface MachinePlan {
   readonly name: string;
   readonly action: Action;
-  /** Left out: it is to be removed. */
+  /** Absent if it is to be removed. */
   readonly goal?: MachineGoal;
   readonly seen?: SeenMachine;
   readonly steps: readonly Step[];
   readonly start: boolean;
-  /** It is configured by messages after its start. */
+  /** True if it is configured by messages after its start. */
   readonly configure: boolean;
-  /** What changes, in words. */
+  /** The changes, in words. */
   readonly details: readonly string[];
-  /** What somebody else changed since tbuild was here. */
+  /** Changes outside tbuild since its last run. */
   readonly drift: readonly string[];
-  /** What the file asks for and this run does not do. */
+  /** Changes in the file that this run does not make. */
   readonly notes: readonly string[];
 }
 
-/** First-boot values of a machine as the plan sees them. */
+/** First-boot values of a machine for the plan. */
 export interface ValuesSeen {
-  /** There is something to send. */
+  /** True if there are messages to send. */
   readonly any: boolean;
-  /** Digest of the values that are no secrets. */
+  /** Digest of the values that are not secret. */
   readonly digest: string;
 }
 
@@ -63,10 +63,10 @@ export function machinePlan(
       ...(seen && { seen }),
       steps: maps,
       details: [...describe(goal), ...(seen ? ["its creation was interrupted"] : [])],
-      drift: known?.phase === "made" && !seen ? ["is gone: somebody else removed it"] : [],
+      drift: known?.phase === "made" && !seen ? ["was removed outside tbuild"] : [],
       notes: [],
     };
-  // A removal that was interrupted has left no whole machine.
+  // An interrupted removal leaves no complete machine.
   if (given.replace || known?.phase === "removing")
     return { ...base, action: "replace", seen, steps: maps, details: describe(goal), drift: [], notes: [] };
   const disks = seen.disks.map(({ slot, disk, mode }) => ({
@@ -81,7 +81,7 @@ export function machinePlan(
   const changes = steps.map((step) => inWords(step, seen));
   const drift = [
     ...(isMade && known.applied ? driftOf(known.applied, { ...seen, disks }) : []),
-    ...(isMade && settled && start ? ["it does not run: somebody else stopped it"] : []),
+    ...(isMade && settled && start ? ["it was stopped outside tbuild"] : []),
   ];
   const notes = [
     ...(known && known.template.name !== goal.template.name
@@ -91,7 +91,7 @@ export function machinePlan(
       : []),
     ...(phase === "failed"
       ? [
-          `its first boot failed (${known?.firstBoot?.why ?? "unknown"}); --replace ${goal.name} makes it anew`,
+          `its first boot failed (${known?.firstBoot?.why ?? "unknown"}); --replace ${goal.name} creates it again`,
         ]
       : []),
     ...(settled && known?.firstBoot?.values !== values.digest
@@ -101,9 +101,9 @@ export function machinePlan(
   const details = [
     ...changes,
     ...(start ? ["start"] : []),
-    ...(configure ? [phase === undefined ? "configure by messages" : "go on with its first boot"] : []),
+    ...(configure ? [phase === undefined ? "configure by messages" : "continue its first boot"] : []),
   ];
-  // Where a run was interrupted, the state still has to be brought up to what there is.
+  // After an interrupted run, the state must still be updated.
   const idle = isMade && steps.length === 0 && !start && !configure;
   return {
     name: goal.name,
@@ -114,13 +114,13 @@ export function machinePlan(
     drift,
     notes,
     action: idle ? "keep" : isMade || known?.phase === "changing" ? "change" : "create",
-    // What is stopped for a change is started again.
+    // A machine that is stopped for a change is started again.
     start: start || steps.length > 0,
     configure,
   };
 }
 
-/** The steps from what there is to what is wanted. Their order is that of the run. */
+/** The steps from the current to the desired state, in the order of the run. */
 function stepsBetween(
   goal: MachineGoal,
   seen: Omit<SeenMachine, "disks"> & { readonly disks: readonly Mapping[] },
@@ -149,13 +149,13 @@ function stepsBetween(
 function inWords(step: Step, seen: Pick<SeenMachine, "vcpus" | "memoryMib">): string {
   switch (step.do) {
     case "unmap":
-      return `take disk ${step.disk} out of slot ${step.slot}`;
+      return `remove disk ${step.disk} from slot ${step.slot}`;
     case "remove-nic":
       return `remove the vnic ${step.nic.mac} on ${step.nic.network}`;
     case "add-nic":
       return `add a vnic on ${step.nic.network}`;
     case "map":
-      return `put disk ${step.disk} into slot ${step.slot}${modeWords(step.mode)}`;
+      return `add disk ${step.disk} in slot ${step.slot}${modeWords(step.mode)}`;
     case "resize":
       return [
         ...(seen.vcpus === step.vcpus ? [] : [`vcpus ${seen.vcpus} → ${step.vcpus}`]),
@@ -176,7 +176,7 @@ function modeWords(mode: DiskMode): string {
   return mode === "write" ? "" : mode === "shared" ? ", shared" : ", read-only";
 }
 
-/** How a machine differs from what tbuild left. */
+/** The differences of a machine from its state after tbuild's last run. */
 function driftOf(
   applied: NonNullable<MachineState["applied"]>,
   seen: Omit<SeenMachine, "disks"> & { readonly disks: readonly Mapping[] },

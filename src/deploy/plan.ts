@@ -5,29 +5,29 @@ import { type MachinePlan, machinePlan, removalOf, type ValuesSeen } from "./pla
 import type { State } from "./state.ts";
 import type { Wanted } from "./wanted.ts";
 
-/** What a run would do. */
+/** The actions of a run. */
 export interface Plan {
   readonly machines: readonly MachinePlan[];
   readonly disks: readonly DiskPlan[];
   readonly groups: readonly GroupPlan[];
-  /** What cannot be done; the run is refused. */
+  /** Reasons to refuse the run. */
   readonly problems: readonly string[];
 }
 
-/** Compares what is wanted with what there is. Pure. */
+/** Compares the desired with the current state. Pure. */
 export function planOf(
   wanted: Wanted,
   inventory: Inventory,
   state: State,
   options: {
     readonly values: (machine: string) => ValuesSeen;
-    /** Machines to make anew. */
+    /** Machines to replace. */
     readonly replace: ReadonlySet<string>;
   },
 ): Plan {
   const problems = inventory.taken.map(
     ({ kind, name, by }) =>
-      `${kind} ${name}: is there, and was not made by this deployment${by === undefined ? "" : ` (${by})`}`,
+      `${kind} ${name}: already exists, and was not made by this deployment${by === undefined ? "" : ` (${by})`}`,
   );
   const seenMachines = new Map(inventory.machines.map((machine) => [machine.name, machine]));
   const seenDisks = new Map(inventory.disks.map((disk) => [disk.name, disk]));
@@ -53,7 +53,7 @@ export function planOf(
   };
 }
 
-/** Everything that the deployment made is to go. */
+/** Plans to destroy everything that the deployment made. */
 export function planOfDestruction(inventory: Inventory, state: State): Plan {
   return {
     machines: inventory.machines.map(removalOf),
@@ -71,12 +71,12 @@ export function isIdle({ machines, disks, groups }: Plan): boolean {
   );
 }
 
-/** What a run would destroy or stop, in words; people are asked before. */
+/** What a run would destroy or stop, in words. The user must confirm it first. */
 export function losses({ machines, disks }: Plan): string[] {
   return [
     ...machines.flatMap(({ name, action, seen, steps }) => {
       if (action === "destroy") return [`machine ${name} is destroyed`];
-      if (action === "replace") return [`machine ${name} is destroyed and made anew`];
+      if (action === "replace") return [`machine ${name} is destroyed and created again`];
       return action === "change" && steps.length > 0 && seen?.state === "running"
         ? [`machine ${name} is stopped and started again`]
         : [];

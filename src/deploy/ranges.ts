@@ -1,9 +1,9 @@
-/** Most machines of one deployment. */
+/** The maximum number of machines of one deployment. */
 export const mostMachines = 1000;
 
 /**
- * The names that `vm[001-050]` expands to, each with its number as written; `number` of a plain name is the digits
- * that it ends with. Empty for a range that runs backwards or has more than `mostMachines`.
+ * The names that `vm[001-050]` expands to, each with its number as written; For a plain name, `number` is the
+ * digits at its end. Empty for a range that runs backwards or has more than `mostMachines` machines.
  */
 export function namesOf(pattern: string): { readonly name: string; readonly number: string }[] {
   const [, before = "", first = "", last = "", after = ""] =

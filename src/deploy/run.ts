@@ -3,7 +3,7 @@ import type { Place, PlacedTemplate } from "./place.ts";
 import type { StateKeeper } from "./state.ts";
 import type { TemplateChosen } from "./wanted.ts";
 
-/** What a run tells while it works. `about`: a machine, a disk or a template. */
+/** A progress report of a run. `about`: a machine, a disk or a template. */
 export interface DeployEvent {
   readonly about: string;
   readonly text: string;
@@ -12,20 +12,20 @@ export interface DeployEvent {
 export interface ApplyOptions {
   readonly place: Place;
   readonly keeper: StateKeeper;
-  /** What to send to a machine, secrets resolved. */
+  /** The messages to send to a machine, with secrets resolved. */
   readonly answers: (machine: string) => readonly Answer[];
-  /** Digest of a machine's values that are no secrets. */
+  /** Digest of a machine's values that are not secret. */
   readonly valuesDigest: (machine: string) => string;
   readonly firstBoot: {
     readonly confirm: (machine: string) => "report" | "none";
     readonly waitMs: number;
     readonly timeoutMs: number;
   };
-  /** Brings a template to the place. */
+  /** Copies a template to the place. */
   readonly bring: (template: TemplateChosen) => Promise<PlacedTemplate>;
   readonly signal: AbortSignal;
   readonly report: (event: DeployEvent) => void;
-  /** How often a guest is asked for its reports. */
+  /** How often a guest's reports are polled. */
   readonly pollMs?: number;
   /** How long a guest may take to shut down before its power is cut. */
   readonly stopGraceMs?: number;

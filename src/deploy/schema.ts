@@ -6,7 +6,7 @@ function text(form: RegExp, words: string) {
 }
 
 const Name = text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$/, "a name of letters, digits and . _ -");
-// The hypervisors' own names of machines are in lower case, and qemu's are files.
+// Machine names of the hypervisors are in lower case, and qemu's are file names.
 const MachineName = text(
   /^[a-z0-9](?:[a-z0-9-]|\[\d{1,6}-\d{1,6}\])*$/,
   "a name of lower-case letters, digits and -, such as vm001 or vm[001-050]",
@@ -37,15 +37,23 @@ const Nic = z.strictObject({
 });
 
 const OwnDisk = z.strictObject({
-  name: Name.describe("Its name in this machine. A disk that is renamed is another disk."),
+  name: Name.describe("Its name in this machine. A renamed disk is a different disk."),
   size: SizeMib,
-  storage: z.string().min(1).optional().describe("Where it lies, such as a repository of Oracle VM."),
+  storage: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Where the place keeps it, such as a repository of Oracle VM."),
 });
 
 const SharedDisk = z.strictObject({
   name: Name.describe("Its name in this deployment."),
   size: SizeMib,
-  storage: z.string().min(1).optional().describe("Where it lies, such as a repository of Oracle VM."),
+  storage: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Where the place keeps it, such as a repository of Oracle VM."),
 });
 
 const Secret = z.union(
@@ -64,30 +72,30 @@ const Values = z.record(z.string().min(1).max(256), Value);
 
 const Machine = z.strictObject({
   name: MachineName.describe("Its name; `vm[001-050]` stands for 50 machines."),
-  template: z.string().min(1).optional().describe("Another template than the deployment's."),
+  template: z.string().min(1).optional().describe("A template that replaces the deployment's."),
   vcpus: z.int().min(1).max(128).optional().describe("The default is the template's."),
   memory: SizeMib.optional().describe("The default is the template's."),
-  storage: z.string().min(1).optional().describe("Where its system disks lie."),
+  storage: z.string().min(1).optional().describe("Where the place keeps its system disks."),
   nics: z
     .array(Nic)
     .max(8)
     .optional()
     .describe("Its vnics, in order: eth0, eth1 … The default is one for each network of the template."),
-  disks: z.array(OwnDisk).max(50).default([]).describe("Disks of its own, behind the system disks."),
+  disks: z.array(OwnDisk).max(50).default([]).describe("Its own disks, after the system disks."),
   shared: z
     .array(Name)
     .max(50)
     .default([])
     .describe("Shared disks that it uses. A shared disk has the same slot in all machines."),
   values: Values.default({}).describe(
-    "First-boot values, over those of the deployment. `{name}`, `{number}` and `{number+10}` stand for the machine's name and its number in a range.",
+    "First-boot values, which override those of the deployment. `{name}`, `{number}` and `{number+10}` stand for the machine's name and its number in a range.",
   ),
 });
 
-/** Machines from templates, at any place. Knows nothing of where that is. */
+/** Machines from templates, independent of the place. */
 export const DeploymentFile = z.strictObject({
   name: text(/^[a-z0-9][a-z0-9-]{0,59}$/, "lower-case letters, digits and -").describe(
-    "The deployment's name. What it makes carries this name.",
+    "The deployment's name. Everything that it makes has this name.",
   ),
   template: z
     .string()
@@ -102,7 +110,7 @@ export const DeploymentFile = z.strictObject({
     .describe(
       "`thin`: system disks share blocks with the template. The default is what the place does best.",
     ),
-  storage: z.string().min(1).optional().describe("Where disks lie at the place, such as a repository."),
+  storage: z.string().min(1).optional().describe("Where the place keeps disks, such as a repository."),
   networks: z
     .record(NetworkName, NetworkName)
     .default({})
@@ -111,7 +119,7 @@ export const DeploymentFile = z.strictObject({
     .array(SharedDisk)
     .max(50)
     .default([])
-    .describe("Disks that several machines write to, made once. Guests see them in this order."),
+    .describe("Disks that several machines write to. They are made once. Guests see them in this order."),
   machines: z.array(Machine).min(1).max(200).describe("The machines."),
   apart: z
     .array(z.array(MachineName).min(2))
@@ -120,7 +128,9 @@ export const DeploymentFile = z.strictObject({
   start: z
     .array(z.array(MachineName).min(1))
     .default([])
-    .describe("Start order: each group starts when the one before is configured. Others start last."),
+    .describe(
+      "Start order: each group starts when the previous one is configured. All other machines start last.",
+    ),
   values: Values.default({}).describe("First-boot values for all machines."),
   firstBoot: z
     .strictObject({
@@ -128,7 +138,7 @@ export const DeploymentFile = z.strictObject({
         .enum(["report", "none"])
         .optional()
         .describe(
-          "`report`: the guest reports that it is configured, as tbuild's additions do. `none`: nothing is awaited, and the result is unknown. The default follows from the template.",
+          "`report`: the guest reports that it is configured, as tbuild's additions do. `none`: tbuild does not wait, and the result is unknown. The default follows from the template.",
         ),
       wait: z
         .int()

@@ -6,7 +6,7 @@ export interface Setting {
   readonly line: number;
 }
 
-/** A line that is no plain setting: it would have to be run to know what it does. */
+/** A line that is not a plain setting: its effect is known only by running it. */
 export interface NotRead {
   readonly line: number;
   readonly text: string;
@@ -14,8 +14,8 @@ export interface NotRead {
 }
 
 /**
- * Reads the settings of a file that is made to be sourced by a shell. Nothing is run: what the shell would expand, or would
- * do, is reported. Comments, quotes, backslashes, `export` and several settings on a line are understood.
+ * Reads the settings of a file that a shell would source. Nothing is run. Expansions and commands are
+ * reported. Comments, quotes, backslashes, `export` and several settings on a line are understood.
  */
 export function readSettings(text: string): { settings: Setting[]; notRead: NotRead[] } {
   const settings: Setting[] = [];
@@ -29,7 +29,7 @@ export function readSettings(text: string): { settings: Setting[]; notRead: NotR
       whole = whole.slice(0, -1) + (lines[++at] ?? "");
     const words = wordsOf(whole);
     if (words === undefined) {
-      notRead.push({ line, text: whole.trim(), why: "a quotation is not closed" });
+      notRead.push({ line, text: whole.trim(), why: "a quotation mark is not closed" });
       continue;
     }
     const own = words[0]?.text === "export" ? words.slice(1) : words;
@@ -49,11 +49,11 @@ export function readSettings(text: string): { settings: Setting[]; notRead: NotR
 
 interface Word {
   readonly text: string;
-  /** A shell would put something else in its place. */
+  /** A shell would expand this. */
   readonly expands: boolean;
 }
 
-// The words of a line as a POSIX shell splits them; `undefined` where a quotation is not closed.
+// The words of a line as a POSIX shell splits them; `undefined` where a quotation mark is not closed.
 function wordsOf(line: string): Word[] | undefined {
   const words: Word[] = [];
   let text: string | undefined;

@@ -7,8 +7,9 @@ import { explained, removeDurably, textOf, writeOnce } from "../io/durable.ts";
 import type { Mark } from "./place.ts";
 
 /**
- * How far the first boot of a machine is. `sending`: the first message may be out, and the root password is not.
- * `sent`: the root password may be out, so the guest may be configuring itself. `unconfirmed`: all is sent, and nobody reports.
+ * The progress of a machine's first boot. `sending`: the first message may have been sent, but not the root
+ * password. `sent`: the root password may have been sent, so the guest may be configuring itself.
+ * `unconfirmed`: all messages were sent, but the guest does not report.
  */
 export const firstBootPhases = ["sending", "sent", "done", "unconfirmed", "failed"] as const;
 
@@ -18,14 +19,14 @@ const Nic = z.object({
   address: z.string().exactOptional(),
 });
 const MachineState = z.object({
-  /** `making`: it was asked for, and may be there in part. `changing`: a change may be done in part. */
+  /** `making`: its creation was requested, and may be incomplete. `changing`: a change may be incomplete. */
   phase: z.enum(["making", "made", "changing", "removing"]),
   template: z.object({
     ref: z.string(),
-    /** `name@1.2.3`, or the place's name of it. */
+    /** `name@1.2.3`, or its name at the place. */
     name: z.string(),
   }),
-  /** As it was made or changed last, to tell drift from changes of the file. */
+  /** Its state after the last run, to tell drift from changes of the file. */
   applied: z
     .object({
       vcpus: z.number(),
@@ -41,7 +42,7 @@ const MachineState = z.object({
   firstBoot: z
     .object({
       phase: z.enum(firstBootPhases),
-      /** Of the values that are no secrets, to see that they changed. */
+      /** Digest of the values that are not secret, to detect changes. */
       values: z.string(),
       why: z.string().exactOptional(),
     })
@@ -51,18 +52,18 @@ export type MachineState = z.infer<typeof MachineState>;
 
 const State = z.object({
   schema: z.literal(1),
-  /** What its machines and disks are marked with. */
+  /** The mark of its machines and disks. */
   id: z.string().regex(/^[0-9a-f]{12}$/),
   deployment: z.string(),
   /** The `identity` of its place. */
   place: z.string(),
   machines: z.record(z.string(), MachineState),
-  /** Disks that were asked for, by their names. */
+  /** Requested disks, by their names. */
   disks: z.record(z.string(), z.object({ phase: z.enum(["making", "made", "removing"]) })),
-  /** Anti-affinity groups that were asked for. */
+  /** Requested anti-affinity groups. */
   groups: z.record(z.string(), z.array(z.string()).readonly()),
 });
-/** What is known of a deployment: no secrets. */
+/** The known facts about a deployment, without secrets. */
 export type State = z.infer<typeof State>;
 
 export function newState(deployment: string, place: string): State {
@@ -85,7 +86,7 @@ export function markOf({ id, deployment }: State): Mark {
 export interface StateKeeper {
   readonly state: State;
   change(alter: (state: State) => void): Promise<void>;
-  /** Everything is destroyed: the file goes. */
+  /** Everything is destroyed, so the file is deleted. */
   forget(): Promise<void>;
 }
 
@@ -117,12 +118,12 @@ export async function lockState(file: string): Promise<Lock> {
   if ("release" in got) return got;
   throw new TbuildError(
     "environment",
-    `is being worked on by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+    `is in use by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
     { subject: file, hint: "Wait until it ends, or stop it with Ctrl-C." },
   );
 }
 
-/** Keeps a state in a file. Changes that come while one is written are written together, in one go. */
+/** Keeps a state in a file. Changes that arrive during a write are combined into one write. */
 export function keepState(file: string, state: State): StateKeeper {
   let current = state;
   let writing: Promise<void> = Promise.resolve();

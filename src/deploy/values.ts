@@ -7,13 +7,16 @@ import type { MachineAsked } from "./load.ts";
 /** A template's first-boot parameters, as far as they are known. */
 export interface ContractKnown {
   readonly parameters: readonly Parameter[];
-  /** `undefined`: nothing is known, so no key is called wrong. */
+  /** `undefined`: nothing is known, so every key is accepted. */
   readonly isWhole: boolean | undefined;
 }
 
 const network = "com.oracle.linux.network";
 
-/** What a machine is sent: its values, and what its nics and its name say, checked against the template's contract. */
+/**
+ * The messages for a machine: its values, and those derived from its nics and name, checked against the
+ * template's contract.
+ */
 export function valuesOf(machine: MachineAsked, contract: ContractKnown): CheckedValues {
   const { parameters, isWhole } = contract;
   const file = completed(machine, parameters);
@@ -23,12 +26,12 @@ export function valuesOf(machine: MachineAsked, contract: ContractKnown): Checke
     isWhole === undefined
       ? checked.warnings.filter(({ text }) => text.startsWith("is a secret"))
       : checked.warnings;
-  // Without it, the guest waits for ever: no value of this file would reach anything.
+  // Without it, the guest waits forever, and the values in this file have no effect.
   if (file.entries.has(rootPasswordKey)) return { ...checked, warnings };
   const missing = {
     at: machine.at,
     path: rootPasswordKey,
-    text: `${machine.name} has first-boot values and not this one; the guest configures itself when it arrives`,
+    text: `${machine.name} has first-boot values, but not this one, which starts the configuration`,
   };
   return {
     values: checked.values,
@@ -37,13 +40,13 @@ export function valuesOf(machine: MachineAsked, contract: ContractKnown): Checke
   };
 }
 
-/** Whether a value is to be logged nowhere. What nobody knows may be a secret. */
+/** Whether a value must not be logged. An unknown value may be a secret. */
 export function isSecret({ key, value }: GivenValue, { parameters }: ContractKnown): boolean {
   if (typeof value !== "string" || key === rootPasswordKey) return true;
   return parameterOf(parameters, key)?.password ?? /passw|secret|private|token/i.test(key);
 }
 
-// What the file says itself goes before what follows from nics and names.
+// Values in the file override those derived from nics and names.
 function completed(
   machine: MachineAsked,
   parameters: readonly Parameter[],

@@ -15,9 +15,9 @@ import type {
 
 /** A template of the deployment, found at the place. */
 export interface TemplateChosen {
-  /** As the file names it. */
+  /** Its name in the file. */
   readonly ref: string;
-  /** `name@1.2.3`, or the place's name. */
+  /** `name@1.2.3`, or its name at the place. */
   readonly name: string;
   readonly placed: PlacedTemplate;
 }
@@ -29,7 +29,7 @@ export interface Mapping {
   readonly mode: DiskMode;
 }
 
-/** A machine as it shall be. */
+/** The desired state of a machine. */
 export interface MachineGoal {
   readonly name: string;
   readonly template: TemplateChosen;
@@ -43,7 +43,7 @@ export interface MachineGoal {
   readonly stage: number;
 }
 
-/** Everything that a deployment shall be. */
+/** The desired state of a deployment. */
 export interface Wanted {
   readonly machines: readonly MachineGoal[];
   readonly disks: readonly DiskWanted[];
@@ -51,14 +51,14 @@ export interface Wanted {
   readonly groups: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What cannot be had at this place (`problems`), and what will be otherwise than asked (`warnings`). */
+/** What this place cannot provide (`problems`), and what will differ from the file (`warnings`). */
 export interface Judged {
   readonly wanted: Wanted;
   readonly problems: readonly Finding[];
   readonly warnings: readonly Finding[];
 }
 
-/** The names that a deployment's disks have at its place. */
+/** The names of a deployment's disks at its place. */
 export function diskName(deployment: string, machine: string | undefined, disk: string): string {
   return `${machine ?? deployment}-${disk}`;
 }
@@ -78,9 +78,9 @@ export function namesWanted({ deployment, machines }: Pick<LoadedDeployment, "de
   };
 }
 
-/** What a deployment is judged by. */
+/** The input of the checks. */
 interface At {
-  /** The id of the state: MACs follow from it. */
+  /** The id of the state, from which MACs are derived. */
   readonly id: string;
   readonly template: (machine: MachineAsked) => TemplateChosen;
   readonly abilities: PlaceAbilities;
@@ -88,7 +88,7 @@ interface At {
   readonly inventory: Inventory;
 }
 
-/** Works out what a deployment shall be at a place, and what speaks against it. Pure. */
+/** Computes the desired state of a deployment at a place, and its problems. Pure. */
 export function wantedOf(loaded: LoadedDeployment, at: At): Judged {
   const { deployment, machines } = loaded;
   const { abilities } = at;
@@ -127,7 +127,7 @@ export function wantedOf(loaded: LoadedDeployment, at: At): Judged {
   };
 }
 
-/** What speaks against a deployment, collected with its line in the file. */
+/** Collects the problems of a deployment, with their lines in the file. */
 interface Doubts {
   readonly problems: readonly Finding[];
   readonly warnings: readonly Finding[];
@@ -167,11 +167,11 @@ function checkAbilities(
   const { deployment, machines } = loaded;
   const { antiAffinity } = abilities;
   const way = wayOf(loaded, abilities);
-  if (!abilities.clones.includes(way)) problem(["clone"], `this place makes no ${way} clones`);
+  if (!abilities.clones.includes(way)) problem(["clone"], `this place cannot make ${way} clones`);
   if (deployment.shared.length > 0 && !abilities.sharedDisks)
-    problem(["shared"], "this place has no disks that several machines write to");
+    problem(["shared"], "this place cannot share disks between machines");
   if (deployment.apart.length > 0 && antiAffinity !== true)
-    warning(["apart"], `machines are not kept apart here: ${antiAffinity.why}`);
+    warning(["apart"], `machines cannot be kept apart here: ${antiAffinity.why}`);
   for (const [index, group] of loaded.apart.entries())
     if (antiAffinity === true && servers && group.length > servers.length)
       problem(
@@ -193,7 +193,7 @@ function checkStorage(loaded: LoadedDeployment, { storage: known }: Surroundings
   for (const machine of machines) check([...pathOf(loaded, machine), "storage"], machine.entry.storage);
 }
 
-/** A machine as it shall be, without its further disks. */
+/** The desired state of a machine, without its further disks. */
 function goalOf(
   loaded: LoadedDeployment,
   at: At,
@@ -260,8 +260,8 @@ function disksOf({ deployment, machines }: LoadedDeployment): DiskWanted[] {
 }
 
 /**
- * The slot of each disk in each machine. A mapped disk stays where it is. A shared disk gets the lowest slot that is free in
- * all machines that use it, so all see it in the same one; then come the machines' own disks.
+ * The slot of each disk in each machine. A mapped disk keeps its slot. A shared disk gets the lowest slot
+ * that is free in all machines that use it, so all see it in the same one; then come the machines' own disks.
  */
 function slotsOf(
   { deployment, machines }: LoadedDeployment,
@@ -287,12 +287,12 @@ function slotsOf(
     const users = machines.filter(({ entry }) => entry.shared.includes(name)).map((one) => one.name);
     const held = users.flatMap((user) => known.get(user)?.get(disk) ?? []);
     const [where] = held;
-    // A slot that a machine has freed meanwhile may be taken by another disk there.
+    // Another disk may take a slot that a machine has freed in the meantime.
     const fits = (slot: number) =>
       users.every((user) => known.get(user)?.get(disk) === slot || isFree(user, slot));
     if (where !== undefined && !(held.every((slot) => slot === where) && fits(where))) {
       conflicts.push(
-        `${name} is not in the same slot in all machines that use it, and cannot be brought there`,
+        `${name} is not in the same slot in all machines that use it, and cannot be moved to it`,
       );
       continue;
     }
@@ -311,7 +311,7 @@ function slotsOf(
   return { slots, conflicts };
 }
 
-/** MACs under Oracle's prefix. They follow from the deployment's id, so they are the same each time. */
+/** MACs under Oracle's prefix. They are derived from the deployment's id, so they are the same each time. */
 function macChooser(id: string, machines: readonly MachineAsked[]): (machine: string, nic: number) => string {
   const used = new Set(machines.flatMap(({ entry }) => (entry.nics ?? []).flatMap(({ mac }) => mac ?? [])));
   return (machine, nic) => {

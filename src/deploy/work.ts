@@ -8,7 +8,7 @@ import type { Run } from "./run.ts";
 import { type MachineState, markOf } from "./state.ts";
 import type { MachineGoal } from "./wanted.ts";
 
-// Each action of a run: what is about to happen is in the state first, then it happens, then the state says so.
+// The actions of a run. The state records each action before it starts, and again when it is done.
 
 export async function makeDisk({ options, say, ids }: Run, { name, wanted }: DiskPlan): Promise<void> {
   if (!wanted) return;
@@ -45,7 +45,7 @@ export async function destroyMachine(run: Run, { name, seen }: MachinePlan): Pro
   run.say(name, "destroyed");
 }
 
-/** Brings the templates that machines are made of, each once. */
+/** Copies the templates of the machines, each once. */
 export async function bringTemplates(
   { options, say }: Run,
   machines: readonly MachinePlan[],
@@ -55,7 +55,7 @@ export async function bringTemplates(
     if (!goal || action === "change" || placed.has(goal.template.name)) continue;
     checkInterrupted(options.signal);
     const { template } = goal;
-    if (!template.placed.isThere) say(template.name, "bringing it to the place");
+    if (!template.placed.isThere) say(template.name, "copying it to the place");
     placed.set(template.name, template.placed.isThere ? template.placed : await options.bring(template));
   }
   return placed;
@@ -108,7 +108,7 @@ export async function setGroup({ options, ids }: Run, { name, action, machines }
   });
 }
 
-/** Starts a machine, and configures it if that is due. */
+/** Starts a machine, and configures it if necessary. */
 export async function launchMachine(
   { options, say, ids }: Run,
   { name, start, configure: isDue }: MachinePlan,
@@ -169,12 +169,12 @@ async function take({ options: { place }, ids }: Run, machine: string, step: Ste
   return place.mapDisk(machine, { slot: step.slot, mode: step.mode, disk });
 }
 
-/** Removes a machine; its further disks are taken out first, so that nothing takes them for its own. */
+/** Removes a machine; its further disks are detached first, so that they are not removed with it. */
 async function remove(run: Run, seen: SeenMachine): Promise<void> {
   const { place, keeper } = run.options;
   await keeper.change(({ machines }) => {
     const known = machines[seen.name];
-    // A next run then goes on with the removal, and takes what is left for no machine of any use.
+    // The next run then continues the removal, and does not use the remains as a machine.
     if (known) known.phase = "removing";
   });
   if (seen.state !== "unfinished") {
@@ -184,7 +184,7 @@ async function remove(run: Run, seen: SeenMachine): Promise<void> {
   await place.destroyMachine(seen.id, markOf(keeper.state));
 }
 
-// A machine that goes has nothing to save; shared disks are left in order if it shuts down by then.
+// A machine that is removed has nothing to save. If it shuts down in time, shared disks stay consistent.
 const mostGraceOfRemovedMs = 15_000;
 
 async function stop(

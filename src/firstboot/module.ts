@@ -221,6 +221,9 @@ export function parseHeader(script: string): ModuleHeader {
   const end = lines.findIndex((line, index) => index > begin && /^### END PLUGIN INFO\s*$/.test(line));
   if (begin < 0) problems.push({ line: 1, text: 'no line "### BEGIN PLUGIN INFO"' });
   else if (end < 0) problems.push({ line: begin + 1, text: 'no line "### END PLUGIN INFO" follows' });
+  const again = lines.findIndex((line, index) => index > end && /^### BEGIN PLUGIN INFO\s*$/.test(line));
+  if (begin >= 0 && end > begin && again >= 0)
+    problems.push({ line: again + 1, text: "a second ### BEGIN PLUGIN INFO; only the first counts" });
   let last = "";
   for (let index = begin + 1; begin >= 0 && index < end; index++) {
     const line = lines[index] ?? "";

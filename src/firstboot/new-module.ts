@@ -2,8 +2,10 @@ import { chmod, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { TbuildError } from "../errors.ts";
+import { releases } from "../guest/release.ts";
 import { makeFolder, makeFolders } from "../io/folders.ts";
 import { writeFile } from "../io/write-file.ts";
+import { checkModules } from "./check/index.ts";
 import { moduleYaml } from "./module.ts";
 import { ModuleYaml, variableOf } from "./module-yaml.ts";
 
@@ -55,8 +57,10 @@ function variables({ parameters }: NewModule): string {
   return parameters.map(({ name }) => variableOf(name)).join(", ");
 }
 
-/** Writes the folder of a new module, `folder/NAME`. Throws `usage` for what no module can have. Returns its files. */
-export async function writeNewModule(folder: string, module: NewModule): Promise<string[]> {
+/** Writes the folder of a new module, `folder/NAME`. Throws `usage` for what no module can have, and leaves nothing. Returns its files. */
+export async function writeNewModule(folder: string, given: NewModule): Promise<string[]> {
+  // Its program has it in a comment.
+  const module = { ...given, description: given.description.replaceAll(/\s+/g, " ").trim() };
   const program = `/opt/tbuild/${module.name}/run.${extensions[module.language]}`;
   const yaml = {
     name: module.name,
@@ -89,9 +93,22 @@ export async function writeNewModule(folder: string, module: NewModule): Promise
       join(at, moduleYaml),
       `# tbuild module check reads this; docs/module.md lists all keys.\n${stringify(yaml)}`,
     );
+    await refuse(at, module.name);
   } catch (error) {
     await rm(at, { recursive: true, force: true });
     throw error;
   }
   return [join(at, moduleYaml), file];
+}
+
+// What `tbuild module check` would refuse.
+async function refuse(at: string, name: string): Promise<void> {
+  const everywhere = Object.entries(releases).map(([major, { python }]) => ({ name: `ol${major}`, python }));
+  const { findings } = await checkModules([at], everywhere);
+  const errors = findings.filter(({ level }) => level === "error");
+  if (errors.length > 0)
+    throw new TbuildError("usage", "cannot be a module", {
+      subject: name,
+      lines: errors.map(({ text, remedy }) => `${text}. ${remedy}`),
+    });
 }

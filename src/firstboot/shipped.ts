@@ -44,6 +44,14 @@ export const shippedModules: Readonly<Record<string, ShippedModule>> = {
   authentication: { priorities: { configure: 90, cleanup: 10 } },
 };
 
+/** Further modules of Oracle's, of which only names and keys are known. Oracle's templates of clusters and of Exalogic have them. */
+const furtherModules = ["etchosts", "exalogic", "vmsshkey"];
+
+/** Whether a module of Oracle's has this name. */
+export function isOracles(module: string): boolean {
+  return Object.hasOwn(shippedModules, module) || furtherModules.includes(module);
+}
+
 /** The key whose message starts the configuration. It goes last. */
 export { rootPasswordKey };
 
@@ -90,5 +98,5 @@ export function shippedOwner(key: string): string | undefined {
   if (key === rootPasswordKey) return "authentication";
   if (!key.startsWith(oracle)) return undefined;
   const [space = ""] = key.slice(oracle.length).split(".");
-  return Object.hasOwn(shippedModules, space) ? space : undefined;
+  return isOracles(space) ? space : undefined;
 }

@@ -52,7 +52,12 @@ export interface Claim {
   readonly product?: string;
   readonly major?: number;
   readonly update?: number;
+  /** It is made of such a distribution and changed as a whole, as by images: its `VARIANT_ID`. */
+  readonly appliance?: string;
 }
+
+/** Variants whose files a new image replaces: oVirt Node and Red Hat's host, CoreOS, Atomic Host, IoT and Edge. */
+const appliances = /^(?:ovirt-node|rhvh|coreos|atomic(?:\.host)?|iot|edge)\b/;
 
 /** Reads a release file, "Oracle Linux Server release 6.10"; `undefined` if it says nothing. */
 export function claimOfReleaseFile(file: string, content: string): Claim | undefined {
@@ -62,7 +67,7 @@ export function claimOfReleaseFile(file: string, content: string): Claim | undef
   return { file, text, ...claimed((one) => one.line.test(name.trim()), major, update) };
 }
 
-/** Reads os-release(5): shell assignments, of which only ID and VERSION_ID are used. */
+/** Reads os-release(5): shell assignments, of which only ID, VERSION_ID and VARIANT_ID are used. */
 export function claimOfOsRelease(file: string, content: string): Claim | undefined {
   const values = new Map(
     [
@@ -75,7 +80,13 @@ export function claimOfOsRelease(file: string, content: string): Claim | undefin
   if (id === undefined || id === "") return undefined;
   const [, major, update] = /^(\d+)(?:\.(\d+))?/.exec(values.get("VERSION_ID") ?? "") ?? [];
   const text = shown(values.get("PRETTY_NAME") ?? values.get("NAME") ?? id);
-  return { file, text, ...claimed((one) => one.ids.includes(id), major, update) };
+  const variant = shown(values.get("VARIANT_ID") ?? "").toLowerCase();
+  return {
+    file,
+    text,
+    ...claimed((one) => one.ids.includes(id), major, update),
+    ...(appliances.test(variant) && { appliance: variant }),
+  };
 }
 
 /** The subject of a statement that comes from the packages. */

@@ -159,6 +159,9 @@ function inOrder(claims: readonly Claim[]): Claim[] {
 function whyNot(claims: readonly Claim[]): string | undefined {
   const [own] = claims;
   if (!own) return "does not state its release";
+  const appliance = claims.find((one) => one.appliance !== undefined);
+  if (appliance)
+    return `is ${appliance.text}, an appliance (${appliance.appliance}, by ${appliance.file}), whose files its next image replaces`;
   const stranger = claims.find(({ file, product }) => product === undefined && decides(file));
   if (stranger && !claims.some(({ file, product }) => file === packageClaims && product === own.product))
     return `is ${stranger.text}, by ${stranger.file}; no distribution that tbuild knows`;

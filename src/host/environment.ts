@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 
-// What every program may be told: where things are, and how to speak.
+// Variables for every program: paths and languages.
 const everybody = [
   ...["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR"],
   // For libdevmapper, if there is no udev.
@@ -30,8 +30,9 @@ const needs: readonly (readonly [program: RegExp, names: readonly (string | RegE
 ];
 
 /**
- * The part of tbuild's environment that a program gets: only the variables named here. The environment may contain a
- * recipe's passwords, and a process list shows a program's environment to its user and to root while it runs.
+ * The variables of tbuild's environment that a program gets: only those named here. The environment may
+ * contain a recipe's passwords, and a process list shows a program's environment to its user and to root
+ * while it runs.
  */
 export function environmentFor(
   program: string,

@@ -12,9 +12,10 @@ export interface Held extends AsyncDisposable {
 }
 
 /**
- * Runs a script that sets something up, prints `tbuild-ready …`, reads its stdin to the end, and then removes everything
- * again. Its stdin closes with tbuild, even if tbuild is killed or the connection breaks, so nothing is left behind.
- * `what` is the subject of errors: `System.img: kpartx`. `signal` ends the wait for a slow script.
+ * Runs a script that sets something up, prints `tbuild-ready …`, reads its stdin to the end, and then removes
+ * everything again. Its stdin closes with tbuild, even if tbuild is killed or the connection breaks, so
+ * nothing is left behind. `what` is the subject of errors: `System.img: kpartx`. `signal` aborts the wait for
+ * a slow script.
  */
 export async function hold(
   host: Host,
@@ -69,7 +70,7 @@ export async function hold(
   };
 }
 
-// Only the end of stdin ends a script. What is busy for a moment is tried for five seconds.
+// Only the end of stdin ends a script. Busy resources are retried for five seconds.
 const patient = `
 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C; export PATH LC_ALL
 trap '' HUP INT TERM PIPE

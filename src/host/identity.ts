@@ -13,13 +13,15 @@ export async function processWorld(): Promise<string> {
   return world.replace(/\D/g, "");
 }
 
-// Two machines may well have one name, and two of one image one machine-id; hardly ever both.
+// Two machines may have the same name, and two machines of one image the same machine-id, but hardly ever
+// both.
 export async function hostId(): Promise<string> {
   const machine = await readFile("/etc/machine-id", "utf8").catch(() => "");
   return `${hostname()}:${machine.trim()}`;
 }
 
-// Pids are used again; a process is the same one only when it also started at the same moment (proc(5), stat field 22).
+// Pids are reused. A process is the same one only if its start time is the same, too (proc(5), stat field
+// 22).
 export async function startOf(pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "gone";

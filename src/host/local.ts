@@ -55,7 +55,7 @@ export async function runHere(
     ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
     ...(options.signal && { cancelSignal: options.signal }),
   });
-  // What it started may hold its output open for long, as a shared ssh connection does.
+  // Its child processes may hold its output open for long, as a shared ssh connection does.
   child.once("exit", () => {
     if (child.killed) for (const stream of [child.stdout, child.stderr]) stream?.destroy();
   });
@@ -94,7 +94,7 @@ export function late(host: string, argv: readonly string[], options: RunOptions)
 }
 
 function deadline({ timeoutMs }: RunOptions): Ending {
-  return { code: "timed-out", what: `no end after ${timeoutMs} ms` };
+  return { code: "timed-out", what: `did not finish within ${timeoutMs} ms` };
 }
 
 /**
@@ -172,7 +172,7 @@ export async function talkHere(
   // The program may have ended; `ended` reports that.
   child.stdin.on("error", () => {});
   let isKilled = false;
-  // What it started in another session, such as ssh's shared connection, may still hold its output.
+  // A process that it started in another session, such as ssh's shared connection, may still hold its output.
   child.once("exit", () => {
     if (isKilled) for (const stream of [child.stdout, child.stderr]) stream.destroy();
   });
@@ -204,7 +204,7 @@ export async function joinHere(
   });
   if (child.pid === undefined) throw notInstalled(command, "local");
   const { stdin, stdout } = child;
-  // One that is gone does not listen.
+  // An ended process ignores it.
   stdin.on("error", () => {});
   const line = new Duplex({
     allowHalfOpen: false,
@@ -225,7 +225,7 @@ function ownEnvironment(program: string, env: RunOptions["env"] = {}) {
   return { env: { ...environmentFor(program), ...env }, extendEnv: false };
 }
 
-// With all that it started.
+// With all its child processes.
 function killSession(pid: number | undefined): void {
   try {
     if (pid !== undefined) process.kill(-pid, "SIGKILL");

@@ -20,10 +20,10 @@ export interface Holder {
 }
 
 /**
- * Takes the lock immediately, or returns its holder. The lock of a dead process is taken over. A process on another
- * machine, which shares the file system, counts as alive because its state is unknown. The lock is a dangling symbolic
- * link whose target names the holder (`PID START BOOT HOST`). It is created by one call, also over NFS, so a kill leaves
- * no partial lock.
+ * Takes the lock immediately, or returns its holder. The lock of a dead process is taken over. A process on
+ * another machine, which shares the file system, counts as alive because its state is unknown. The lock is a
+ * dangling symbolic link whose target names the holder (`PID START BOOT HOST`). A single call creates it,
+ * also over NFS, so a kill leaves no partial lock.
  */
 export async function tryLock(file: string): Promise<Lock | Holder> {
   await makeFolders(dirname(file)).catch((error) => {
@@ -63,8 +63,9 @@ async function textOf(file: string): Promise<string | undefined> {
   }
 }
 
-// Two that see the same dead holder must not both remove its file: the second would remove what the first has made in
-// its place. So who removes it holds a lock on that very holder, under which the file either is still that one or is not.
+// Two processes that see the same dead holder must not both remove its file: the second would remove the
+// first one's new lock. So a process first locks the removal of this holder, and then checks that the file
+// still names it.
 async function removeStale(file: string, text: string): Promise<void> {
   const claim = await tryLock(`${file}.${createHash("sha256").update(text).digest("hex").slice(0, 12)}`);
   if (!("release" in claim)) return sleep(5);
@@ -75,7 +76,7 @@ async function removeStale(file: string, text: string): Promise<void> {
   }
 }
 
-// How long a lock of another machine is waited for: it may be of one that no longer runs.
+// How long to wait for a lock of another machine, whose process may no longer run.
 const foreignMs = 15 * 60_000;
 
 /** Waits for the lock. `onWait` is called once with its holder. */
@@ -92,7 +93,7 @@ export async function lock(
     if (got.on !== undefined && Date.now() - begun >= (options.foreignMs ?? foreignMs))
       throw new TbuildError("environment", `is held by process ${got.heldBy} on ${got.on}`, {
         subject: file,
-        hint: "Whether it still runs can only be seen there. If it does not, remove this file.",
+        hint: "Check there whether it still runs. If it does not, remove this file.",
       });
     if (!told) options.onWait?.(got.heldBy);
     told = true;

@@ -12,7 +12,7 @@ export interface SshTarget {
   readonly port: number;
   readonly user: string;
   readonly login: Login;
-  /** A program that leads to it, as ssh's ProxyCommand, with `%h` and `%p` in it. */
+  /** A program that connects to it, like ssh's ProxyCommand, with `%h` and `%p` in it. */
   readonly through?: readonly string[];
 }
 
@@ -41,7 +41,7 @@ export function farHost(address: string, config?: string): FarHost {
   return { ...hostOver(address, ssh, {}, "environment"), sshOptions };
 }
 
-// A unix socket's path has at most 107 bytes, so it does not lie in the build's folder.
+// A unix socket's path has at most 107 bytes, so it is not in the build's folder.
 const sockets = join(tmpdir(), `tbuild-ssh-${process.getuid?.() ?? 0}`);
 
 function sharedLine(): string[] {
@@ -136,8 +136,8 @@ function askpassEnv(login: Login): Record<string, string> {
   return "askpass" in login ? { SSH_ASKPASS: login.askpass, SSH_ASKPASS_REQUIRE: "force" } : {};
 }
 
-// ssh exits 255 when the connection failed, and with the code of the command otherwise. How ssh was called is of no use to
-// whoever wrote the command.
+// ssh exits 255 when the connection failed, and with the code of the command otherwise. The ssh command line
+// would not help the author of the command.
 function explained(name: string, fault: Fault, argv: readonly string[]) {
   return (error: unknown): never => {
     if (!(error instanceof TbuildError)) throw error;

@@ -34,7 +34,7 @@ async function mounted(far: FarHost, folder: string): Promise<Held> {
   ]);
 }
 
-// It ends itself when its line breaks, by a signal that it must not be deaf to.
+// sshfs ends itself with a signal when its connection breaks, so it must not ignore that signal.
 const script = `
 from=$1
 shift

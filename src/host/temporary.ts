@@ -36,8 +36,9 @@ own_folder() {
 let swept: Promise<void> | undefined;
 
 /**
- * Removes tbuild's temporary folders whose process has ended; runs once per process. Folders of running processes, and of
- * processes that cannot be seen from here, stay. What cannot be removed now is left to the next command.
+ * Removes tbuild's temporary folders whose process has ended; runs once per process. Folders of running
+ * processes, and of processes that cannot be seen from here, stay. If one cannot be removed now, the next
+ * command tries again.
  */
 export function removeAbandoned(host: Runner): Promise<void> {
   swept ??= sweep(host);
@@ -75,7 +76,7 @@ async function worldMark(): Promise<string> {
   return createHash("sha256").update(world).digest("hex").slice(0, 8);
 }
 
-// Who mounted it would have taken it down, and is dead as well. The innermost goes first.
+// The process that would have unmounted it is dead, too. The innermost mount is first.
 async function unmountBelow(host: Runner, path: string): Promise<void> {
   const real = await realpath(path);
   const mounts = await readFile("/proc/self/mountinfo", "utf8").catch(() => "");

@@ -7,13 +7,14 @@ import { writeAll } from "../io/durable.ts";
 import type { Runner } from "./host.ts";
 
 /*
- * Disk images to and from a host, in pieces: each is compressed and checked by itself, so an interrupted transfer goes on
- * where it stopped. Holes and long runs of zeros are not sent. The host needs sh, gzip, and dd of GNU coreutils 7 or later.
+ * Disk images to and from a host, in pieces: each is compressed and checked by itself, so an interrupted
+ * transfer continues where it stopped. Holes and long runs of zeros are not sent. The host needs sh, gzip,
+ * and dd of GNU coreutils 7 or later.
  */
 
 export interface TransferOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Bytes of the image that have arrived, and of how many. */
+  /** Bytes of the image that have arrived, and their total. */
   readonly progress?: (done: number, total: number) => void;
 }
 
@@ -31,8 +32,8 @@ const longestZeros = 1024 * 1024;
 const [compressed, decompressed] = [promisify(gzip), promisify(gunzip)];
 
 /**
- * Brings a raw image to the host, as `to`. `data` says where it may hold something but zeros, in order. What a broken attempt
- * has left of the same image is used.
+ * Brings a raw image to the host, as `to`. `data` lists, in order, the ranges that may contain more than
+ * zeros. Continues an interrupted attempt for the same image.
  */
 export async function sendImage(
   host: Runner,
@@ -42,7 +43,7 @@ export async function sendImage(
   { signal, progress }: TransferOptions = {},
 ): Promise<void> {
   const { size, mtimeMs } = await stat(from);
-  // The attempt for an image that has changed since has another name.
+  // If the image has changed since, the attempt has another name.
   const attempt = `${to}.${digest(`${from} ${size} ${mtimeMs}`)}`;
   await using file = await open(from, "r");
   const begun = await host.run(["sh", "-c", beginSending, attempt, String(size)]);
@@ -85,8 +86,8 @@ async function sendPiece(
 }
 
 /**
- * Fetches a raw image from the host. Nobody may write to it meanwhile: an attempt is continued only if size and time of the
- * image are as they were.
+ * Fetches a raw image from the host. Nobody may write to it meanwhile: an attempt is continued only if size
+ * and time of the image did not change.
  */
 export async function fetchImage(
   host: Runner,
@@ -182,7 +183,7 @@ function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 12);
 }
 
-// Numbers of pieces that arrived before are said.
+// Prints the numbers of pieces that arrived before.
 const beginSending = `
 mkdir -p -- "$(dirname -- "$0")" || exit
 [ -e "$0.part" ] && [ -e "$0.pieces" ] || { rm -f -- "$0.part"; : > "$0.pieces"; } || exit
@@ -190,7 +191,7 @@ umask 077
 dd if=/dev/null of="$0.part" bs=1 seek="$1" count=0 2>/dev/null || exit
 cat -- "$0.pieces"`;
 
-// In a pipe only the last command's exit code counts, so that of gzip goes another way.
+// In a pipe only the last command's exit code counts, so gzip's code takes another way.
 const takePiece = `
 number=$1
 shift

@@ -12,7 +12,7 @@ export const trialAddresses = z
   .strictObject({
     first: ipv4.describe("The first of the addresses that boot trials give to their clones."),
     netmask: ipv4.default("255.255.255.0").describe("The netmask of that network."),
-    gateway: ipv4.describe("What the clones take for their gateway."),
-    nameServer: ipv4.describe("What the clones take for their name server."),
+    gateway: ipv4.describe("The gateway of the clones."),
+    nameServer: ipv4.describe("The name server of the clones."),
   })
   .describe(trialAddressesMeaning);

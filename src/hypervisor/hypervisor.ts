@@ -19,9 +19,11 @@ export interface VmSpec {
   /** Paths of ISO images on the hypervisor's host. */
   readonly cdroms: readonly string[];
   readonly nics: readonly Nic[];
-  /** `uefi` if UEFI starts it; else a BIOS does. */
+  /** `uefi` if UEFI starts it; otherwise, a BIOS does. */
   readonly firmware?: "uefi";
-  /** True if a guest that reboots continues by itself; else the machine stops and must be started again. */
+  /**
+   * True if a guest that reboots continues by itself. Otherwise, the machine stops and must be started again.
+   */
   readonly restarts?: true;
   readonly discFirst?: true;
   /** The guest's mode, which decides for which devices its kernel needs drivers. */
@@ -62,7 +64,7 @@ export interface Examined {
   readonly what: string;
   readonly ok: boolean;
   readonly text: string;
-  /** The command that mends it. */
+  /** The command that fixes it. */
   readonly mend?: string;
 }
 
@@ -105,12 +107,12 @@ export interface Shape {
   }[];
 }
 
-/** Changes of a stopped machine. Settings that are left out stay. */
+/** Changes of a stopped machine. Omitted settings do not change. */
 export interface ShapeChange {
   readonly vcpus?: number;
   readonly memoryMib?: number;
   readonly nics?: readonly Nic[];
-  /** All disks that exist apart from it, from then on. Its own disks stay. */
+  /** The new list of all disks that exist apart from it. Its own disks do not change. */
   readonly apart?: readonly {
     readonly slot: number;
     readonly mode: VirtualDisk["mode"];
@@ -154,7 +156,7 @@ export interface Hypervisor {
   readonly domainTypes: readonly GuestMode[];
   /** How many times as long as usual a guest may take; 1 if left out. */
   readonly patience?: number;
-  /** Left out where machines on one network do not reach each other. */
+  /** Absent if machines on one network do not reach each other. */
   readonly joinsMachines?: true;
   /**
    * True if every guest that reboots continues by itself, and nothing tells why a machine stopped: then each stop counts as
@@ -173,7 +175,10 @@ export interface Hypervisor {
   define(spec: VmSpec): Promise<void>;
   state(vm: string): Promise<"absent" | "stopped" | "running">;
   start(vm: string, boot?: DirectBoot): Promise<void>;
-  /** Asks the guest to shut down and waits (default: one minute); `force` pulls the plug. Already stopped is fine. */
+  /**
+   * Asks the guest to shut down and waits (default: one minute); `force` cuts the power. Already stopped is
+   * fine.
+   */
   stop(vm: string, how?: { readonly force: boolean; readonly graceMs?: number }): Promise<void>;
   /**
    * Waits until the machine has stopped by itself. Throws an `environment` fault when it cannot go on

@@ -53,7 +53,7 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 
 const known = new Map<string, Promise<string>>();
 
-// Many ask for the same modules, and none changes while we run.
+// Many callers ask for the same modules, and none changes while we run.
 function readOnce(url: string): Promise<string> {
   const text = known.get(url) ?? readFile(fileURLToPath(url), "utf8");
   known.set(url, text);

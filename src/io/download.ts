@@ -8,7 +8,7 @@ import { type ProxyFor, proxyUrl } from "./proxies.ts";
 import { systemContext } from "./system-certificates.ts";
 
 export interface DownloadOptions {
-  /** `http://proxy:3128`, whatever the environment says. */
+  /** `http://proxy:3128`, which overrides the environment. */
   readonly proxy?: string;
   /** Used if `proxy` is not given. */
   readonly proxyFor?: ProxyFor;

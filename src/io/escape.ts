@@ -1,9 +1,10 @@
-// What a terminal would take for a command, what turns or breaks lines, and a surrogate without its other half.
+// Characters that a terminal reads as commands, that reverse or break lines, and unpaired surrogates.
 const unprintable = "\\p{Cc}\\p{Zl}\\p{Zp}\\p{Bidi_Control}\\p{Cs}";
 
 /**
  * A name from a guest, safe to show to people and in JSON: bytes that are not UTF-8 and control characters become `\xe4`,
- * characters that reverse or break text become `\u202e`. A backslash is doubled if it would start an escape. `namedBy` is the inverse.
+ * characters that reverse or break text become `\u202e`. A backslash is doubled if it would start an escape. `namedBy` is
+ * the inverse.
  */
 export function shown(name: string): string {
   return strange.test(name) ? name.replaceAll(toEscape, escaped) : name;
@@ -42,9 +43,9 @@ export function printable(text: string): string {
 const notInText = new RegExp(`[${unprintable}]`, "gu");
 
 /**
- * JSON.stringify for objects that contain names from a guest. A string with a byte that is not UTF-8 is written as `shown`
- * returns it, and so is a string that looks like such an escape. `namedBy` therefore recovers every name. The result
- * contains no terminal control characters.
+ * JSON.stringify for objects that contain names from a guest. A string with a byte that is not UTF-8 is
+ * written as `shown` returns it, and so is a string that contains such an escape. `namedBy` therefore
+ * recovers every name. The result contains no terminal control characters.
  */
 export function jsonText(object: unknown, indent?: number): string {
   const text = JSON.stringify(

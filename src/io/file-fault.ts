@@ -11,7 +11,7 @@ const reasons: Readonly<Record<string, string>> = {
   EIO: "the disk cannot be read or written (I/O error)",
   ENXIO: "the device is gone",
   ENODEV: "the device is gone",
-  // What sshfs answers once its connection has ended.
+  // sshfs's answer once its connection has ended.
   ENOTCONN: "the connection to the file server is lost",
   ECONNABORTED: "the connection to the file server is lost",
   ESTALE: "the file server has lost the file (stale handle)",
@@ -21,7 +21,7 @@ const reasons: Readonly<Record<string, string>> = {
   EAGAIN: "the machine allows no more processes (`ulimit -u`) or has no memory left",
   E2BIG: "the command line is too long",
   ENAMETOOLONG: "the name is too long",
-  ELOOP: "too many symbolic links, or links that lead in a circle",
+  ELOOP: "too many symbolic links, or links that form a loop",
   ENOENT: "there is no such folder",
   ENOTDIR: "part of the path is not a folder",
   EISDIR: "is a folder",
@@ -38,7 +38,7 @@ const doubtful = ["ENOENT", "EEXIST", "ENOTEMPTY"];
 export function systemFault(error: unknown): TbuildError | undefined {
   const { code = "", path, syscall } = error as NodeJS.ErrnoException;
   if (syscall === undefined || doubtful.includes(code) || !(code in reasons)) return undefined;
-  return fileFault(error, path ?? "a file that is being used") as TbuildError;
+  return fileFault(error, path ?? "a program file that is in use") as TbuildError;
 }
 
 /** Turns a file system's refusal into an `environment` fault that names the place. Other errors stay as they are. */

@@ -6,7 +6,9 @@ export interface Question {
   /** Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
-  /** Sent once: not repeated after a lost connection or a busy server, for what must not happen twice. */
+  /**
+   * Sent once: not repeated after a lost connection or a busy server, for requests that must not be repeated.
+   */
   readonly isOnce?: boolean;
   /** The body contains a secret. No redirect takes it to another server. */
   readonly isSecret?: boolean;
@@ -37,7 +39,7 @@ export class HttpError extends Error {
   readonly host: string;
   /** A retry would end in the same way. */
   readonly isFinal: boolean;
-  /** The host was reached and answered, but not to the end, or nothing that can be used. */
+  /** The host answered, but the answer was incomplete or unusable. */
   readonly isAnswered: boolean;
 
   constructor(
@@ -58,12 +60,12 @@ export class CertificateError extends HttpError {
   readonly shown: string;
 
   constructor(host: string, shown: string) {
-    super(host, `shows another certificate: ${shown}`, { cause: shown, isFinal: true });
+    super(host, `presents another certificate: ${shown}`, { cause: shown, isFinal: true });
     this.shown = shown;
   }
 }
 
-/** A download broke off, and what the server has now is something else. */
+/** A download was interrupted, and the file on the server has changed since. */
 export class ChangedError extends HttpError {
   constructor(host: string) {
     super(host, "it changed during the download", { isFinal: true, isAnswered: true });

@@ -6,7 +6,7 @@ import { reasonOf } from "./http-words.ts";
 import { type ProxyFor, shownProxy } from "./proxies.ts";
 import type { Watch } from "./watch.ts";
 
-/** What every request of a client goes through. */
+/** The settings for every request of a client. */
 export interface Sending {
   readonly dispatchers: Dispatchers;
   readonly proxyFor: ProxyFor | undefined;
@@ -38,7 +38,7 @@ export async function sendOnce(sending: Sending, question: Question, watch: Watc
     );
     if (response.statusCode === 407) {
       response.body.on("error", () => {}).destroy();
-      throw new HttpError(url.host, "the proxy wants a user name and a password", { isFinal: true });
+      throw new HttpError(url.host, "the proxy requires a user name and a password", { isFinal: true });
     }
     watch.moved(0);
     watch.pause();
@@ -111,7 +111,7 @@ async function* watched(sending: Sending, url: URL, body: AsyncIterable<Uint8Arr
   }
 }
 
-// In pieces, so that what went can be counted: a body at once would be one write.
+// In pieces, so that the sent bytes can be counted: otherwise the body would be one write.
 async function* pieces(body: Uint8Array, watch: Watch): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < body.length; at += pieceBytes) {
     const piece = body.subarray(at, at + pieceBytes);

@@ -40,7 +40,7 @@ export async function followed(
       });
     if (answer.status === 303 && method !== "HEAD") [method, body] = ["GET", undefined];
     if (seen.has(`${method} ${url.href}`))
-      throw new HttpError(question.url.host, "redirects in a circle", { isFinal: true, isAnswered: true });
+      throw new HttpError(question.url.host, "redirects in a loop", { isFinal: true, isAnswered: true });
     if (seen.size > mostHops)
       throw new HttpError(question.url.host, `redirects more than ${mostHops} times`, {
         isFinal: true,

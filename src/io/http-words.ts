@@ -24,9 +24,9 @@ const words: Readonly<Record<string, string>> = {
 export function reasonOf(error: unknown): string {
   const code = codeOf(error);
   if (code in words) return words[code] ?? "";
-  if (code.startsWith("HPE_")) return "what it answers is not HTTP";
+  if (code.startsWith("HPE_")) return "its answer is not HTTP";
   const refused = proxyStatus(error);
-  if (refused === 407) return "the proxy wants a user name and a password";
+  if (refused === 407) return "the proxy requires a user name and a password";
   if (refused !== undefined) return `the proxy refuses to connect: ${refused}`;
   const message = (error as Error).message ?? String(error);
   return message === "" ? code || "unknown" : message;

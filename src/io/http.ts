@@ -29,7 +29,10 @@ export interface ClientOptions extends Connecting {
 
 /** The HTTP and HTTPS client for everything that tbuild requests. */
 export interface Client extends AsyncDisposable {
-  /** Sends a request and retries what may succeed later. Returns any response; throws `HttpError` if there is none. */
+  /**
+   * Sends a request, and retries if that may succeed later. Returns any response; throws `HttpError` if there
+   * is none.
+   */
   ask(question: Question): Promise<Answer>;
   /**
    * The body of a GET. An interrupted transfer resumes where it stopped. `size` is the expected length in bytes, given for
@@ -51,7 +54,7 @@ export function httpClient(options: ClientOptions = {}): Client {
   const dispatchers = new Dispatchers(options, limits);
   const sending: Sending = { dispatchers, proxyFor, signal };
   const watchFor = (url: URL) =>
-    new Watch(limits, onWait && ((seconds) => onWait(`${url.host} has said nothing for ${seconds} s`)));
+    new Watch(limits, onWait && ((seconds) => onWait(`${url.host} has sent nothing for ${seconds} s`)));
   const ask = (question: Question, watch: Watch) =>
     retried(
       question,
@@ -81,7 +84,7 @@ export function httpClient(options: ClientOptions = {}): Client {
   };
 }
 
-/** Sends a request again while that may help. */
+/** Sends a request again as long as that may help. */
 async function retried(
   question: Question,
   send: () => Promise<Answer>,

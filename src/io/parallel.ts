@@ -35,7 +35,7 @@ export async function* inParallel<T, R>(
   }
 }
 
-/** Gives a function that does work as it comes, and up to `width` at once; what waits is begun in order. */
+/** Returns a function that runs work, up to `width` at once. Waiting work starts in order. */
 export function atMost(width: number): <T>(work: () => Promise<T>) => Promise<T> {
   let running = 0;
   const waiting: (() => void)[] = [];

@@ -3,7 +3,7 @@ import { join } from "node:path";
 /** Named base folders. A path is stored relative to the first folder that contains it. */
 export type Places = Readonly<Record<string, string>>;
 
-// What stands for a path in JSON. No step gives anything else of this form.
+// How a path is written in JSON. No step returns any other value of this form.
 const key = "path in";
 
 /** JSON in which every string that is a path below one of `places` is relative to that place. */

@@ -34,11 +34,11 @@ export function readXml(what: string, text: string): Element {
     throw refuse(`not well-formed XML: ${error.message}`);
   });
   parser.on("doctype", () => {
-    throw refuse("declares a document type, which is not accepted");
+    throw refuse("declares a document type, which is not allowed");
   });
   parser.on("opentag", (tag) => {
     if (open.length >= deepest || ++count > mostElements)
-      throw refuse("more elements, or a deeper structure, than is accepted");
+      throw refuse("too many elements, or nested too deeply");
     const attributes = new Map(Object.values(tag.attributes).map((one) => [one.local, one.value]));
     open.push({ name: tag.local, namespace: tag.uri, attributes, children: [], text: "" });
   });

@@ -108,7 +108,7 @@ async function readExactly(file: FileHandle, offset: number, length: number): Pr
 
 function checkRange(what: string, bytes: number, offset: number, length: number): void {
   if (offset >= 0 && length >= 0 && offset + length <= bytes) return;
-  throw new TbuildError("integrity", `byte ${offset + length} is past its end, ${bytes}`, {
+  throw new TbuildError("integrity", `byte ${offset + length} is beyond its end (${bytes} bytes)`, {
     subject: what,
     hint: "The image is cut off or damaged; copy it again.",
   });

@@ -14,8 +14,9 @@ interface Sender {
 const mostTries = 4;
 
 /**
- * The body of a GET. An interrupted transfer resumes where it stopped. `size` is given for content whose digest the caller
- * checks. Of other content, the rest must belong to the part that was read: it throws `ChangedError` if it may not.
+ * The body of a GET. An interrupted transfer resumes where it stopped. `size` is given for content whose
+ * digest the caller checks. For other content, it throws `ChangedError` if the rest may not belong to the
+ * part that was read.
  */
 export async function* resumedBody(
   question: Omit<Question, "method">,
@@ -75,7 +76,7 @@ function rangeFrom(at: number, first: Answer, isKnown: boolean): Record<string, 
   return { range: `bytes=${at}-`, ...(validator !== undefined && { "if-range": validator }) };
 }
 
-/** Something in the header of the second says that it is another file than the first. */
+/** A header of the second answer shows that it is another file than the first. */
 function isOther(first: Answer, second: Answer): boolean {
   const differs = (one: string | undefined, other: string | undefined) =>
     one !== undefined && other !== undefined && one !== other;
@@ -86,7 +87,7 @@ function isOther(first: Answer, second: Answer): boolean {
   );
 }
 
-/** The length of the whole file, if the answer says it. */
+/** The length of the whole file, if the answer contains it. */
 function wholeOf(answer: Answer): string | undefined {
   const [, total] = /^bytes \d+-\d+\/(\d+)$/i.exec(answer.header("content-range") ?? "") ?? [];
   const whole = answer.status === 206 ? total : answer.header("content-length");
@@ -110,9 +111,9 @@ function beginOf(answer: Answer, at: number, size: number | undefined): number {
     return new TbuildError("integrity", why, { subject: answer.url.host });
   };
   if (size !== undefined && whole !== undefined && Number(whole) !== size)
-    throw fault(`gives ${whole} bytes where ${size} belong`);
+    throw fault(`offers ${whole} bytes, but ${size} were expected`);
   if (answer.status !== 206) return at;
   const [, begin] = /^bytes (\d+)-/i.exec(answer.header("content-range") ?? "") ?? [];
-  if (Number(begin ?? 0) !== at) throw fault("gives another part than it was asked for");
+  if (Number(begin ?? 0) !== at) throw fault("sent another part than the requested one");
   return 0;
 }

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 
-/** Finds an environment variable; `undefined` where there is none. */
+/** Finds an environment variable; `undefined` if it is not set. */
 export type SecretFinder = (name: string) => string | undefined;
 
-/** Where a secret stands. */
+/** Where a secret is kept. */
 export type SecretSource = { readonly env: string } | { readonly file: string };
 
 type Looked =
@@ -35,9 +35,9 @@ export async function lookedUp(
 // Nobody can type such a password at a login, or `openssl passwd` takes only a part of it.
 function faultOf(line: string): string | undefined {
   if (line === "") return "is empty";
-  if (/[\r\n]/.test(line)) return "holds more than one line";
-  if (/\p{Cc}/u.test(line)) return "holds a control character";
-  return Buffer.byteLength(line) > 256 ? "holds more than 256 bytes" : undefined;
+  if (/[\r\n]/.test(line)) return "contains more than one line";
+  if (/\p{Cc}/u.test(line)) return "contains a control character";
+  return Buffer.byteLength(line) > 256 ? "contains more than 256 bytes" : undefined;
 }
 
 function decoded(data: Uint8Array): string | undefined {

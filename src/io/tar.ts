@@ -31,7 +31,7 @@ export function tarPadding(size: number): Uint8Array {
 /** The end-of-archive marker. */
 export const tarEnd = new Uint8Array(1024);
 
-/** What is to be in an archive. */
+/** A member of an archive. */
 export interface TarMember {
   readonly name: string;
   readonly type: "file" | "directory" | "symlink";
@@ -39,21 +39,21 @@ export interface TarMember {
   readonly uid: number;
   readonly gid: number;
   readonly size?: number;
-  /** Where a link leads. */
+  /** The target of a link. */
   readonly target?: string;
   /** The value of `security.selinux`. */
   readonly label?: string;
   readonly body?: AsyncIterable<Uint8Array>;
 }
 
-/** An archive of `members`, as it is read. All times are 0, so the same members always give the same bytes. */
+/** Streams an archive of `members`. All times are 0, so the same members always give the same bytes. */
 export function tarArchive(members: AsyncIterable<TarMember>): AsyncIterable<Uint8Array> {
   const archive = pack();
   const write = ({ body, target, label, size = 0, mode, ...member }: TarMember) =>
     new Promise<void>((resolve, reject) => {
       const header = {
         ...member,
-        // tar-stream takes mode 0, which EL's /etc/shadow has, for a missing one. It cuts higher bits off.
+        // tar-stream reads mode 0, which EL's /etc/shadow has, as a missing one. It cuts higher bits off.
         size,
         mode: 0o100000 | mode,
         mtime: new Date(0),
@@ -65,7 +65,7 @@ export function tarArchive(members: AsyncIterable<TarMember>): AsyncIterable<Uin
       const done = (error?: Error | null) => (error ? reject(error) : resolve());
       if (body === undefined || size === 0) return void archive.entry(header, "", done);
       const sink = archive.entry(header, done);
-      // When the reader of the archive fails, the entry at work is destroyed, too.
+      // When the reader of the archive fails, the current entry is destroyed, too.
       sink.on("error", reject);
       const source = Readable.from(body, { objectMode: false });
       source.on("error", reject);
@@ -87,7 +87,7 @@ export interface TarEntry {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Where a link leads; else empty. */
+  /** The target of a link; otherwise empty. */
   readonly target: string;
   /** Major and minor number of a device; else zeros. */
   readonly device: readonly [number, number];

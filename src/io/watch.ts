@@ -108,9 +108,11 @@ export class Watch {
       this.#tell(seconds);
     }
     if (this.#idle >= Math.min(silenceMs, patienceMs))
-      this.#controller.abort(new Stalled(`nothing came for ${secondsOf(this.#idle)} s`));
+      this.#controller.abort(new Stalled(`received nothing for ${secondsOf(this.#idle)} s`));
     else if (this.#waited >= slowMs)
-      this.#controller.abort(new Stalled(`only ${this.#bytes} bytes came in ${secondsOf(this.#waited)} s`));
+      this.#controller.abort(
+        new Stalled(`received only ${this.#bytes} bytes in ${secondsOf(this.#waited)} s`),
+      );
   }
 }
 

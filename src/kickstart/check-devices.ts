@@ -9,8 +9,9 @@ interface Line {
 }
 
 /**
- * What the lines of storage name and no line makes. The installer's parser accepts that; Anaconda of OL7 to OL9 stops when it
- * makes the devices, in the order partitions, RAID, volume groups, volumes, wherever the lines stand.
+ * Devices that storage lines use but no line defines. The installer's parser accepts that, but Anaconda of
+ * OL7 to OL9 stops when it creates the devices. It creates partitions, RAID, volume groups and volumes in
+ * this order, whatever the order of the lines.
  */
 export function checkDevices(text: string, major: number): KickstartFault[] {
   if (major < 7 || includesMore(text)) return [];
@@ -33,23 +34,23 @@ export function checkDevices(text: string, major: number): KickstartFault[] {
     const faults = missing.map((word) => ({
       line: part.line,
       severity: "error" as const,
-      text: `${part.name} uses ${word}, which no line makes: OL${major} stops there`,
+      text: `${part.name} uses ${word}, which no line defines: OL${major} stops there`,
     }));
     const group = part.name === "logvol" ? given.options.get("vgname") : undefined;
     if (group === undefined || group === "" || groups.has(group) || takesExisting(given)) return faults;
-    // A group may be on the disk already, unless every disk is emptied.
+    // A group may already be on the disk, unless every disk is cleared.
     const otherwise = emptied ? "" : ", unless the disk has this group already";
-    const text = `no volgroup makes ${group}: OL${major} stops there${otherwise}`;
+    const text = `no volgroup defines ${group}: OL${major} stops there${otherwise}`;
     return [...faults, { line: part.line, severity: emptied ? "error" : "warning", text }];
   });
 }
 
-/** Whether it includes further files, where what is missing may be. */
+/** True if it includes further files, which may define what is missing. */
 export function includesMore(text: string): boolean {
   return /^\s*%(include|ksappend)\b/m.test(text);
 }
 
-// Other names may be those of devices that exist.
+// Other names may belong to existing devices.
 const kindOfMember: Readonly<Record<string, RegExp>> = {
   volgroup: /^pv\./,
   raid: /^raid\./,

@@ -5,8 +5,8 @@ import { isTimezone, timezones } from "../recipe/timezones.ts";
 import type { Given } from "./check-words.ts";
 
 /**
- * Faults of the names of languages, keyboards and time zones on a line. The installer's parser accepts any name. With an
- * unknown one the installation goes on with another language or keyboard, or stops and asks.
+ * Faults of the names of languages, keyboards and time zones on a line. The installer's parser accepts any
+ * name. With an unknown one, the installation continues with another language or keyboard, or stops and asks.
  */
 export function faultsOfNames(command: string, given: Given, major: number): string[] {
   const all = namesOf[command]?.(given) ?? [];

@@ -34,8 +34,8 @@ export function kickstartFaults(rendered: RenderedKickstart, loaded: LoadedRecip
 }
 
 /**
- * Throws if the installer of a disc would stop at a line of the file. Returns what it only warns about, or would ask for. Of
- * releases outside the table nothing is known.
+ * Throws if the installer of a disc would stop at a line of the file. Returns what it only warns about, or
+ * would ask for. Releases outside the table are not checked.
  */
 export function checkFile(
   file: string,
@@ -56,7 +56,7 @@ export function checkFile(
       .filter((fault) => fault.severity === "error")
       .map((fault) => ({ at: at(fault.line), path: "", text: fault.text })),
   );
-  // What is missing may be in an included file.
+  // Missing commands may be in an included file.
   const asked = includesMore(text) ? [] : checkAnswers(text, major);
   return [
     ...faults.map((fault) => `${file}:${fault.line}: ${fault.text}`),

@@ -53,20 +53,20 @@ const checks: readonly Check[] = [
       ? undefined
       : `volgroup: --reserved-percent=${options.get("reserved-percent")} is not between 1 and 99`;
   },
-  // What exists already has its members.
+  // An existing device already has its members.
   ({ name }, { words, effective }, major) =>
     (name === "volgroup" || name === "raid") &&
     major >= 7 &&
     words.length > 1 &&
     (effective.has("useexisting") || effective.has("noformat"))
-      ? `${name}: an existing one takes no members, and ${words.slice(1).join(" ")} is given`
+      ? `${name}: an existing one takes no members, but the line has ${words.slice(1).join(" ")}`
       : undefined,
   ({ name }, { words, effective }, major) =>
     name === "driverdisk" &&
     major >= 6 &&
     words.length > 0 &&
     (effective.has("source") || effective.has("biospart"))
-      ? "driverdisk takes a partition, --source or --biospart, and only one of them"
+      ? "driverdisk takes exactly one of a partition, --source and --biospart"
       : undefined,
   ({ name }, { options }, major) =>
     name === "bootloader" && major >= 7 && options.get("boot-drive")?.includes(",")
@@ -118,13 +118,13 @@ const checks: readonly Check[] = [
   },
 ];
 
-/** Whether a number is not given, or lies in a range. What is no number has its own fault. */
+/** True if a number is absent or within a range. A value that is not a number is reported elsewhere. */
 function inRange(said: string | undefined, least: number, most: number): boolean {
   const number = Number(said ?? "x");
   return Number.isNaN(number) || said === "" || (number >= least && number <= most);
 }
 
-/** In a name that has a dot, or that begins with `vlan`, the VLAN's number must follow. */
+/** A name with a dot, or that begins with `vlan`, must continue with the VLAN's number. */
 function wrongInterface(name: string): string | undefined {
   const [, id] = /^[^.]*\.(.*)$/s.exec(name) ?? /^vlan(.*)$/s.exec(name) ?? [];
   if (id === undefined) return undefined;

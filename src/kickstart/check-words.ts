@@ -14,22 +14,22 @@ import {
 
 export type Say = (line: number, severity: KickstartFault["severity"], what: string) => void;
 
-/** Whose parser it is: a release, and its update where that is known; else the last one. */
+/** The release of the parser, and its update if known; otherwise the last one. */
 export interface Installer {
   readonly major: number;
   readonly update?: number | undefined;
 }
 
-/** What stands on a line: its words, and its options with their values. */
+/** The contents of a line: its words, and its options with their values. */
 export interface Given {
   readonly words: readonly string[];
-  /** Option → its value, empty for one without; of a repeated one the last. */
+  /** Option → its value, empty if it takes none. The last one wins. */
   readonly options: ReadonlyMap<string, string>;
-  /** The options that say something: not those with an empty value or the number 0, which the parsers take for unsaid. */
+  /** The options that count as given. The parsers ignore an empty value and the number 0. */
   readonly effective: ReadonlySet<string>;
 }
 
-/** Compares the words of a line to its rule. `undefined` where they cannot be told apart. */
+/** Compares the words of a line with its rule. `undefined` if they cannot be parsed. */
 export function checkWords(
   part: KickstartPart,
   rule: CommandRule,
@@ -74,7 +74,7 @@ export function checkWords(
   return given;
 }
 
-// Up to OL7 an empty list is split into one empty name, which is not nothing.
+// Up to OL7, an empty list is split into one empty name, so it counts.
 const lists = new Set(["enabled", "disabled", "drives", "only-use"]);
 
 function saysSomething(option: OptionRule, value: string | undefined, major: number): boolean {
@@ -87,7 +87,7 @@ function wrongValue(option: OptionRule, value: string | undefined, major: number
   if (option.value === false) return value === undefined ? undefined : "takes no value";
   if (value === undefined) return option.value === "maybe" ? undefined : "needs a value";
   if (option.number && !isInteger(value, major)) return `needs a whole number, not "${value}"`;
-  // pykickstart of OL6 and OL7 takes an option that follows for a forgotten value.
+  // pykickstart of OL6 and OL7 assumes that the value was forgotten if an option follows.
   if ((major === 6 || major === 7) && value.length > 2 && value.startsWith("--"))
     return `needs a value, and ${value} is the next option`;
   const choices = option.choices.filter((choice) => isAmong(choice.in, major)).map(({ text }) => text);
@@ -129,7 +129,7 @@ function checkGroups(
     names.map((option) => `--${option}`).join(between);
   for (const { text, in: releases } of (rule.needs ?? []).map(limited)) {
     const names = text.split(" ");
-    // A single one is required by the option parser, which does not look at its value.
+    // If it is a single one, the option parser requires it, and ignores its value.
     const met = names.some((option) => (names.length === 1 ? options : effective).has(option));
     if (isAmong(releases, major) && !met) say(line, "error", `${name} needs ${written(names, " or ")}`);
   }

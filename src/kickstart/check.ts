@@ -18,8 +18,8 @@ import {
 } from "./table.ts";
 
 /**
- * Checks a kickstart against the table of its release, line by line, as that release's own parser would read it. Where
- * updates differ, the given one counts; without one, the last.
+ * Checks a kickstart against the table of its release, line by line, as that release's own parser would read
+ * it. If updates differ, the given update decides, otherwise the last one.
  */
 export function checkKickstart(text: string, major: number, update?: number): KickstartFault[] {
   const installer = { major, update };
@@ -34,7 +34,7 @@ export function checkKickstart(text: string, major: number, update?: number): Ki
   return faults.sort((a, b) => a.line - b.line);
 }
 
-/** What a kickstart must answer because the installer cannot ask in `cmdline` mode. */
+/** What a kickstart must specify, because the installer cannot ask in `cmdline` mode. */
 export function checkAnswers(text: string, major: number): KickstartFault[] {
   const parts = partsOf(text, major, () => {});
   const names = new Set(parts.map((part) => part.name));
@@ -91,7 +91,7 @@ export function partsOf(text: string, major: number, say: Say): KickstartPart[] 
         begin(word, line, raw);
       } else open.body.push(raw);
     } else if (word === "" || word.startsWith("#")) {
-      // Nothing stands there.
+      // The line is empty.
     } else if (word === "%end") say(line, "error", "%end closes nothing");
     else if (word.startsWith("%") && word !== "%include" && word !== "%ksappend") begin(word, line, raw);
     else parts.push({ kind: "command", name: word, line, text: raw, body: [] });
@@ -100,7 +100,7 @@ export function partsOf(text: string, major: number, say: Say): KickstartPart[] 
   return parts;
 }
 
-// In a script of OL5, %end is one of its lines.
+// In OL5, %end is part of the script.
 function endsSection(word: string, section: string, major: number): boolean {
   return word === "%end" && (major > 5 || section === "%packages");
 }
@@ -152,18 +152,18 @@ function checkSection(part: KickstartPart, installer: Installer, say: Say): void
 function checkPackage(line: string, at: number, major: number, say: Say): void {
   const entry = line.trim();
   if (major === 5) {
-    if (entry.startsWith("%")) say(at, "error", `${entry} cannot stand in %packages`);
+    if (entry.startsWith("%")) say(at, "error", `${entry} is not allowed in %packages`);
     else checkPackageOfOl5(line, at, say);
     return;
   }
-  if (entry.startsWith("%")) say(at, "warning", `OL${major} takes ${entry} for the name of a package`);
+  if (entry.startsWith("%")) say(at, "warning", `OL${major} reads ${entry} as the name of a package`);
   else if (/^-\s*(#|$)/.test(entry)) say(at, "error", "- excludes nothing: the name of a package is missing");
   else if (entry.startsWith("@") && !(major >= 8 && entry.startsWith("@^")))
     checkGroup(entry.slice(1).replace(/#.*/, ""), at, major, say);
 }
 
 function checkPackageOfOl5(line: string, at: number, say: Say): void {
-  if (/\S\s*#/.test(line)) say(at, "warning", "OL5 takes a comment after a package for part of its name");
+  if (/\S\s*#/.test(line)) say(at, "warning", "OL5 reads a comment after a package as part of its name");
   try {
     shellWords(line, false);
   } catch (error) {
@@ -218,7 +218,7 @@ function checkCommand(part: KickstartPart, installer: Installer, say: Say): Give
   return given;
 }
 
-/** What lines may say one by one, but not together. */
+/** Lines that are allowed one by one, but not together. */
 class Together {
   private readonly seen = new Set<string>();
   private readonly named = new Set<string>();

@@ -3,7 +3,7 @@ import type { OptionRule } from "./table.ts";
 /** The words of a line, told apart as the installer's option parser would. */
 export interface ParsedWords {
   readonly words: readonly string[];
-  /** In order; an option that is repeated is there again. */
+  /** In order, with repeated options. */
   readonly options: readonly { readonly rule: OptionRule; readonly value: string | undefined }[];
   readonly errors: readonly string[];
   /** Options that the command does not have, as written. */
@@ -11,8 +11,8 @@ export interface ParsedWords {
 }
 
 /**
- * Reads words as Python's option parsers do: optparse in OL5 to OL7, argparse in OL8 and OL9. Both accept the unique
- * beginning of an option for the option.
+ * Reads words as Python's option parsers do: optparse in OL5 to OL7, argparse in OL8 and OL9. Both accept an
+ * unambiguous prefix of an option.
  */
 export function parseOptions(
   all: readonly string[],
@@ -46,7 +46,10 @@ export function parseOptions(
   return { words, options, errors, unknown };
 }
 
-/** Whether Python would read a text as an integer; optparse of OL6 and OL7 knows hexadecimal, octal and binary. */
+/**
+ * Whether Python would read a text as an integer. optparse of OL6 and OL7 accepts hexadecimal, octal and
+ * binary.
+ */
 export function isInteger(text: string, major: number): boolean {
   if (major >= 8) return /^\s*[+-]?\p{Nd}+(_\p{Nd}+)*\s*$/u.test(text);
   if (major === 5 || !/^0./s.test(text)) return /^\s*[+-]?\d+\s*$/.test(text);
@@ -66,7 +69,8 @@ function named(name: string, rules: readonly OptionRule[]): readonly OptionRule[
   return name === "" ? [] : rules.filter((rule) => rule.name.startsWith(name));
 }
 
-// argparse takes negative numbers for words, and what has a blank in it unless it begins like one of its options.
+// argparse treats negative numbers as words, and also arguments with a blank, unless they begin like one of
+// its options.
 function isOption(word: string, rules: readonly OptionRule[], major: number): boolean {
   if (!word.startsWith("-") || word.length === 1) return false;
   if (major <= 7) return true;
@@ -74,7 +78,7 @@ function isOption(word: string, rules: readonly OptionRule[], major: number): bo
   return !/^-\d+$|^-\d*\.\d+$/.test(word) && !word.includes(" ");
 }
 
-// optparse gives an option whatever comes next.
+// optparse takes whatever comes next as the option's value.
 function takesNext(
   rule: OptionRule,
   next: string | undefined,

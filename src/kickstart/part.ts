@@ -13,6 +13,6 @@ export interface KickstartPart {
   readonly name: string;
   readonly line: number;
   readonly text: string;
-  /** Of a section: the lines between its header and its `%end`. */
+  /** For a section: the lines between its header and its `%end`. */
   readonly body: readonly string[];
 }

@@ -3,10 +3,13 @@ import { TbuildError } from "../errors.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { commands, sections } from "./table.ts";
 
-/** Far more than any kickstart; what is larger is another kind of file. */
+/** Far more than any kickstart. A larger file is something else. */
 const mostBytes = 4 * 1024 * 1024;
 
-/** Reads a kickstart that somebody names. Throws `usage` for what is no text, `environment` for what cannot be read. */
+/**
+ * Reads a kickstart that the user named. Throws `usage` if it is not text, `environment` if it cannot be
+ * read.
+ */
 export async function readKickstartFile(file: string): Promise<string> {
   const refuse = (what: string) =>
     new TbuildError("usage", what, { subject: file, hint: "A kickstart is a text file." });
@@ -22,7 +25,7 @@ export async function readKickstartFile(file: string): Promise<string> {
   const zero = data.indexOf(0);
   if (zero >= 0) {
     const line = data.subarray(0, zero).toString("latin1").split("\n").length;
-    throw refuse(`is not a kickstart: line ${line} holds a zero byte`);
+    throw refuse(`is not a kickstart: line ${line} contains a zero byte`);
   }
   return data.toString("utf8");
 }

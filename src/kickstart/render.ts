@@ -10,7 +10,7 @@ import { quotedWord, shellWord } from "./shell-words.ts";
 export interface BuildSecrets {
   /** Printed with the result on the serial line, so that no other text is mistaken for it. */
   readonly nonce: string;
-  /** `$6$…`, of a throw-away password. */
+  /** The hash (`$6$…`) of a throw-away password. */
   readonly passwordHash: string;
   /** The public half of a throw-away key, one line. */
   readonly publicKey: string;
@@ -32,9 +32,9 @@ export interface KickstartTemplate {
 
 /** The provisioning that the installer's %post does, with `provision: post`. */
 export interface PostProvisioning {
-  /** Shell, whose lines never begin with `%`. */
+  /** Shell code. No line begins with `%`. */
   readonly script: string;
-  /** Given to the installer, which brings up the network for them. */
+  /** Passed to the installer, which brings up the network for them. */
   readonly repositories: readonly { readonly id: string; readonly url: string; readonly proxy?: string }[];
 }
 
@@ -126,7 +126,7 @@ type Traced = { readonly [K in keyof Recipe]: unknown };
 /** Tracks where each value of the recipe is written, with marks that are removed at the end. */
 class Marks {
   private readonly paths: (readonly PropertyKey[])[] = [];
-  // Nothing that a recipe holds can contain this.
+  // No value of a recipe can contain this.
   private readonly word = `\u0001${randomBytes(8).toString("hex")}:`;
 
   /** The same tree with every string and number a `Value`; booleans stay, so that `#if` can ask them. */
@@ -174,7 +174,7 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
   }));
   const volumes = recipe.layout.filter((part) => part.volume !== undefined);
   const partitions = recipe.layout.length - volumes.length + (volumes.length > 0 ? 1 : 0);
-  // An MBR has room for four, or for three and one that holds the others.
+  // An MBR has room for four partitions, or for three and an extended one with the rest.
   const primary = (index: number) => partitions <= 4 || index < 3;
   const rank = (mount: string) => (mount === "/boot" ? 0 : mount === "swap" ? 1 : 2);
   const plain = layout.filter((part) => !part.inGroup);
@@ -203,7 +203,7 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
     devices: recipe.nics.map((_, index) => ({ device: `eth${index}`, first: index === 0 })),
     arguments: [...consoles, ...stable, ...(values.kernelArguments as unknown[])],
     uek: recipe.kernel !== "rhck",
-    // Before 5.3, ignoredisk cannot say which disk is the only one.
+    // Before 5.3, ignoredisk cannot select a single disk.
     namesDisk: major > 5 || recipe.update >= 3,
     systemd: major >= 7,
     proved: [
@@ -227,12 +227,12 @@ function at(values: Traced, list: string, index: number): unknown {
   return (values.packages as Record<string, unknown[]>)[list]?.[index];
 }
 
-/** Whether it is the name of one package, not a group or a pattern. */
+/** True for the name of a package; false for a group or a pattern. */
 export function isName(word: string): boolean {
   return !word.startsWith("@") && !word.includes("*");
 }
 
-// Secrets are ours, but a template may set them wherever it likes.
+// We make the secrets, but a template may use them anywhere.
 function escaped(secrets: BuildSecrets): BuildSecrets {
   for (const text of Object.values(secrets))
     if (/[\r\n\0]/.test(text)) throw new Error("a secret has more than one line");

@@ -1,6 +1,7 @@
 /**
- * Splits a line into words as Python's `shlex.split` does, which the installers of OL5 to OL9 use; OL5's knows no comments.
- * Only blank, tab and line ends separate words: a no-break space is part of one. Throws where a quotation is not closed.
+ * Splits a line into words as Python's `shlex.split` does, which the installers of OL5 to OL9 use; OL5's
+ * knows no comments. Only blanks, tabs and line ends separate words; a no-break space does not. Throws if a
+ * quotation mark is not closed.
  */
 export function shellWords(line: string, comments = true): string[] {
   const words: string[] = [];
@@ -25,7 +26,9 @@ export function shellWords(line: string, comments = true): string[] {
   return words;
 }
 
-/** Quotes a text so that the same splitting returns it as one word. Throws for what would end the line. */
+/**
+ * Quotes a text so that the same splitting returns it as one word. Throws if the text contains a line end.
+ */
 export function quotedWord(text: string): string {
   oneLine(text);
   if (/^[\w.,+:@/=%^$-]+$/.test(text)) return text;
@@ -39,10 +42,11 @@ export function shellWord(text: string): string {
 }
 
 function oneLine(text: string): void {
-  if (/[\p{Cc}\u2028\u2029]/u.test(text)) throw new Error(`${JSON.stringify(text)} cannot stand on a line`);
+  if (/[\p{Cc}\u2028\u2029]/u.test(text))
+    throw new Error(`${JSON.stringify(text)} cannot be written on one line`);
 }
 
-// In double quotes a backslash escapes a quote and itself, and nothing else.
+// In double quotes, a backslash escapes only a quote and itself.
 function quotation(line: string, start: number): [text: string, end: number] {
   const quote = line[start];
   let text = "";

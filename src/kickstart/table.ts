@@ -19,16 +19,16 @@ export interface CommandRule {
   readonly warn?: string;
   /** The releases that look for no options, so that each word is only a word. */
   readonly verbatim?: string;
-  /** How many words may stand beside the options, `[least, most]`; by release where they differ. */
+  /** The allowed number of words besides the options, `[least, most]`; by release if they differ. */
   readonly words?: readonly [number, number];
   readonly wordsOf?: Readonly<Record<number, readonly [number, number]>>;
-  /** Of each of these groups one option must be given; `a b:56` in those releases only. */
+  /** One option of each of these groups is required; `a b:56` only in those releases. */
   readonly needs?: readonly string[];
-  /** Of each of these groups at most one option may be given; `a b:789` in those releases only. */
+  /** At most one option of each of these groups is allowed; `a b:789` only in those releases. */
   readonly either?: readonly string[];
-  /** `a>b c:789`: option `a` needs one of `b` and `c`; `a>!b` goes without `b`. */
+  /** `a>b c:789`: option `a` needs one of `b` and `c`; `a>!b`: `a` excludes `b`. */
   readonly wants?: readonly string[];
-  /** Where one of these is given, no word is needed. */
+  /** If one of these is given, no word is needed. */
   readonly insteadOfWord?: string;
   readonly options: string;
 }
@@ -36,8 +36,8 @@ export interface CommandRule {
 const all = "56789";
 const plain: CommandRule = { in: all, options: "" };
 const many = 99;
-// Most commands of OL5 ignore words beside their options, and many of OL6 and OL7 do too. There,
-// `services --disabled=a, b` disables `a` alone; OL8 refuses it.
+// Most commands of OL5 ignore words besides their options, and so do many of OL6 and OL7. There, `services
+// --disabled=a, b` disables `a` alone; OL8 refuses it.
 const unread5 = { 5: [0, many] } as const;
 const unread = { 5: [0, many], 6: [0, many], 7: [0, many] } as const;
 
@@ -315,7 +315,10 @@ export const commands: Readonly<Record<string, CommandRule>> = {
   zipl: { in: "89", options: "secure-boot no-secure-boot force-secure-boot" },
 };
 
-/** What a kickstart should have once: the word, or the options, that name it. A second one of that name gives a warning. */
+/**
+ * Lines that a kickstart should have only once for each name. The value says which word or options are the
+ * name. A second line gives a warning.
+ */
 export const once: Readonly<Record<string, readonly string[]>> = {
   part: [],
   partition: [],
@@ -331,7 +334,7 @@ export const once: Readonly<Record<string, readonly string[]>> = {
   sshkey: ["username"],
 };
 
-/** Of these a second one of the same name is an error; the installer stops. */
+/** For these, a second one of the same name is an error, and the installer stops. */
 export const neverTwice: Readonly<Record<string, readonly string[]>> = { snapshot: ["name"] };
 
 /** Commands that exclude each other: the releases, one command, and those that it cannot be used with. */
@@ -364,7 +367,7 @@ export interface OptionRule {
   /** Whether it takes a value; `maybe` for an optional one. */
   readonly value: boolean | "maybe";
   readonly number: boolean;
-  /** The words that its value may be, by the releases that accept them; none for any. */
+  /** The allowed values, by the releases that accept them. An empty list allows any value. */
   readonly choices: readonly Limited[];
   /** Whether its choices may be written in upper case. */
   readonly anyCase: boolean;
@@ -413,8 +416,8 @@ export function limited(said: string): Limited {
 }
 
 /**
- * When something was added, in words. Of what the first update lacks and the last has, it is unknown which update added it;
- * it is written `7.1`. Only of what came later than the second update is the number known.
+ * When something was added, in words. `7.1` means only that the first update lacks it and the last has it.
+ * For an update after the second, the number is known.
  */
 export function addedIn(what: string, since: string): string {
   const [major = "", minor = ""] = since.split(".");

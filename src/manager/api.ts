@@ -1,6 +1,6 @@
 import type { DomainType } from "../choices.ts";
 
-/** Something that Oracle VM Manager has. Names are not unique; ids are. */
+/** An object of Oracle VM Manager. Names are not unique; ids are. */
 export interface Named {
   readonly id: string;
   readonly name: string;
@@ -19,13 +19,16 @@ export const objectKinds = [
 ] as const;
 export type ObjectKind = (typeof objectKinds)[number];
 
-/** `changing`: it is being started, stopped or suspended. `unknown`: the Manager says something that tbuild does not know. */
+/**
+ * `changing`: it is being started, stopped or suspended. `unknown`: the Manager reports a state that tbuild
+ * does not know.
+ */
 export type VmState = "template" | "running" | "stopped" | "suspended" | "changing" | "unknown";
 
-/** A virtual machine or a template. A property is left out if the Manager does not say it. */
+/** A virtual machine or a template. A property is absent if the Manager does not report it. */
 export interface VmSeen extends Named {
   readonly state: VmState;
-  /** Templates and machines share one list. `undefined`: the CLI does not say it in a way that is known. */
+  /** Templates and machines share one list. `undefined`: how the CLI shows it is unknown. */
   readonly isTemplate: boolean | undefined;
   readonly description?: string;
   readonly domainType?: string;
@@ -45,7 +48,7 @@ export interface VnicSeen extends Named {
   readonly description?: string;
 }
 
-/** What is in a slot. `empty`: a drive without a disc. */
+/** The contents of a slot. `empty`: a drive without a disc. */
 export interface MappingSeen extends Named {
   readonly slot: number | undefined;
   readonly device:
@@ -98,7 +101,7 @@ export type CloneType = "SPARSE_COPY" | "NON_SPARSE_COPY" | "THIN_CLONE";
 export interface DiskWanted {
   readonly name: string;
   readonly description?: string;
-  /** Rounded up where the Manager takes whole GiB only. */
+  /** Rounded up if the Manager accepts whole GiB only. */
   readonly bytes: number;
   readonly isShareable: boolean;
   readonly isSparse: boolean;
@@ -118,11 +121,11 @@ export interface Message {
   readonly isSecret: boolean;
 }
 
-/** What an import fetches: URLs that the Manager's servers can reach. */
+/** The files of an import: URLs that the Manager's servers can reach. */
 export interface ImportWanted {
   /** Id of the repository. */
   readonly repository: string;
-  /** The name that a 3.2 Manager gives the fetching server. */
+  /** The fetching server, by its name in the Manager. For 3.2. */
   readonly server?: string;
   /** Several for a template in several files. */
   readonly urls: readonly string[];
@@ -148,9 +151,10 @@ export interface ManagerAbout {
 }
 
 /**
- * What tbuild asks of Oracle VM Manager, over its CLI or its REST API. Every order resolves when its job is done. Failures are
- * `environment` faults that name the Manager and what it said; with the code `outcome-unknown` if the connection or the
- * deadline ended after the order was sent. The methods do what they say, once: `steady.ts` makes creations repeatable.
+ * The operations of Oracle VM Manager that tbuild uses, over its CLI or its REST API. Each one resolves when
+ * its job is done. Failures are `environment` faults that name the Manager and what it said; with the code
+ * `outcome-unknown` if the connection or the deadline ended after the order was sent. Each method runs once:
+ * `steady.ts` makes creations repeatable.
  */
 export interface ManagerApi extends AsyncDisposable {
   /** For messages: `Oracle VM Manager ovmm.example`. */
@@ -163,15 +167,21 @@ export interface ManagerApi extends AsyncDisposable {
   mapping(id: string): Promise<MappingSeen>;
   disk(id: string): Promise<DiskSeen>;
 
-  /** Each creation gives the id of the new object. */
+  /** Each creation returns the id of the new object. */
   createVm(wanted: VmWanted): Promise<string>;
   editVm(id: string, changes: VmChanges): Promise<void>;
-  /** The Manager names the clone itself, and it is renamed afterwards; `false`: it has its name from the first moment. */
+  /**
+   * True if the Manager names the clone itself, and it is renamed afterwards. False if it has its name from
+   * the start.
+   */
   readonly renamesClones: boolean;
   cloneVm(wanted: CloneWanted): Promise<string>;
   deleteVm(id: string): Promise<void>;
   start(id: string): Promise<void>;
-  /** Asks the guest to shut down. Whether the job lasts until it has is not documented, so it can have a deadline of its own. */
+  /**
+   * Asks the guest to shut down. Whether the job waits for that is not documented, so it can have its own
+   * deadline.
+   */
   stop(id: string, deadlineMs?: number): Promise<void>;
   /** Cuts the power. */
   kill(id: string): Promise<void>;
@@ -180,17 +190,20 @@ export interface ManagerApi extends AsyncDisposable {
   deleteDisk(id: string): Promise<void>;
   createMapping(vm: string, slot: number, device: Device, name: string): Promise<string>;
   deleteMapping(id: string): Promise<void>;
-  /** `mac` in lower case; without one the Manager takes one of its range. */
+  /** `mac` in lower case; without one, the Manager takes one from its range. */
   createVnic(
     vm: string,
     wanted: { readonly network: string; readonly mac?: string; readonly description?: string },
   ): Promise<string>;
-  /** Without `vm`: it belongs to none. */
+  /** Without `vm`, it belongs to no machine. */
   deleteVnic(id: string, vm?: string): Promise<void>;
-  /** Vnics of no machine, which an interrupted call may leave. Left out where each is made on a machine (3.3 and later). */
+  /**
+   * Vnics without a machine, which an interrupted call may leave. Absent if each vnic is made on a machine
+   * (3.3 and later).
+   */
   looseVnics?(): Promise<readonly VnicSeen[]>;
 
-  /** Left out in 3.2, which has none. */
+  /** Absent in 3.2, which has none. */
   createCustomizer?(
     vm: string,
     wanted: {
@@ -204,12 +217,12 @@ export interface ManagerApi extends AsyncDisposable {
     },
   ): Promise<string>;
   deleteCustomizer?(id: string): Promise<void>;
-  /** All customizers there are. */
+  /** All customizers. */
   customizers?(): Promise<readonly Named[]>;
-  /** Jobs in progress. Left out over the CLI, which has no documented list of them. */
+  /** Jobs in progress. Absent over the CLI, which has no documented list of them. */
   activeJobs?(): Promise<readonly Named[]>;
 
-  /** Left out over REST, whose resource of them is not known. */
+  /** Absent over REST: the resource is unknown. */
   readonly antiAffinity?: AntiAffinityGroups;
 
   importIso(wanted: ImportWanted): Promise<void>;
@@ -220,8 +233,8 @@ export interface ManagerApi extends AsyncDisposable {
   /** Makes a template of each VM of an assembly. */
   templatesFromAssembly(assembly: string): Promise<void>;
 
-  /** One message after the other; the Manager makes a job of each. */
+  /** Messages one after the other; each is a job of the Manager. */
   sendMessages(vm: string, messages: readonly Message[]): Promise<void>;
-  /** What the guest has reported. Left out where reading back is not documented (3.2). */
+  /** The guest's reports. Absent if reading back is not documented (3.2). */
   receivedMessages?(vm: string): Promise<readonly { readonly key: string; readonly value: string }[]>;
 }

@@ -4,7 +4,9 @@ import type { ManagerApi } from "./api.ts";
 import type { ManagerOptions } from "./options.ts";
 import { chosen, findOne } from "./steady.ts";
 
-/** What a site lacks to work with its Manager: each thing as it is found, by asking the Manager. Changes nothing. */
+/**
+ * Checks what a site needs to work with its Manager, and reports each result as it is found. Changes nothing.
+ */
 export async function examineManager(
   options: ManagerOptions,
   open: () => Promise<ManagerApi>,

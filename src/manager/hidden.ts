@@ -1,4 +1,7 @@
-/** Lines without the secrets, which the Manager may repeat: plain, as its CLI quotes them, and as JSON escapes them. */
+/**
+ * Removes secrets from lines, because the Manager may repeat them: plain, quoted for its CLI, or escaped for
+ * JSON.
+ */
 export function hidden(lines: readonly string[], secrets: readonly string[]): string[] {
   const forms = secrets
     .filter((one) => one !== "")

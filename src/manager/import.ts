@@ -9,20 +9,21 @@ export interface TemplateImport {
   readonly server?: string | undefined;
   /** The name that the template gets. */
   readonly name?: string | undefined;
-  /** What its description says, such as tbuild's version of it. */
+  /** Its description, such as tbuild's version of it. */
   readonly description?: string | undefined;
   readonly onProgress: (text: string) => void;
 }
 
-/** A template as the Manager has it after an import. */
+/** The imported template in the Manager. */
 export interface ImportedTemplate extends Named {
-  /** What was asked for and could not be done; empty if all was. */
+  /** Requests that could not be fulfilled; empty if all were. */
   readonly lacking: readonly string[];
 }
 
 /**
- * Has the Manager import a template archive (`.tgz`, by importTemplate) or an OVA (as an assembly or virtual appliance, then a template of
- * it), and finds it: it is the template that is new. Its name and description are set afterwards, since an import takes none.
+ * Imports a template archive (`.tgz`, by importTemplate) or an OVA (as an assembly or virtual appliance, then
+ * as a template made from it), and finds the new template. Its name and description are set afterwards,
+ * because an import does not accept them.
  */
 export async function importTemplate(api: ManagerApi, wanted: TemplateImport): Promise<ImportedTemplate[]> {
   const kind = kindOf(wanted.urls);
@@ -31,7 +32,7 @@ export async function importTemplate(api: ManagerApi, wanted: TemplateImport): P
     wanted.server === undefined ? await firstServer(api) : (await findOne(api, "Server", wanted.server)).name;
   const before = new Set((await api.list("Vm")).map(({ id }) => id));
   if (wanted.name !== undefined && (await api.list("Vm")).some((one) => one.name === wanted.name))
-    throw new TbuildError("environment", `has a virtual machine or template named ${wanted.name} already`, {
+    throw new TbuildError("environment", `already has a virtual machine or template named ${wanted.name}`, {
       subject: api.name,
       hint: "Choose another name with --name.",
     });
@@ -46,14 +47,14 @@ export async function importTemplate(api: ManagerApi, wanted: TemplateImport): P
       throw new TbuildError("environment", "imported the assembly, but does not list it", {
         subject: api.name,
       });
-    wanted.onProgress(`${api.name} makes a template of ${assembly.name}`);
+    wanted.onProgress(`${api.name} makes a template from ${assembly.name}`);
     await api.templatesFromAssembly(assembly.id);
   }
   const made = (await api.list("Vm")).filter(({ id }) => !before.has(id));
   if (made.length === 0)
     throw new TbuildError("environment", "reports success, but lists no new template", {
       subject: api.name,
-      hint: "Look into its web interface; the import may still be in progress.",
+      hint: "Check its web interface; the import may still be in progress.",
     });
   const isOnly = made.length === 1;
   const result: ImportedTemplate[] = [];
@@ -81,7 +82,7 @@ function kindOf(urls: readonly string[]): "template" | "assembly" {
     if (!URL.canParse(url) || !/^(?:https?|ftp):$/.test(new URL(url).protocol))
       throw new TbuildError("usage", "is not a URL that Oracle VM Manager can fetch", {
         subject: url,
-        hint: "It takes http, https and ftp addresses that its servers can reach. Put the file on a web server.",
+        hint: "It accepts http, https and ftp addresses that its servers can reach. Put the file on a web server.",
       });
   const isOva = urls.map((url) => /\.ova$/i.test(new URL(url).pathname));
   if (isOva.includes(true) && isOva.includes(false))

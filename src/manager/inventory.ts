@@ -1,6 +1,6 @@
 import type { ManagerAbout, ManagerApi, Named, VmSeen } from "./api.ts";
 
-/** What a Manager has, in one look. */
+/** All objects of a Manager. */
 export interface ManagerInventory {
   readonly about: ManagerAbout;
   readonly pools: readonly Named[];

@@ -14,22 +14,22 @@ import type { RestLogin } from "./rest/login.ts";
 import { restManager } from "./rest/manager.ts";
 import { type Identity, trust, trustedIdentity } from "./trusted.ts";
 
-/** What a Manager is opened with. */
+/** The context for opening a Manager. */
 export interface ManagerContext {
   readonly environment: SecretFinder;
-  /** Relative names of key and password files start here. */
+  /** Base folder for relative names of key and password files. */
   readonly folder: string;
   /** Where the identities of Managers are remembered. */
   readonly memory: string;
-  /** Asks a person; throws a `usage` fault if nobody can be asked. */
+  /** Asks the user; throws a `usage` fault if there is no terminal. */
   readonly askSecret: (question: string) => Promise<string>;
   readonly signal?: AbortSignal | undefined;
-  /** Told of each command or request, without secrets. */
+  /** Called with each command or request, without secrets. */
   readonly onCommand?: ((shown: string) => void) | undefined;
   readonly onWait?: ((words: string) => void) | undefined;
 }
 
-/** Opens the Manager of a site. Nothing is sent before its identity is known to be the trusted one. */
+/** Opens the Manager of a site. Nothing is sent before its identity is verified. */
 export async function openManager(options: ManagerOptions, context: ManagerContext): Promise<ManagerApi> {
   const { signal, onCommand, onWait } = context;
   const deadlines = { commandMs: options.commandMinutes * 60_000, copyMs: options.copyMinutes * 60_000 };
@@ -53,14 +53,14 @@ export async function openManager(options: ManagerOptions, context: ManagerConte
   }
 }
 
-/** The identity that the Manager shows now; nothing is sent to it. */
+/** The identity that the Manager presents now. Nothing is sent to it. */
 export async function identityOf(options: ManagerOptions, context: ManagerContext): Promise<Identity> {
   return options.via === "rest"
     ? { certificate: await certificateOf(await restLoginOf(options, context), context.signal) }
     : { hostKey: await hostKeyOf(await loginOf(options, context), context.signal) };
 }
 
-/** Remembers that a person has accepted this identity. */
+/** Records that the user has accepted this identity. */
 export async function trustIdentity(
   options: ManagerOptions,
   context: ManagerContext,
@@ -92,7 +92,7 @@ async function restLoginOf(options: ManagerOptions, context: ManagerContext): Pr
   return { host, port, user, oldAlgorithms, certificate, password: passwordOf(options, context) };
 }
 
-/** Reads the password once, when it is first needed. */
+/** Reads the password once, on first use. */
 export function passwordOf(
   { password, user, host }: ManagerOptions,
   { folder, environment, askSecret }: ManagerContext,

@@ -7,7 +7,7 @@ const Password = z.union(
     z.strictObject({ file: z.string().min(1) }),
     z.strictObject({ prompt: z.literal(true) }),
   ],
-  "a password stands in a site only by reference: { env: NAME }, { file: PATH } or { prompt: true }",
+  "a site contains a password only by reference: { env: NAME }, { file: PATH } or { prompt: true }",
 );
 
 const Port = z.int().min(1).max(65535);
@@ -29,7 +29,7 @@ export const ManagerOptions = z.strictObject({
     .default("admin")
     .describe("The user of the Manager."),
   password: Password.optional().describe(
-    "Where the password stands: `{ env: NAME }`, `{ file: PATH }`, or `{ prompt: true }` to be asked.",
+    "Where the password is kept: `{ env: NAME }`, `{ file: PATH }`, or `{ prompt: true }` to be asked.",
   ),
   key: z
     .string()
@@ -52,15 +52,15 @@ export const ManagerOptions = z.strictObject({
   oldAlgorithms: z
     .boolean()
     .default(false)
-    .describe("Allow ssh algorithms and TLS versions that are not secure any more, which old Managers need."),
+    .describe("Allow ssh algorithms and TLS versions that are no longer secure, but that old Managers need."),
   release: z
     .enum(releases)
     .optional()
-    .describe("The dialect of the CLI. Default: the release that the Manager says it is."),
+    .describe("The dialect of the CLI. Default: the release that the Manager reports."),
   output: z
     .enum(["verbose", "xml"])
     .default("verbose")
-    .describe("The output mode of the CLI that tbuild reads lists and objects in."),
+    .describe("The output mode of the CLI for lists and objects."),
   pool: z.string().optional().describe("The server pool for new machines. Default: the only one."),
   repository: z
     .string()
@@ -69,7 +69,7 @@ export const ManagerOptions = z.strictObject({
   server: z
     .string()
     .optional()
-    .describe("The Oracle VM Server that fetches imports; 3.2 wants one. Default: the first of the pool."),
+    .describe("The Oracle VM Server that fetches imports; 3.2 requires one. Default: the first of the pool."),
   here: z
     .strictObject({
       address: z
@@ -81,7 +81,7 @@ export const ManagerOptions = z.strictObject({
     })
     .prefault({})
     .describe(
-      "Where the Manager's servers fetch files from tbuild by http, while discs and local bundles are imported.",
+      "Where the Manager's servers fetch files from tbuild by http during imports of discs and local bundles.",
     ),
   commandMinutes: z
     .number()
@@ -100,7 +100,7 @@ export const ManagerOptions = z.strictObject({
     .min(0)
     .max(3600)
     .default(30)
-    .describe("How long after its start a machine gets its first message: its additions must run by then."),
+    .describe("The time between a machine's start and its first message. Its additions must run by then."),
 });
 export type ManagerOptions = z.infer<typeof ManagerOptions>;
 

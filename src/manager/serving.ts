@@ -6,14 +6,14 @@ import { type AddressInfo, connect } from "node:net";
 import { TbuildError } from "../errors.ts";
 import { type ManagerOptions, portOf } from "./options.ts";
 
-/** A local file at a URL that nobody guesses. */
+/** A local file at an unguessable URL. */
 export interface Served extends AsyncDisposable {
   readonly urls: readonly string[];
-  /** Whether anybody has asked for a file. */
+  /** Whether a file was requested. */
   wasAsked(): boolean;
 }
 
-/** Serves files by http to the Manager's servers, each under a name of its own, until it is closed. */
+/** Serves files by http to the Manager's servers, each under its own name, until it is closed. */
 export async function serveFiles(
   files: Readonly<Record<string, string>>,
   options: Pick<ManagerOptions, "host" | "port" | "via" | "here">,
@@ -38,7 +38,8 @@ export async function serveFiles(
         }),
       ),
     );
-    // Not on one address: behind a router, the one that servers see may be none of this machine's.
+    // Listens on all addresses: behind a router, the address that servers see may not be one of this
+    // machine's.
     server.listen(here.port ?? 0, address === "127.0.0.1" ? address : undefined, done);
   });
   const { port } = server.address() as AddressInfo;
@@ -116,7 +117,7 @@ function ownAddress({ host, port }: { readonly host: string; readonly port: numb
   });
 }
 
-/** What to try if an import fails before any server has asked for a file. */
+/** The hint if an import fails before any server has requested a file. */
 export function notAsked({ urls }: Served): string {
-  return `No server asked for ${new URL(urls[0] ?? "").origin}. Can the servers reach this machine there? Set manager.here in the site.`;
+  return `No server connected to ${new URL(urls[0] ?? "").origin}. Can the servers reach this machine there? Set manager.here in the site.`;
 }

@@ -2,11 +2,12 @@ import { Interrupted, TbuildError } from "../errors.ts";
 import type { ManagerApi, Named, ObjectKind } from "./api.ts";
 
 /*
- * Names to ids, and creations that may be repeated. From 3.3.1 operations are not all-or-nothing: one that fails may leave its
- * parent object, which has to be found and removed before the next try (Release Notes 3.3, 6.11 "Operation Transactions").
+ * Finds objects by name, and makes creations repeatable. From 3.3.1 on, operations are not all-or-nothing: a
+ * failed one may leave its parent object, which must be found and removed before the next try (Release Notes
+ * 3.3, 6.11 "Operation Transactions").
  */
 
-/** The only object of this name; refuses none, with suggestions, and several. */
+/** The only object of this name. Throws if there is none, with suggestions, or several. */
 export async function findOne(api: ManagerApi, kind: ObjectKind, name: string): Promise<Named> {
   const all = await api.list(kind);
   const found = all.filter((one) => one.name === name || one.id === name);
@@ -22,11 +23,11 @@ export async function findOne(api: ManagerApi, kind: ObjectKind, name: string): 
   throw new TbuildError("environment", `has no ${words} named ${name}`, {
     subject: api.name,
     lines: all.slice(0, 20).map((each) => each.name),
-    hint: all.length === 0 ? "It has none at all." : "The lines above are those that it has.",
+    hint: all.length === 0 ? "It has none." : "The lines above list those that exist.",
   });
 }
 
-/** The one that is named, or the only one there is. */
+/** The named one, or the only one. */
 export async function chosen(
   api: ManagerApi,
   kind: "ServerPool" | "Repository",
@@ -58,18 +59,19 @@ const kindWords: Readonly<Record<ObjectKind, string>> = {
 export interface Creation {
   /** For messages: `machine vm001`. */
   readonly what: string;
-  /** All objects that the new one could be, before and after. */
+  /** Lists all objects that could be the new one, before and after. */
   list(): Promise<readonly Named[]>;
   readonly name: string;
   create(): Promise<string>;
-  /** Whether an object is as it should be. */
+  /** Whether an object is complete. */
   matches(id: string): Promise<boolean>;
   remove(id: string): Promise<void>;
 }
 
 /**
- * Makes an object. After a failure, or if it is not known whether it was made, looks for a new object of the name: one that is as it
- * should be is used when the outcome was not known, any other is removed. What cannot be removed is named.
+ * Makes an object. After a failure or an unknown outcome, looks for a new object of this name. If the outcome
+ * was unknown and the object is complete, it is used; otherwise it is removed. If the removal fails, the
+ * error names the object.
  */
 export async function createSteadily(creation: Creation): Promise<string> {
   const { what, name } = creation;
@@ -78,14 +80,14 @@ export async function createSteadily(creation: Creation): Promise<string> {
     return await creation.create();
   } catch (error) {
     if (error instanceof Interrupted || !(error instanceof TbuildError)) throw error;
-    // A Manager that cannot be asked says nothing about what it made.
+    // If the Manager cannot be reached, it is unknown what it made.
     const made = await creation
       .list()
       .then((all) => all.filter((one) => one.name === name && !before.has(one.id)))
       .catch(() => undefined);
     if (made === undefined)
       throw error.with({
-        lines: [...error.lines, `Whether the ${what} was made is not known: the Manager cannot be asked.`],
+        lines: [...error.lines, `Whether the ${what} was made is unknown: the Manager cannot be reached.`],
       });
     const isUnknown = error.code === "outcome-unknown";
     const [one] = made;
@@ -94,8 +96,8 @@ export async function createSteadily(creation: Creation): Promise<string> {
     for (const { id } of made)
       lines.push(
         await creation.remove(id).then(
-          () => `The half-made ${what} was removed (${id}).`,
-          () => `A half-made ${what} is left, and could not be removed: ${id}.`,
+          () => `The incomplete ${what} was removed (${id}).`,
+          () => `An incomplete ${what} could not be removed: ${id}.`,
         ),
       );
     if (lines.length === 0 && isUnknown) lines.push(`The ${what} was not made.`);

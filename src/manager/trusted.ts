@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { textOf, writeOnce } from "../io/durable.ts";
 
-/** The identity of a Manager that somebody has compared and accepted. */
+/** The identity of a Manager that the user has compared and accepted. */
 export interface Identity {
   /** `SHA256:…` of its ssh host key. */
   readonly hostKey?: string;

@@ -7,7 +7,7 @@ import type { Medium } from "./media.ts";
 import { faultOfRpm } from "./rpm-file.ts";
 import type { ImageMaking } from "./xorriso.ts";
 
-/** The folder on the medium. Some OL7 discs have folders of their own in it, which stay. */
+/** The folder on the medium. Some OL7 discs already have folders in it; they are kept. */
 const addonsFolder = "addons";
 
 /**
@@ -32,7 +32,7 @@ export async function stageAddons(making: ImageMaking, medium: Medium, from: str
   return staged;
 }
 
-// createrepo_c leaves out what it cannot read, and an installer stops at what it reads wrong.
+// createrepo_c skips a package that it cannot read. An installer stops at a damaged one.
 async function refuseDamaged(from: string, rpms: readonly string[]): Promise<void> {
   const faults: string[] = [];
   for (const rpm of rpms) {

@@ -29,7 +29,7 @@ export async function bootFiles(medium: Medium): Promise<BootFiles> {
   };
 }
 
-// The kernel's boot protocol: "HdrS" at 0x202, and at 0x20e where its version stands, counted from 0x200.
+// The kernel's boot protocol: "HdrS" at 0x202, and at 0x20e the offset of its version, counted from 0x200.
 function versionOf(kernel: Buffer): string | undefined {
   if (kernel.length < 0x210 || kernel.toString("latin1", 0x202, 0x206) !== "HdrS") return undefined;
   const at = kernel.readUInt16LE(0x20e) + 0x200;

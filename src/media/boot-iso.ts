@@ -11,7 +11,7 @@ import type { Medium } from "./media.ts";
 import { extractLoader } from "./medium.ts";
 import { type ImageMaking, xorriso } from "./xorriso.ts";
 
-// No release's disc bears it, so nothing takes this disc for the medium.
+// No release's disc has this label, so nothing mistakes this disc for the medium.
 const label = "TBUILD";
 
 /**
@@ -52,7 +52,7 @@ export async function bootIso(
   return { uefi };
 }
 
-/** What makes a disc with isolinux on it start under a BIOS. */
+/** The options that make a disc with isolinux start under a BIOS. */
 export const isolinuxStarts = [
   ...["-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat"],
   ...["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"],

@@ -2,7 +2,7 @@ import { type Medium, releaseOf } from "./media.ts";
 
 /** What a menu's default entry starts. */
 export interface MenuEntry {
-  /** Only words and blanks, so that no menu gives another meaning to them. */
+  /** Only words and blanks, which have no special meaning in any menu. */
   readonly title: string;
   /** Absolute paths on the disc. */
   readonly kernel: string;
@@ -35,8 +35,9 @@ label local
 }
 
 /**
- * A menu for GRUB under UEFI, in the dialect of the menu that it replaces: OL6 has GRUB 0.97, and some builds of GRUB 2
- * know only `linuxefi`, others only `linux`. The lines by which the old menu finds the disc are kept.
+ * A menu for GRUB under UEFI, in the dialect of the menu that it replaces: OL6 has GRUB 0.97, and some builds
+ * of GRUB 2 know only `linuxefi`, others only `linux`. The lines that find the disc are copied from the old
+ * menu.
  */
 export function grubMenu(entry: MenuEntry, old: string): string {
   const lines = old.split(/\r?\n/);
@@ -56,7 +57,7 @@ export function grubMenu(entry: MenuEntry, old: string): string {
   ].join("\n");
 }
 
-// `findiso` and `root` say which disc the paths below are on.
+// `findiso` and `root` select the disc for the paths below.
 function legacyGrubMenu(entry: MenuEntry, old: readonly string[]): string {
   const finds = old.filter((line) => /^\s*(findiso\b|root\s)/.test(line)).map((line) => `\t${line.trim()}`);
   return [
@@ -72,9 +73,9 @@ function legacyGrubMenu(entry: MenuEntry, old: readonly string[]): string {
   ].join("\n");
 }
 
-// The GRUB on Oracle's discs hands `\x20` to the kernel as it stands, quoted or not (Red Hat's patch of 2.02~beta2).
-// Upstream's hands over `x20`, or `\\x20` however it is quoted: no spelling is right for both. The old menu was made for
-// the one that is on the disc, so the label is spelled as there.
+// The GRUB on Oracle's discs passes `\x20` to the kernel unchanged, quoted or not (Red Hat's patch of
+// 2.02~beta2). Upstream's passes `x20`, or `\\x20` in any quotes: no spelling is right for both. The old menu
+// was written for the GRUB on the disc, so the label is copied from it.
 function labelAsIn(old: string, commandLine: string): string {
   const label = /inst\.stage2=hd:LABEL=([^\s:'"]+)/;
   const [theirs, ours] = [label.exec(old)?.[1], label.exec(commandLine)?.[1]];

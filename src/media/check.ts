@@ -26,19 +26,19 @@ export async function checkMedium(
   if (is !== (medium.update === undefined ? `OL${wanted.major}` : want))
     throw new TbuildError(
       "usage",
-      `this is ${is} (volume id ${printable(medium.volumeId)}), the recipe wants ${want}`,
+      `this is ${is} (volume id ${printable(medium.volumeId)}), the recipe needs ${want}`,
       { subject: medium.file },
     );
   if (wanted.volumeId !== undefined && medium.volumeId !== wanted.volumeId)
     throw new TbuildError(
       "usage",
-      `its volume id is "${printable(medium.volumeId)}", the recipe wants "${wanted.volumeId}"`,
+      `its volume id is "${printable(medium.volumeId)}", the recipe needs "${wanted.volumeId}"`,
       { subject: medium.file },
     );
   if (wanted.bytes !== undefined && medium.bytes !== wanted.bytes)
     throw new TbuildError("integrity", "is not the disc that Oracle published", {
       subject: medium.file,
-      lines: [`its volume has   ${medium.bytes} bytes`, `the recipe wants ${wanted.bytes} bytes`],
+      lines: [`its volume has   ${medium.bytes} bytes`, `the recipe says ${wanted.bytes} bytes`],
       hint: "Download it again, or correct iso.bytes if this is the right disc.",
     });
   const digest = await fileDigest(medium.file, options);

@@ -52,7 +52,7 @@ function dracutWords(
   kickstart: KickstartAt,
 ): string[] {
   const label = `hd:LABEL=${escapedLabel(volumeId)}`;
-  // With two CD drives, Anaconda may use either as its root unless told which.
+  // With two CD drives, Anaconda may use either as its root unless an option names one.
   const stage2 = typeof kickstart === "object" ? `inst.repo=${kickstart.tree}` : `inst.stage2=${label}`;
   const file = {
     initrd: ["inst.ks=file:/ks.cfg"],

@@ -4,7 +4,7 @@ import { TbuildError } from "../errors.ts";
 export interface Description {
   readonly family: string;
   readonly major: number;
-  /** A value that none of the three states is unknown. */
+  /** A value that is in none of the three is unknown. */
   readonly update?: number;
   readonly arch: string;
   readonly variant?: string;
@@ -51,7 +51,7 @@ interface Told {
   readonly update?: number;
 }
 
-// Some name the major release alone; that contradicts nothing.
+// Some name only the major release, which is no contradiction.
 function release(witnesses: Readonly<Record<string, Told | undefined>>): Told {
   const told = Object.entries(witnesses).flatMap(([who, what]) => (what ? [{ who, ...what }] : []));
   const [first] = told;

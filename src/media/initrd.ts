@@ -13,9 +13,9 @@ export interface CpioFile {
 }
 
 /**
- * Copies an initrd and appends files, which the kernel unpacks over the existing ones. Whatever the initrd's own
- * compression (gzip, xz, lzma, zstd, or none after an uncompressed archive with microcode), the appended archive is gzip: every
- * kernel since OL5's can unpack it, and OL5's knows no other.
+ * Copies an initrd and appends files, which the kernel unpacks over the existing ones. The initrd itself may
+ * be compressed with gzip, xz, lzma or zstd, or not at all after an uncompressed archive with microcode. The
+ * appended archive is gzip: every kernel since OL5's can unpack it, and OL5's knows no other.
  */
 export async function appendToInitrd(initrd: string, files: readonly CpioFile[], to: string): Promise<void> {
   await copyFile(initrd, to, constants.COPYFILE_FICLONE).catch((error) => {

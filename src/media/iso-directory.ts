@@ -42,7 +42,7 @@ const continuationAt = { sector: 0, offset: 8, bytes: 16, end: 24 } as const;
 const nameFlag = { current: 2, parent: 4 } as const;
 const partFlag = { current: 2, parent: 4, root: 8 } as const;
 
-// No honest record needs more continuation areas, and no honest folder; a crafted one may lead in circles.
+// No real record or folder needs more continuation areas. A crafted one may form a loop.
 const mostContinuations = 32;
 const mostInFolder = 20_000;
 
@@ -51,7 +51,7 @@ export async function entriesOf(data: Buffer, naming: Naming, read: ReadAt): Pro
   const entries: IsoEntry[] = [];
   let reads = 0;
   const counted: ReadAt = (offset, bytes) => {
-    if (++reads > mostInFolder) throw new TbuildError("integrity", "a folder is scattered over the image");
+    if (++reads > mostInFolder) throw new TbuildError("integrity", "a folder is fragmented");
     return read(offset, bytes);
   };
   let unfinished: IsoEntry | undefined;
@@ -147,7 +147,7 @@ async function rockRidge(record: Buffer, skip: number, read: ReadAt): Promise<Ro
   const found: RockRidge = {};
   let area: Buffer | undefined = systemUse(record, skip);
   for (let areas = 0; area; areas++) {
-    if (areas > mostContinuations) throw new TbuildError("integrity", "a directory record leads in circles");
+    if (areas > mostContinuations) throw new TbuildError("integrity", "a directory record forms a loop");
     let next: Promise<Buffer> | undefined;
     for (const { name, data } of fieldsOf(area)) {
       if (name === "NM" && ((data[0] ?? 0) & (nameFlag.current | nameFlag.parent)) === 0)

@@ -38,7 +38,10 @@ const mostOfFolder = 16 << 20;
 const mostOfText = 1 << 20;
 const mostLinks = 16;
 
-/** Offsets in a volume descriptor (ECMA-119, 8.4 and 8.5). Numbers are there in both byte orders, the little one first. */
+/**
+ * Offsets in a volume descriptor (ECMA-119, 8.4 and 8.5). Each number is stored in both byte orders,
+ * little-endian first.
+ */
 const field = { volumeId: 40, sectors: 80, escapes: 88, sectorBytes: 128, root: 156 } as const;
 
 /** Opens an image. Throws an `integrity` fault if it is not ISO 9660, or shorter than it states. */
@@ -219,15 +222,16 @@ async function descriptors(
   return { primary, second: found.second, bootRecord: found.bootRecord };
 }
 
-// What people really have in the place of a disc: the answer of a download that wanted a login, or an archive with the disc in it.
+// What people often have instead of a disc: the page of a download that requires a login, or an archive with
+// the disc in it.
 function whatItIs(head: Buffer): string {
   const text = head.toString("latin1");
   if (head.length === 0) return "It is empty.";
   if (/^\s*<(!doctype|html|\?xml)/i.test(text))
-    return "It is a web page: the server answered the download with one. Sign in, and download again.";
+    return "It is a web page: the server sent it instead of the file. Sign in, and download again.";
   if (text.startsWith("PK\x03\x04")) return "It is a zip archive: unpack it, the disc may be in it.";
   if (text.startsWith("\x1f\x8b")) return "It is gzip'd: unpack it with gunzip.";
-  return "Look at what it is with: file";
+  return "To see what it is, run: file";
 }
 
 function partsOf(path: string): string[] {
@@ -251,7 +255,7 @@ async function bytesAt(handle: FileHandle, offset: number, length: number): Prom
   return buffer.subarray(0, got);
 }
 
-// A drive says 0 of itself, and is as long as can be read from it.
+// A drive reports a size of 0. Its length is what can be read from it.
 async function sizeOf(handle: FileHandle): Promise<number> {
   const { size } = await handle.stat();
   return size > 0 ? size : Number.POSITIVE_INFINITY;

@@ -64,8 +64,8 @@ export async function writeNetworkBoot(folder: string, boot: NetworkBoot): Promi
   return ["pxelinux.cfg", "grub.cfg", "grub", "boot.ipxe", "ks.cfg"];
 }
 
-// OL7's GRUB wants `linuxefi`, and upstream's knows `linux` only: a function is called where no command has its name.
-// OL6's kernel is too old for `linuxefi`, which fails then.
+// OL7's GRUB needs `linuxefi`, and upstream's knows `linux` only. GRUB calls a function only if no command
+// has its name. OL6's kernel is too old for `linuxefi`, which then fails.
 function grubMenu(title: string, commandLine: string): string {
   return `set default=0
 set timeout=1

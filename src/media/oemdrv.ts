@@ -12,9 +12,9 @@ export function withoutOemdrv(medium: Medium): string | undefined {
   const { major, update } = medium;
   const release = releaseOf(medium);
   if (major <= 6)
-    return `${release} looks on a volume labelled ${label} for drivers only, not for a kickstart`;
+    return `${release} looks for drivers only on a volume labelled ${label}, not for a kickstart`;
   if (major === 7 && update !== undefined && update < 2)
-    return `${release} does not look for it yet: 7.2 was the first that does`;
+    return `${release} does not look for it yet: 7.2 is the first update that does`;
   return undefined;
 }
 
@@ -23,9 +23,7 @@ export function oemdrvWarnings({ major, update }: Medium, form: OemdrvForm): str
   if (major === 7 && update === undefined)
     return ["the disc does not say its update: before OL7.2 the installer does not look for it"];
   return form === "disk" && major === 7 && update !== undefined && update < 4
-    ? [
-        "before OL7.4 the installer may take a disk with this label for one to install on; give it as a CD (iso)",
-      ]
+    ? ["before OL7.4, the installer may install to a disk with this label; make it a CD (iso)"]
     : [];
 }
 

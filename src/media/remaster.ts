@@ -97,7 +97,8 @@ async function changedFiles(
   return changes;
 }
 
-// Both files then share their blocks, until one of them changes a block: what xorriso appends is all that is written.
+// Both files then share their blocks, until one of them changes a block: only what xorriso appends is
+// written.
 async function sharedCopy(from: string, to: string): Promise<boolean> {
   return copyFile(from, to, constants.COPYFILE_FICLONE_FORCE).then(
     () => true,

@@ -19,10 +19,10 @@ export async function faultOfRpm(file: string): Promise<string | undefined> {
     const lead = await bytesAt(handle, 0, leadSize, size);
     if (lead?.readUInt32BE(0) !== leadMagic) return "is no RPM package";
     const signature = await headerAt(handle, leadSize, size);
-    if (signature === undefined) return "is damaged: its signature header ends too early or is none";
+    if (signature === undefined) return "is damaged: its signature header is missing or truncated";
     const start = leadSize + Math.ceil(signature.length / 8) * 8;
     const header = await headerAt(handle, start, size);
-    if (header === undefined) return "is damaged: its header ends too early or is none";
+    if (header === undefined) return "is damaged: its header is missing or truncated";
     const promised = signature.values.number(tags.size) ?? signature.values.number(tags.longSize);
     if (promised !== undefined && promised !== size - start)
       return `is damaged: it has ${size - start} bytes behind its signature, and should have ${promised}`;
@@ -71,7 +71,7 @@ async function wrongDigest(
   }
   return sums.every(({ hash, wanted }) => hash.digest("hex") === wanted)
     ? undefined
-    : "is damaged: its bytes are not those that its digest was made of";
+    : "is damaged: its contents do not match its digest";
 }
 
 function hexText(header: RpmHeader, tag: number): string | undefined {

@@ -6,9 +6,9 @@ import { temporaryFolder } from "../host/temporary.ts";
 import { makeFolders } from "../io/folders.ts";
 import { writeFile } from "../io/write-file.ts";
 
-/** What goes on a small disc with settings for one machine. */
+/** The contents of a small disc with settings for one machine. */
 export interface SmallDisc {
-  /** Name to text; an empty one is left out. */
+  /** File name → text. Empty files are left out. */
   readonly files: Readonly<Record<string, string>>;
   readonly label: string;
   /** An ISO image if it ends in `.iso`, otherwise a folder. */

@@ -83,7 +83,7 @@ type Said = Omit<VmCfgMachine, "disks" | "nics" | "vifs" | "notes">;
 function common(said: Said, fallbackName: string, notes: string[]) {
   const { vcpus = 1, memoryMib = defaultMemoryMib, settings, domainType } = said;
   if (said.memoryMib === undefined)
-    notes.push(`its description names no memory; it gets ${defaultMemoryMib} MiB`);
+    notes.push(`its description does not state the memory; it gets ${defaultMemoryMib} MiB`);
   const uuid = typeof settings.uuid === "string" ? uuidIn(settings.uuid) : undefined;
   return {
     title: said.name ?? fallbackName,

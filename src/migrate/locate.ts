@@ -42,8 +42,8 @@ export async function realPaths(host: Host, paths: readonly string[]): Promise<R
 }
 
 /**
- * The repository of Oracle VM in which a vm.cfg lies, by its path: `REPOSITORY/VirtualMachines/ID/vm.cfg`. Oracle's
- * Database Appliance has the same below `.ACFS/snaps/VM`.
+ * The repository of Oracle VM that contains a vm.cfg, by its path: `REPOSITORY/VirtualMachines/ID/vm.cfg`.
+ * Oracle's Database Appliance has the same below `.ACFS/snaps/VM`.
  */
 export function repositoryOf(
   config: string,
@@ -89,7 +89,7 @@ export async function locateDisks(
     if (file) found.push({ entry, file: file.path });
     else if (there.length === 0) problems.push(`its disk ${name} is missing`);
     else if (there.some(({ kind }) => kind === "file")) {
-      problems.push(`its disk ${name} lies outside of its folder and its repository`);
+      problems.push(`its disk ${name} is outside its folder and its repository`);
       outside.push(posix.dirname(there[0]?.path ?? ""));
     } else problems.push(`its disk ${name} is not a file`);
   }
@@ -103,7 +103,7 @@ export async function locateDisks(
       lines: problems.slice(1),
       hint:
         outside[0] === undefined
-          ? "Where disks lie elsewhere, name the folder: --disks-in FOLDER."
+          ? "If disks are elsewhere, name the folder: --disks-in FOLDER."
           : `If its disks belong there: --disks-in ${shown(outside[0])}`,
     });
   return found;

@@ -136,7 +136,7 @@ async function openArchive(host: Host, name: string, options: SourceOptions): Pr
     const stem = basename(name).replace(/\.(?:tgz|tar(?:\.\w+)?|ova|ovf|zip|img|raw|qcow2|vmdk)$/i, "");
     return {
       machine: machineOfArchive(contents, stem),
-      stopped: contents.disks.length > 0 ? "an archive does not run" : "",
+      stopped: contents.disks.length > 0 ? "it is an archive, which does not run" : "",
       shown: (text) => text.replaceAll(work.path, () => name),
       [Symbol.asyncDispose]: () => work[Symbol.asyncDispose](),
     };

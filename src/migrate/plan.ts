@@ -110,7 +110,7 @@ export function planMigration(
     else if (!takesDevices)
       leftOut.push({
         what,
-        why: `${kind}, and the format ${format} holds no such disks`,
+        why: `${kind}, which the format ${format} does not support`,
         next: `attach ${mapped} after the import`,
       });
     else return [{ disk, at: { kind: mapped.startsWith("/dev/") ? "device" : "file", path: mapped } }];
@@ -147,10 +147,10 @@ function nextFor({ what, slot, from }: SourceDisk, takesDevices: boolean): strin
   const isLun = from.kind === "device";
   if (isLun)
     return takesDevices
-      ? `attach it to the new host, and say where it is: --map ${what}=/dev/DEVICE`
+      ? `attach it to the new host, and name it: --map ${what}=/dev/DEVICE`
       : "attach it after the import";
   return takesDevices
-    ? `copy it once, and say where it is: --map ${slot}=/PATH; or --map ${slot}=copy, if this is its only machine`
+    ? `copy it once, and name the copy: --map ${slot}=/PATH; or --map ${slot}=copy, if this is its only machine`
     : `--map ${slot}=copy, if this is its only machine; else attach it after the import`;
 }
 
@@ -160,13 +160,13 @@ function checkMapping({ disks, nics, title }: SourceMachine, mapping: Mapping): 
   const problems = [
     ...[...mapping.disks.keys()]
       .filter((key) => !names.has(key))
-      .map((key) => `--map ${key}: it has no such disk; it has ${[...names].join(", ") || "none"}`),
+      .map((key) => `--map ${key}: no such disk; available: ${[...names].join(", ") || "none"}`),
     ...[...mapping.disks]
       .filter(([, to]) => to !== "copy" && !/^\/[^\p{Cc}]+$/u.test(to))
       .map(([key, to]) => `--map ${key}=${to}: neither an absolute path nor "copy"`),
     ...[...mapping.networks.keys()]
       .filter((key) => !bridges.has(key))
-      .map((key) => `--network ${key}: it has no such bridge; it has ${[...bridges].join(", ") || "none"}`),
+      .map((key) => `--network ${key}: no such bridge; available: ${[...bridges].join(", ") || "none"}`),
   ];
   if (problems.length > 0)
     throw new TbuildError("usage", problems[0] ?? "", { subject: title, lines: problems.slice(1) });
@@ -190,7 +190,7 @@ const fixed: ReadonlyMap<string, (value: string) => boolean> = new Map([
   ["on_poweroff", (value) => value === "destroy"],
   ["on_reboot", (value) => value === "restart"],
   ["on_crash", (value) => value === "restart"],
-  // English: what a screen over VNC has without another setting.
+  // English: the default of a screen over VNC.
   ["keymap", (value) => value === "en-us"],
   ["boot", (value) => value === "" || value.startsWith("c")],
   ["bootloader", (value) => /(?:^|\/)(?:pygrub|oracle-pygrub)$/.test(value)],

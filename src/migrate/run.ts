@@ -83,7 +83,7 @@ function fitnessSentence(fitness: Fitness): string {
   const why = fitness.findings
     .filter(({ weight }) => weight === fitness.verdict)
     .map((one) => `${one.about}: ${one.why}`);
-  return `${[`By its files it is ${fitnessWords(fitness)}`, ...why].join("; ")}.`;
+  return `${[`Judging by its files, it is ${fitnessWords(fitness)}`, ...why].join("; ")}.`;
 }
 
 /** Throws if the name of the result is taken. */
@@ -92,7 +92,7 @@ export async function requireFree(plan: MigrationPlan, out: string): Promise<str
   const path = join(out, kind === "archive" ? `${plan.id}${extension}` : plan.id);
   const found = await stat(path).catch(() => undefined);
   if (found)
-    throw new TbuildError("usage", "is there already; nothing is overwritten", {
+    throw new TbuildError("usage", "already exists; tbuild overwrites nothing", {
       subject: path,
       hint: "Remove it, or choose another folder: --out FOLDER",
     });
@@ -176,6 +176,6 @@ async function requireSame(before: Marks, after: Marks): Promise<void> {
     if (after.get(file) !== mark)
       throw new TbuildError("environment", "changed while it was read: a machine or a program writes to it", {
         subject: file,
-        hint: "Stop the machine, and run the command again. What was written was removed.",
+        hint: "Stop the machine, and run the command again. The partial result was removed.",
       });
 }

@@ -37,7 +37,7 @@ export interface RunQuestion {
   /** The possible names of its domain. */
   readonly names: readonly string[];
   readonly isTemplate: boolean;
-  /** It lies in a repository, which other servers may have mounted, too. */
+  /** It is in a repository that other servers may have mounted, too. */
   readonly isShared: boolean;
   /** The users of its disks. */
   readonly users: readonly string[];
@@ -74,9 +74,9 @@ export async function requireStopped(host: Host, question: RunQuestion): Promise
     : `no program on ${host.name} uses its disks`;
   if (!isShared) return { how: here };
   if (isSaidStopped) return { how: `${here}; stopped elsewhere, as you said` };
-  throw new TbuildError("usage", "it is not known whether it runs on another server of its pool", {
+  throw new TbuildError("usage", "whether it runs on another server of its pool is unknown", {
     subject,
-    lines: [`Known is only: ${here}.`],
+    lines: [`Only this is known: ${here}.`],
     hint: "If it is stopped, say so: --stopped",
   });
 }

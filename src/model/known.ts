@@ -1,25 +1,27 @@
 import type { Manifest } from "./manifest.ts";
 
-/** What is known about whether a template boots as its domain type, as one sentence that claims no more. */
+/**
+ * What is known about whether a template boots as its domain type, as one sentence that claims nothing more.
+ */
 export function bootSentence({ domainType, fitness }: Pick<Manifest, "domainType" | "fitness">): string {
-  if (!fitness) return `Nobody checked whether it boots as ${domainType}.`;
+  if (!fitness) return `Whether it boots as ${domainType} was not checked.`;
   const { target, mode, verdict, findings } = fitness;
   const why = findings
     .filter(({ weight }) => weight === verdict)
     .map((one) => `${one.about}: ${one.why}`)
     .join("; ");
   const said = {
-    fit: "nothing in its files speaks against it",
+    fit: "its files show no problem",
     unfit: `it does not boot: ${why}`,
-    unknown: `it is not known whether it boots: ${why}`,
+    unknown: `whether it boots is unknown: ${why}`,
   }[verdict];
   return `Checked for ${target} as ${mode}: ${said}.`;
 }
 
-/** What is known about a template's seal and first boot, as one sentence that claims no more. */
+/** What is known about a template's seal and first boot, as one sentence that claims nothing more. */
 export function firstBootSentence({ seal, armed = seal?.armed }: Pick<Manifest, "seal" | "armed">): string {
-  const sealed = seal ? "Sealed" : "Nobody proved that it is sealed";
-  if (armed === undefined) return `${sealed}; whether it configures itself at first boot is not known.`;
+  const sealed = seal ? "Sealed" : "It was not verified that it is sealed";
+  if (armed === undefined) return `${sealed}; whether it configures itself at first boot is unknown.`;
   if (!armed) return `${sealed}; it is not armed: it does not configure itself at first boot.`;
   return `${sealed}${seal ? ":" : ";"} it configures itself at first boot, when it gets its messages, com.oracle.linux.root-password last.`;
 }

@@ -5,8 +5,8 @@ import type { Value } from "../vm-cfg/value.ts";
 import { type Digest, DigestText, digestOf } from "./digest.ts";
 import { Slot, StoredDisk } from "./disk.ts";
 
-// The schema is the type. What becomes a path or an address is narrow; of the rest the shape is checked. Keys of later
-// versions of tbuild are let through, and kept.
+// The schema is the type. Values that become paths or addresses are validated strictly; others only by their
+// shape. Keys of later versions of tbuild are accepted and kept.
 
 export const Name = z.string().regex(/^[a-z][a-z0-9-]*$/);
 export const Version = z.string().regex(/^\d+\.\d+\.\d+$/);
@@ -39,13 +39,13 @@ const Parameter = z.object({
   required: z.boolean(),
   hidden: z.boolean(),
   password: z.boolean(),
-  /** What its value looks like, as module.yaml declares it. */
+  /** The type of its value, as module.yaml declares it. */
   type: z.enum(parameterTypes).exactOptional(),
   /** The only values that it may have. */
   choices: z.array(Text).exactOptional(),
   /** A regular expression that the whole value has to match. */
   pattern: Text.exactOptional(),
-  /** The value that the module takes if none is sent. */
+  /** The module's default if no value is sent. */
   default: Text.exactOptional(),
 });
 
@@ -59,7 +59,7 @@ const FileRecord = z.object({
   /** Numbers, `uid:gid`. */
   owner: Text,
   digest: DigestText.exactOptional(),
-  /** Of a link. */
+  /** The target of a link. */
   target: Text.exactOptional(),
   /** The package that installed the file, if it is unchanged. */
   package: Text.exactOptional(),
@@ -94,7 +94,7 @@ const SealRecord = z.object({
   audited: z.array(Text),
 });
 
-/** Whether the guest boots as its domain type, judged by its files. Nothing was started for this. */
+/** Whether the guest boots as its domain type, according to its files. Nothing was started to find out. */
 export type FitnessRecord = Deep<typeof FitnessRecord>;
 const FitnessRecord = z.object({
   /** The target and the mode: `xen-4.17`, `pvm`. */
@@ -120,7 +120,7 @@ const Machine = z.object({
   nics: z.array(Text),
   /** The firmware. Absent: BIOS, or not stated by an import. */
   firmware: z.literal("uefi").exactOptional(),
-  /** The limits that it can be given while running. */
+  /** The limits up to which it can grow while it runs. */
   maxVcpus: Count.exactOptional(),
   maxMemoryMib: Count.exactOptional(),
   /** For an import: the vifs of its vm.cfg, one for each of `nics`: `mac=00:21:f6:00:00:01,bridge=br0`. */

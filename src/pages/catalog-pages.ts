@@ -63,7 +63,7 @@ export function* catalogFiles(
   }
 }
 
-/** Names that point at a version. Pages link to these, so that they need not change with each new version. */
+/** Names that point at a version. Pages link to these names, so they do not change with each new version. */
 function waysInto(versions: readonly CatalogEntry[]) {
   const newest = versions.findLast(({ revoked }) => !revoked);
   const channels = [...new Set(versions.flatMap((entry) => entry.channels))].sort();
@@ -111,10 +111,10 @@ function* filesOf(
     });
 }
 
-// A page links to so many versions on either side of its own; the list has all.
+// A page links to this many versions on either side of its own. The list has all of them.
 const around = 5;
 
-// The version before, and where somebody who updates comes from: what is stable; and, where many look, the first of all.
+// The previous version, the stable one, from which most people update, and the first one.
 function comparedWithOf(versions: readonly CatalogEntry[], at: number): CatalogEntry[] {
   const older = versions.slice(0, at);
   const stable = older.filter(({ channels }) => channels.includes("stable"));

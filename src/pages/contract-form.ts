@@ -3,17 +3,17 @@ import { text } from "../html.ts";
 import { noParametersSentence } from "../model/known.ts";
 import type { Manifest, Parameter } from "../model/manifest.ts";
 
-/** The contract of a template as a form that writes the messages. What is typed stays in the page. */
+/** The contract of a template as a form that writes the messages. What the user types stays in the page. */
 export function contractForm(manifest: Pick<Manifest, "contract" | "name" | "recipeText">): string {
   const { contract, name } = manifest;
   if (contract.length === 0) return `<p class="quiet">${noParametersSentence(manifest)}</p>`;
   const usual = contract.filter(({ hidden }) => !hidden);
   const hidden = contract.filter((one) => one.hidden);
-  return `<p class="note">Fill in what you want to say; a clone of this template waits for these messages at its first boot. Nothing leaves this page.</p>
+  return `<p class="note">Fill in the values to set. A clone of this template waits for these messages at its first boot. Nothing leaves this page.</p>
 <div class="form"><form id="contract" autocomplete="off" onsubmit="return false">
 <label class="field"><b>The clone’s name in Oracle VM Manager</b><input id="machine" value="${text(name)}-1"></label>
 ${byModule(usual)}
-${hidden.length === 0 ? "" : `<details><summary>${hidden.length} that are seldom asked for</summary>${byModule(hidden)}</details>`}
+${hidden.length === 0 ? "" : `<details><summary>Further parameters (${hidden.length}), rarely needed</summary>${byModule(hidden)}</details>`}
 </form>
 <div class="messages"><p class="tabs"><button id="as-manager" aria-pressed="true">Oracle VM CLI</button><button id="as-stdin" aria-pressed="false">ovm-template-config --stdin</button><button id="copy">Copy</button></p>
 <pre id="messages" tabindex="0"></pre><p class="note" id="lacking"></p></div></div>
@@ -51,10 +51,13 @@ function control(parameter: Parameter): string {
     : `<input name="${name}" type="text" autocomplete="off"${hint}>`;
 }
 
-/** What checks the values and makes the messages, for all pages with a form: browser/form.ts, bundled. */
+/**
+ * The script that checks the values and makes the messages, for all pages with a form: browser/form.ts,
+ * bundled.
+ */
 export const formScriptFile = "form.js";
 
-// In a script, no text may look like its end.
+// In a script, no text may look like the closing tag.
 function embedded(contract: readonly Parameter[]): string {
   return JSON.stringify(contract).replaceAll("<", "\\u003c");
 }

@@ -21,9 +21,9 @@ export function diffPage(
   const body = `<header><p class="crumb">${crumb}</p><h1>${text(title)}</h1>
 <p class="lead">${text(countOf(difference))}</p>
 ${to.rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a stand-in medium, and not for use.</p>' : ""}
-<p class="proposal"><b class="level ${proposal.level}">${proposal.level}</b> By what changed, this is version <b>${text(proposal.version)}</b>: ${text(proposal.because.join(", "))}.</p></header>
+<p class="proposal"><b class="level ${proposal.level}">${proposal.level}</b> According to these changes, this is version <b>${text(proposal.version)}</b>: ${text(proposal.because.join(", "))}.</p></header>
 ${sections.map(({ title, lines }) => section(title, `<ul class="diff">${lines.map(lineOf).join("\n")}</ul>`)).join("\n")}
-${sections.length === 0 ? section("Nothing", '<p class="quiet">Nothing that is recorded differs.</p>') : ""}
+${sections.length === 0 ? section("Nothing", '<p class="quiet">Nothing on record differs.</p>') : ""}
 ${looked ? "" : '<p class="note">One of the two has no record of its services, users and files: it was made by an older tbuild.</p>'}`;
   return page(`${title} · tbuild`, body, look);
 }

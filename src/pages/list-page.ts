@@ -13,7 +13,7 @@ export function listPage(templates: readonly CatalogEntry[], made: string): stri
 <p class="lead">${amount(names.length, "template")}, ${amount(templates.length, "version")}, as of ${text(made.slice(0, 16).replace("T", " "))} UTC</p>
 ${templates.length > 5 ? '<input class="search" id="search" type="search" placeholder="Search name, release, channel, package…" aria-label="Search">' : ""}</header>
 ${names.map((name) => ofName([...(byName.get(name) ?? [])].reverse())).join("\n")}
-${names.length === 0 ? section("Nothing has been published yet", '<p class="note">A build publishes a version: <code>tbuild recipe NAME</code>; so does <code>tbuild template import FILE</code>, of a template or an image from elsewhere. Then make these pages again.</p>') : ""}
+${names.length === 0 ? section("Nothing has been published yet", '<p class="note">A build publishes a version: <code>tbuild recipe NAME</code>; <code>tbuild template import FILE</code> imports a template or an image. Then make these pages again.</p>') : ""}
 <p class="quiet" id="none" hidden>No version has all of these words.</p>
 <script src="${packagesFile}"></script>
 <script>${script}</script>`;

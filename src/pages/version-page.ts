@@ -49,7 +49,7 @@ export function versionPage({ entry, manifest, versions, ways, lineage, compared
   const body = `<header><p class="crumb"><a href="../index.html">Templates</a> · ${text(name)}</p>
 <h1>${text(name)}<small>${text(version)}</small></h1>${badge === "" ? "" : `<p>${badge}</p>`}<p class="lead">${text(summary)}</p>
 ${revoked ? `<p class="warning">Revoked on ${text(revoked.since.slice(0, 10))}: ${text(revoked.reason)}</p>` : ""}
-${rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a stand-in medium. It proves the recipe, and is no Oracle Linux.</p>' : ""}
+${rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a stand-in medium. It tests the recipe, and is not Oracle Linux.</p>' : ""}
 ${others.length > 1 ? `<nav class="versions" aria-label="Versions">${[...others, ...links].join("\n")}</nav>` : ""}
 ${changes.length > 0 ? `<p class="changes">What changed: ${changes.join(" · ")}</p>` : ""}</header>
 ${section("In short", definitions(factsOf(manifest)))}
@@ -94,8 +94,8 @@ function originOf(manifest: Manifest, lineage: readonly CatalogEntry[]): string 
       `<li>${text(one.kind)} ${text(one.name)} ${text(one.version)}, ${text(one.made.slice(0, 10))}</li>`,
   );
   const commit = git
-    ? `${git.commit}${git.dirty ? ", with changes that are not in it" : ""}`
-    : "in no git repository";
+    ? `${git.commit}${git.dirty ? ", with uncommitted changes" : ""}`
+    : "not in a git repository";
   const took = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
   return `<ol class="lineage">${line.join("")}</ol>${parent !== undefined && lineage.length === 1 ? `<p class="note">Its parent, ${text(parent)}, is not known here.</p>` : ""}
 ${definitions([
@@ -109,7 +109,7 @@ ${definitions([
     : []),
   ...Object.entries(hosts).map(([host, said]): [string, string] => [host, said]),
 ])}
-<details><summary>Digests of all that went in <span class="count">${Object.keys(inputs).length}</span></summary>${table(
+<details><summary>Digests of all inputs <span class="count">${Object.keys(inputs).length}</span></summary>${table(
     ["what", "digest"],
     Object.entries(inputs),
   )}</details>
@@ -117,7 +117,7 @@ ${definitions([
     ["step", "tbuild"],
     Object.entries(makers),
   )}</details>
-<details><summary>The recipe as it was resolved</summary><pre>${text(pretty(manifest.recipeText))}</pre></details>`;
+<details><summary>The resolved recipe</summary><pre>${text(pretty(manifest.recipeText))}</pre></details>`;
 }
 
 function sealOf(manifest: Manifest): string {
@@ -131,12 +131,12 @@ function sealOf(manifest: Manifest): string {
     ? `<p>${seal.armed ? "Armed: the next boot configures it." : "<b>Not armed.</b>"} Sealed ${text(seal.how)}; ${amount(seal.audited.length, "operation was", "operations were")} proved on the finished image.${seal.skipped.length > 0 ? ` Left out: ${text(seal.skipped.join(", "))}.` : ""}</p>`
     : `<p class="quiet">${text(firstBootSentence(manifest))}</p>`;
   if (list.length === 0) return said;
-  return `${said}<details><summary>What was done to it <span class="count">${list.length}</span></summary>${list.join("\n")}</details>`;
+  return `${said}<details><summary>Operations <span class="count">${list.length}</span></summary>${list.join("\n")}</details>`;
 }
 
 function packagesOf({ packages }: Manifest): string {
   if (packages.length === 0)
-    return '<p class="quiet">The guest has no database of packages that could be read.</p>';
+    return '<p class="quiet">The package database of the guest could not be read.</p>';
   const rows = packages.map((one) => [
     one.name,
     packageVersion(one),
@@ -158,7 +158,7 @@ function insides(guest: GuestRecord): string {
     ),
   )}
 ${section(
-  "Files in /etc that are not as packages made them",
+  "Files in /etc that differ from their packages",
   changed.length === 0
     ? '<p class="quiet">None.</p>'
     : changed
@@ -172,7 +172,7 @@ ${section(
 
 function bundlesOf({ name, version, bundles }: Manifest): string {
   if (bundles.length === 0)
-    return `<p class="note">It was not packed when it was made: <code>tbuild template bundle ${text(name)}@${text(version)}</code> packs it.</p>`;
+    return `<p class="note">It was not packed in the build: <code>tbuild template bundle ${text(name)}@${text(version)}</code> packs it.</p>`;
   return table(
     ["format", "file", "size", "sha256"],
     bundles.map((one) => [one.format, one.file, size(one.bytes), one.digest.replace("sha256:", "")]),

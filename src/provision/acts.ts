@@ -5,7 +5,7 @@ import { lastingRepositories, repositoryFile } from "./yum.ts";
 
 /** One act of provisioning: a command or a file. `provision.ts` does it over ssh; `post-script.ts` writes it as shell for %post. */
 export type Act = {
-  /** What an error names: `user grid`. */
+  /** Its name in errors: `user grid`. */
   readonly about: string;
 } & ({ readonly run: readonly string[]; readonly input?: Uint8Array } | { readonly write: WrittenFile });
 

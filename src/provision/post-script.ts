@@ -16,7 +16,7 @@ import {
   yumInstall,
 } from "./yum.ts";
 
-/** What the installer's %post needs besides the recipe. */
+/** The input of the installer's %post besides the recipe. */
 export type PostOptions = YumOptions & ActOptions;
 
 /**
@@ -46,7 +46,7 @@ export async function postProvisioning(recipe: Recipe, options: PostOptions): Pr
 export function writing(data: Uint8Array, what: string, to: string): string[] {
   const text = new TextDecoder("utf-8", { fatal: false }).decode(data);
   if (!Buffer.from(text).equals(Buffer.from(data)) || /[\r\0\u2028\u2029]/.test(text))
-    throw new TbuildError("usage", "contains bytes that a kickstart cannot hold", {
+    throw new TbuildError("usage", "contains bytes that a kickstart cannot contain", {
       subject: what,
       hint: "Set `provision: ssh` in the recipe.",
     });

@@ -92,7 +92,7 @@ async function installWanted(guest: Host, recipe: Recipe, options: ProvisionOpti
     throw new TbuildError("guest", `${scriptlet.trim()}`, { subject: "packages", lines: said.slice(-15) });
 }
 
-// yum on EL5 and EL6 goes on when some of the names do not exist, so every one is asked for.
+// yum on EL5 and EL6 continues if some of the names do not exist, so each one is checked.
 async function proveInstalled(guest: Runner, wanted: readonly string[]): Promise<void> {
   const names = wanted.filter((name) => !name.startsWith("@") && !name.includes("*"));
   if (names.length === 0) return;

@@ -79,7 +79,7 @@ export function volumeId(release: RehearsalRelease): string {
     : `OL-7.${release.update} Server.x86_64`;
 }
 
-// The second stage needs what an installation needs, and none of these.
+// Not needed in the second stage.
 const notInStage2 =
   /^(SysVinit|systemd|kernel|initscripts|chkconfig|dracut|openssh.*|yum|ca-certificates|basesystem|oracle.*|ovm.*|ntp|oracleasm.*)$/;
 
@@ -141,7 +141,7 @@ async function makeInitrd(making: Making, to: string): Promise<void> {
   await writeFile(to, packed.bytes);
 }
 
-// There is no udev in the initrd: what it may meet is loaded by name.
+// The initrd has no udev, so it loads drivers by name.
 const drivers = [
   ...[
     "virtio_pci",

@@ -1,6 +1,6 @@
 import { isList, type Value } from "./value.ts";
 
-/** A fault or a remark, and its position in bytes. */
+/** An error or a note, and its position in bytes. */
 export class Wrong extends Error {
   readonly at: number;
   constructor(at: number, message: string) {
@@ -35,7 +35,7 @@ export function weightOf(value: Value): number {
   return 8;
 }
 
-/** Takes what the sticky pattern matches; `undefined` if it does not match. */
+/** Reads the match of the sticky pattern; `undefined` if it does not match. */
 export function take(cursor: Cursor, pattern: RegExp): string | undefined {
   pattern.lastIndex = cursor.at;
   const [word] = pattern.exec(cursor.text) ?? [];

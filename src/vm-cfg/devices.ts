@@ -6,7 +6,7 @@ export interface DiskEntry {
   readonly text: string;
   /** The file or device; none for an empty drive. */
   readonly target?: string;
-  /** What the guest sees: xvda, hda, sda. */
+  /** The guest's name for it: xvda, hda, sda. */
   readonly slot?: string;
   /** `w!` allows several machines to write to it. */
   readonly mode: DiskMode;
@@ -119,7 +119,7 @@ export function readDisk(text: string): DiskEntry {
   };
 }
 
-/** A note on the options of a disk that no other configuration will have. */
+/** A note on options of a disk that no other configuration can have. */
 export function lostOptions({ options, slot, text }: DiskEntry): string[] {
   if (options.length === 0) return [];
   const lost = options.map((one) => JSON.stringify(one)).join(", ");

@@ -158,7 +158,7 @@ function readStatement(
     take(cursor, /[ \t]*/y);
     const found = take(cursor, /\+?=/y) ?? "=";
     if (found === "+=" && names.length > 0)
-      throw new Wrong(cursor.at, '"+=" stands in a chain of assignments');
+      throw new Wrong(cursor.at, '"+=" is not allowed in a chain of assignments');
     names.push(name);
     operator = found;
     take(cursor, /[ \t]*(?:\\\n[ \t]*)*/y);
@@ -171,7 +171,7 @@ function readStatement(
   const end = endOfValue(cursor);
   endOfStatement(cursor, `the value of ${first}`);
   for (const name of names) {
-    if (values.has(name) && operator === "=") remark(start, `${name} is set again: the last value counts`);
+    if (values.has(name) && operator === "=") remark(start, `${name} is set again; the last value wins`);
     const before = operator === "+=" ? values.get(name) : undefined;
     if (before !== undefined) spend(cursor, weightOf(before) + weightOf(value), start);
     values.set(name, before === undefined ? value : added(before, value, start, name));
@@ -184,12 +184,12 @@ function noAssignment(cursor: Cursor): Wrong {
   line.lastIndex = cursor.at;
   const [rest = ""] = line.exec(cursor.text) ?? [];
   const [name] = /^[A-Za-z_]\w*/.exec(rest) ?? [];
-  if (name === undefined) return new Wrong(cursor.at, "it begins no assignment to a name");
+  if (name === undefined) return new Wrong(cursor.at, "it is not an assignment to a name");
   if (
     /^(?:import|from|if|for|while|def|class|print|exec|del|try|with|global|return|raise|assert)$/.test(name)
   )
-    return new Wrong(cursor.at, `"${name}" is a statement of Python, and nothing of a vm.cfg is run`);
-  return new Wrong(cursor.at, `there is no "=" behind ${name}`);
+    return new Wrong(cursor.at, `"${name}" is a Python statement, and tbuild runs no code of a vm.cfg`);
+  return new Wrong(cursor.at, `there is no "=" after ${name}`);
 }
 
 // The end of the value, without trailing blanks.
@@ -202,14 +202,14 @@ function endOfValue(cursor: Cursor): number {
 function endOfStatement(cursor: Cursor, what: string): void {
   take(cursor, /[ \t\f]*(?:\\\n[ \t\f]*)*/y);
   if (cursor.at >= cursor.text.length || /[\n;#]/.test(cursor.text[cursor.at] ?? "")) return;
-  throw new Wrong(cursor.at, `behind ${what} stands something that does not belong there`);
+  throw new Wrong(cursor.at, `there is unexpected text after ${what}`);
 }
 
 function added(before: Value, more: Value, at: number, name: string): Value {
   if (isList(before) && isList(more)) return [...before, ...more];
   if (typeof before === "string" && typeof more === "string") return before + more;
   if (typeof before === "number" && typeof more === "number") return before + more;
-  throw new Wrong(at, `${name} += adds a value of another kind`);
+  throw new Wrong(at, `${name} += adds a value of another type`);
 }
 
 /**
@@ -226,7 +226,7 @@ function unquotedList(
   const word = take(cursor, /\[[ \t\n]*[A-Za-z][\w-]*[=:][^\]'"#]*\]/y);
   if (word === undefined) return undefined;
   const inside = word.slice(1, -1).replaceAll(/\\?\n/g, " ");
-  remark(at, `the list of ${key} has no quotes; it is taken as if it had them`);
+  remark(at, `the list of ${key} has no quotes; it is read as if it had them`);
   const first = /^\s*([A-Za-z][\w-]*[=:])/.exec(inside)?.[1] ?? "";
   return inside
     .split(new RegExp(`,\\s*(?=${first})`))

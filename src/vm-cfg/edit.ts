@@ -1,7 +1,7 @@
 import { readVmCfg, type Statement, type VmCfg, withCoding } from "./document.ts";
 import { type Dialect, literal, type Value } from "./value.ts";
 
-/** Changes of a document: a value for a key, or `undefined` to take the key out. */
+/** Changes of a document: a value for a key, or `undefined` to remove the key. */
 export type Edits = Readonly<Record<string, Value | undefined>>;
 
 /** The document with other values; only the lines of those keys change. New keys are appended. */
@@ -22,7 +22,7 @@ export function editVmCfg(document: VmCfg, edits: Edits, dialect: Dialect = "ora
     text = `${text}${gap}${toAppend.join(newline)}${newline}`;
   }
   const edited = readVmCfg(Buffer.from(withCoding(text, dialect, newline), "latin1"));
-  // What was computed of an edited value keeps its own.
+  // A value that was computed from an edited one does not change.
   const moved = [...document.values].filter(
     ([key, value]) => !bytesOf.has(key) && !sameValue(edited.values.get(key), value),
   );
@@ -35,7 +35,7 @@ interface Piece {
   readonly text: string;
 }
 
-/** What is written instead of the statements of those keys, the last one first. `undefined`: the key is taken out. */
+/** The replacement for the statements of those keys, the last one first. `undefined`: the key is removed. */
 function piecesOf({ text, statements }: VmCfg, bytesOf: ReadonlyMap<string, string | undefined>): Piece[] {
   const last = new Map(statements.map((one) => [one.key, one]));
   const starts = [...new Set(statements.filter(({ key }) => bytesOf.has(key)).map(({ start }) => start))];
@@ -60,7 +60,7 @@ function piecesOf({ text, statements }: VmCfg, bytesOf: ReadonlyMap<string, stri
     });
 }
 
-// A value that the dialect cannot express is none.
+// A value that the dialect cannot express counts as missing.
 function bytesIn(value: Value | undefined, dialect: Dialect): string | undefined {
   const written = value === undefined ? undefined : literal(value, dialect);
   return written === undefined ? undefined : Buffer.from(written).toString("latin1");

@@ -107,7 +107,7 @@ function items(reading: Reading, end: "]" | ")", depth: number, first: Value[] =
   for (;;) {
     blanks(cursor, depth + 1);
     if (take(cursor, closes)) return found;
-    // xl takes a list with an empty place only at its end; so does Python.
+    // xl and Python accept an empty list element only at the end.
     found.push(sum(reading, depth + 1));
     blanks(cursor, depth + 1);
     if (take(cursor, closes)) return found;

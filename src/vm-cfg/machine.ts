@@ -4,7 +4,7 @@ import type { VmCfg } from "./document.ts";
 import { masked, withoutSecrets } from "./secrets.ts";
 import type { Value } from "./value.ts";
 
-/** What a vm.cfg says about its machine, unverified. */
+/** The facts that a vm.cfg states about its machine, unverified. */
 export interface VmCfgMachine {
   readonly name?: string;
   readonly summary?: string;
@@ -53,14 +53,14 @@ export function machineOf(config: VmCfg): VmCfgMachine {
   const name = textOf(values.get("OVM_simple_name")) ?? textOf(values.get("name"));
   const said = textOf(values.get("OVM_description"));
   const summary = said && String(masked("", said));
-  if (summary !== said) notes.push("vm.cfg: OVM_description holds a password, which is not kept");
+  if (summary !== said) notes.push("vm.cfg: OVM_description contains a password, which is not kept");
   const number = (key: string): number | undefined => {
     const value = values.get(key);
     if (value === undefined || value === null) return undefined;
     const found = typeof value === "string" ? Number(value.trim() || Number.NaN) : Number(value);
     if (Number.isInteger(found) && found > 0) return found;
     notes.push(
-      `vm.cfg: ${key} is ${JSON.stringify(value)}, which is no whole number above 0; it is left out`,
+      `vm.cfg: ${key} is ${JSON.stringify(value)}, which is not a whole number above 0; it is left out`,
     );
     return undefined;
   };
@@ -90,7 +90,7 @@ function settingsOf(values: ReadonlyMap<string, Value>, notes: string[]): Record
     if (modelled.has(key)) continue;
     const kept = withoutSecrets(key, value);
     if (JSON.stringify(kept) !== JSON.stringify(value))
-      notes.push(`vm.cfg: ${key} holds a password, which is not kept`);
+      notes.push(`vm.cfg: ${key} contains a password, which is not kept`);
     if (kept !== undefined) found[key] = kept;
   }
   return found;
@@ -101,8 +101,9 @@ function textOf(value: Value | undefined): string | undefined {
 }
 
 /**
- * Taken from OVM_domain_type, else from xl's `type`, else from `builder`, else from what starts the domain. What the
- * Manager writes for PVHVM is unknown, so for an HVM domain the type of its network cards decides.
+ * Read from the first that is present: OVM_domain_type, xl's `type`, `builder`, or the key that starts the
+ * domain. What the Manager writes for PVHVM is unknown, so for an HVM domain the type of its network cards
+ * decides.
  */
 function domainTypeOf(
   values: ReadonlyMap<string, Value>,
@@ -119,7 +120,7 @@ function domainTypeOf(
   if (type === "pv") return "XEN_PVM";
   if (type === "hvm") return hvm;
   if (type === "pvh") {
-    notes.push("vm.cfg: type is pvh, which Oracle VM does not have; the domain type is taken as unknown");
+    notes.push("vm.cfg: type is pvh, which Oracle VM does not have; the domain type counts as unknown");
     return undefined;
   }
   const builder = word("builder");

@@ -4,8 +4,8 @@ export type Value = string | number | boolean | null | readonly Value[] | { read
 export type Dialect = "oracle-vm" | "xl";
 
 /**
- * A value as that dialect writes it. Python 2 reads a file as ASCII unless its first line names another encoding, and
- * xl has no `True`, `None` or dicts: what a dialect cannot express is `undefined`.
+ * A value as that dialect writes it. Python 2 reads a file as ASCII unless its first line names another
+ * encoding, and xl has no `True`, `None` or dicts. A value that the dialect cannot express gives `undefined`.
  */
 export function literal(value: Value, dialect: "oracle-vm"): string;
 export function literal(value: Value, dialect: Dialect): string | undefined;
@@ -39,7 +39,7 @@ function isForXl(text: string): boolean {
   return !/[^\P{Cc}\n\t\r\u0080-\u009f]/u.test(text);
 }
 
-// Neither dialect takes a line break or a NUL inside quotes.
+// Neither dialect accepts a line break or a NUL in quotes.
 function quoted(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   let inner = "";

@@ -16,7 +16,7 @@ export function writtenCfg(
   return Buffer.from(withCoding(bytes, dialect), "latin1");
 }
 
-/** A comment about a value that a configuration in this dialect cannot hold. */
+/** A comment about a value that this dialect cannot express. */
 export function notFor(dialect: Dialect, key: string, value: Value): string {
   return `not in ${dialect === "xl" ? "xl's" : "Oracle VM's"} syntax: ${key} = ${literal(value, "oracle-vm")}`;
 }

@@ -141,7 +141,7 @@ describe("the metadata of a repository", () => {
   it("that never comes is not waited for", async () => {
     const silent = await listening(() => {});
     await expect(downloadAll(`http://127.0.0.1:${silent}/`, { idleMs: 100 })).rejects.toThrow(
-      /nothing came for 0\.1 s/,
+      /received nothing for 0\.1 s/,
     );
     await expect(downloadAll("http://127.0.0.1:9/")).rejects.toThrow(/connection refused/);
     await expect(

@@ -19,16 +19,16 @@ const user = (name: string, password: Recipe["users"][number]["password"]) =>
 
 describe("a password", () => {
   it.each([
-    ["one\ntwo", "holds more than one line"],
-    ["one\n\n", "holds more than one line"],
-    ["one\rtwo", "holds more than one line"],
+    ["one\ntwo", "contains more than one line"],
+    ["one\n\n", "contains more than one line"],
+    ["one\rtwo", "contains more than one line"],
     ["", "is empty"],
     ["\n", "is empty"],
-    ["a\u0000b", "holds a control character"],
-    ["a\tb", "holds a control character"],
-    ["a\u001b[A", "holds a control character"],
-    ["a\u0085b", "holds a control character"],
-    ["ä".repeat(129), "holds more than 256 bytes"],
+    ["a\u0000b", "contains a control character"],
+    ["a\tb", "contains a control character"],
+    ["a\u001b[A", "contains a control character"],
+    ["a\u0085b", "contains a control character"],
+    ["ä".repeat(129), "contains more than 256 bytes"],
     [Buffer.from([0x61, 0xff]), "is not UTF-8"],
   ])("%j in a file cannot be one", async (data, fault) => {
     await writeFile(join(folder, "secret"), data);
@@ -62,7 +62,7 @@ describe("a password", () => {
     const environment = (name: string) => ({ A: "secret\nsecret", E: "fine" })[name];
     const fault = await provePasswords({ users }, folder, environment).catch((error) => error);
     expect(fault).toBeInstanceOf(TbuildError);
-    expect(fault.message).toContain("ann: environment variable A holds more than one line");
+    expect(fault.message).toContain("ann: environment variable A contains more than one line");
     expect(fault.lines).toEqual(["the password of bob: there is no environment variable B"]);
     expect(JSON.stringify([fault.message, fault.lines, fault.hint])).not.toContain("secret");
   });

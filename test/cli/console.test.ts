@@ -13,8 +13,8 @@ describe("console --ssh of a machine without ssh", () => {
       "ol6-grid-rehearsal-92c453-trial-2",
       /^This clone of the template has no login before its first boot .*`tbuild console ol6-grid-rehearsal-92c453-trial-2`/,
     ],
-    ["vm001", /^It is a machine of a deployment/],
-    ["my-trial-1", /^It is a machine of a deployment/],
+    ["vm001", /^It belongs to a deployment/],
+    ["my-trial-1", /^It belongs to a deployment/],
   ])("says why, and what to do instead: %s", (machine, words) => {
     expect(withoutSsh(folderOfMachine("/builds", machine), machine)).toMatch(words);
   });

@@ -13,7 +13,7 @@ describe("work that a reader of our output has left", () => {
     expect(stopWork()).toBe(true);
     expect(stopWork()).toBe(true);
     expect(await work).toBe("cleaned up");
-    expect(said).toEqual(["interrupted: cleaning up (again to stop at once)"]);
+    expect(said).toEqual(["interrupted: cleaning up (interrupt again to stop at once)"]);
   });
 
   it("is nothing when nothing is at work", () => {

@@ -90,7 +90,9 @@ describeWith(["mke2fs", "ssh-keygen"], "a recipe that starts from what is not in
       await host.run(["tar", "-C", folder, "-czf", file, name]);
     };
     await pack(one, "vm.cfg");
-    expect(await home.refused("../../OVM_OL6-1of2.tar.gz")).toMatch(/OVM_OL6-2of2\.tar\.gz is not beside it/);
+    expect(await home.refused("../../OVM_OL6-1of2.tar.gz")).toMatch(
+      /OVM_OL6-2of2\.tar\.gz is not in the same folder/,
+    );
     await image("3");
     await pack(two, "System.img");
     await home.from("../../OVM_OL6-2of2.tar.gz");

@@ -93,16 +93,16 @@ describeWith(["mke2fs", "e2fsck", "debugfs", "sfdisk", "qemu-img", "qemu-io"], "
     await host.run(["mke2fs", "-qF", "-t", "ext4", "-O", "meta_bg,^resize_inode", image]);
     const { exitCode, stdout, stderr } = await shop.tbuild("discard", "--yes", image);
     expect(exitCode, stderr).toBe(6);
-    expect(stdout).toMatch(/left as it is: ext: has the feature meta_bg/);
-    expect(stdout).toContain("nothing to discard in what was looked into");
+    expect(stdout).toMatch(/not changed: ext: has the feature meta_bg/);
+    expect(stdout).toContain("nothing to discard in the volumes that could be read");
   });
 
   it("leaves a volume whose journal waits, and frees the others", async () => {
     const image = await disk("raw");
     await host.run(["debugfs", "-w", "-R", "feature needs_recovery", `${image}?offset=${mib}`]);
     const { exitCode, stdout } = await shop.tbuild("discard", "--yes", image);
-    expect(stdout).toContain("p1: left as it is: was not cleanly unmounted");
-    expect(stdout).toContain("nothing to discard in what was looked into");
+    expect(stdout).toContain("p1: not changed: was not cleanly unmounted");
+    expect(stdout).toContain("nothing to discard in the volumes that could be read");
     expect(exitCode).toBe(6);
   });
 
@@ -112,7 +112,7 @@ describeWith(["mke2fs", "e2fsck", "debugfs", "sfdisk", "qemu-img", "qemu-io"], "
       const image = join(shop.folder, "notes.txt");
       await writeFile(image, "no disk\n".repeat(100));
       const { exitCode, stdout } = await shop.tbuild("discard", flag, image);
-      expect(stdout).toContain("disk: left as it is: has a file system that tbuild cannot read");
+      expect(stdout).toContain("disk: not changed: has a file system that tbuild cannot read");
       expect(exitCode).toBe(6);
       expect((await stat(image)).size).toBe(800);
     },

@@ -66,7 +66,21 @@ const faults: Readonly<Record<string, readonly [fault: Fault, words: RegExp]>> =
     /inodes wrong/,
   ],
   "the superblock's count of free inodes": [["ssv free_inodes_count 4294967295"], /count of free inodes/],
-  "a folder's count of its folders": [["sif /tmp links_count 0"], /more subfolders/],
+  "a folder's count of its folders": [["sif /tmp links_count 0"], /miscounts its subfolders/],
+  "a folder's count that is too high": [["sif /tmp links_count 9"], /miscounts its subfolders/],
+  "a removed file with a second name that is not counted": [
+    ["ln /etc/ssh/ssh_host_rsa_key /srv-key"],
+    /has 2 names, and its inode counts 1/,
+  ],
+  "a changed file with a name less than its inode counts": [
+    ["sif /etc/shadow links_count 2"],
+    /has 1 names, and its inode counts 2/,
+  ],
+  "a file that counts as removed": [["sif /etc/shadow links_count 0"], /inode counts 0/],
+  "a file's count of its blocks": [["sif /etc/shadow blocks 40"], /counts otherwise/],
+  "a file that is longer than its size": [["sif /etc/ssh/ssh_host_long_key size 100"], /a size of 100 bytes/],
+  "a folder's size": [["sif /tmp size 1024"], /a size of 1024 bytes/],
+  "a file whose inode is a device's": [['sif "/tmp/a folder/a file" mode 060600'], /of another kind/],
   "a group's checksum": [["set_bg 0 checksum 0x1234"], /descriptor of group 0/],
   "a later group's checksum": [["set_bg 1 checksum 0x1234"], /descriptor of group 1/],
   "a group's place of its block bitmap": [
@@ -119,6 +133,7 @@ describe.skipIf(lacking !== undefined)(
         ...many,
         "/etc/shadow": "root:$6$a$b:1::::::\n",
         "/etc/ssh/ssh_host_rsa_key": "k",
+        "/etc/ssh/ssh_host_long_key": "k".repeat(5000),
         "/tmp/a folder/a file": "x",
       };
       await extDisk(whole, { ...ol6Guest, files }, { options: ["-t", "ext4", "-b", "1024"] });

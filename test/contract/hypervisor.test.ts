@@ -96,7 +96,7 @@ describe("qemu", () => {
     });
     expect(choice).toEqual({
       accelerator: "tcg",
-      why: "/dev/kvm is there, but a kernel does not start under it",
+      why: "/dev/kvm exists, but a kernel does not start under it",
     });
   });
 

@@ -269,7 +269,7 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     [
       "a qcow2 with a file of this machine behind it",
       (file) => host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image, "-F", "raw", file]),
-      "needs another image behind it",
+      "needs a backing file",
     ],
     [
       "a qcow2 with its data in a file of this machine",
@@ -304,7 +304,7 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     [
       "a VMDK with a parent",
       (file) => bentVmdk(file, "parentCID=ffffffff", "parentCID=12345678"),
-      "difference to another disk",
+      "contains only the differences to another disk",
     ],
     [
       "a VMDK whose disk is 8 PiB",
@@ -695,7 +695,7 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
           "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:compression="bzip2"' }),
           "disk.vmdk": vmdk,
         }),
-      "gzip is what is known",
+      "tbuild supports gzip only",
     ],
     [
       "a disk above it",
@@ -819,7 +819,9 @@ vif = ['mac=00:16:3E:00:00:01,bridge=xenbr0']
     const [bundle] = await packAll(manifest, store, place, ["ovm-tgz"], {});
     const config = await host.run(["tar", "-xzOf", bundle?.file ?? "", "vm.cfg"]);
     for (const line of lines) expect(config.stdout.split("\n")).toContain(line);
-    expect(config.stdout).toContain("# Nobody proved that it is sealed; it configures itself at first boot");
+    expect(config.stdout).toContain(
+      "# It was not verified that it is sealed; it configures itself at first boot",
+    );
   });
 
   it.each([

@@ -185,7 +185,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     await writeFile(join(isoFolder, "page.iso"), "<html>");
     await expect(make({ recipe: "ol6-grid", iso })).rejects.toMatchObject({
       fault: "usage",
-      message: `${iso}: this is OL6.9 (volume id OL6.9 x86_64 Disc 1 20170324), the recipe wants OL6.10`,
+      message: `${iso}: this is OL6.9 (volume id OL6.9 x86_64 Disc 1 20170324), the recipe needs OL6.10`,
     });
     await expect(make({ recipe: "ol6-grid" })).rejects.toMatchObject({
       fault: "environment",

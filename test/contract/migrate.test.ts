@@ -116,7 +116,10 @@ describe.skipIf(lacking)(
       expect(stdout).toMatch(/left out:\n +xvdc, \/dev\/mapper\/lun1/);
       expect((await readdir(out)).filter((name) => name.includes("part"))).toEqual([]);
       const again = await tbuild("--to", format, "--stopped", "--out", out);
-      expect([again.exitCode, again.stderr]).toEqual([2, expect.stringContaining("nothing is overwritten")]);
+      expect([again.exitCode, again.stderr]).toEqual([
+        2,
+        expect.stringContaining("tbuild overwrites nothing"),
+      ]);
     });
 
     itWith(

@@ -102,7 +102,7 @@ const cases: readonly Case[] = [
         file,
         "6M",
       ])),
-    refusal: /gone\.qcow2: there is no such file|needs another image behind it/,
+    refusal: /gone\.qcow2: there is no such file|needs a backing file/,
     fault: /environment|integrity/,
   },
   {

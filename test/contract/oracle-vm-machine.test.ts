@@ -403,6 +403,6 @@ describe("a machine on Oracle VM", () => {
     const manager = await opened("3.4.5.1919", "ssh");
     manager.world.faults.push({ at: /^importVirtualCdrom$/, kind: "fails", times: 1 });
     const error = await manager.hypervisor.define(await spec()).catch((one) => one);
-    expect(error.hint).toMatch(/No server asked for http:\/\/127\.0\.0\.1:\d+/);
+    expect(error.hint).toMatch(/No server connected to http:\/\/127\.0\.0\.1:\d+/);
   });
 });

@@ -194,7 +194,9 @@ describeWith(needs, "a place that refuses", () => {
             expect(run.stderr).toMatch(inWords);
             expect(await filesIn(place)).toEqual(before);
           }
-          expect(run.stderr).not.toMatch(/^ +at |\bE[A-Z]{4,}\b|bug in tbuild|a file that is being used/m);
+          expect(run.stderr).not.toMatch(
+            /^ +at |\bE[A-Z]{4,}\b|bug in tbuild|a program file that is in use/m,
+          );
         } finally {
           await host.run(["umount", place]);
         }

@@ -144,7 +144,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
         const refused = await push(address, { env: { ...trusted, https_proxy: through(user) } });
         expect(refused.exitCode).toBe(3);
         expect(refused.said).toContain(
-          `the proxy wants a user name and a password (through the proxy http://127.0.0.1:${proxy.port})`,
+          `the proxy requires a user name and a password (through the proxy http://127.0.0.1:${proxy.port})`,
         );
         expect(refused.said).not.toContain("wrong@");
       }

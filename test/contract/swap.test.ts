@@ -1,12 +1,14 @@
-import { copyFile, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkImage, planJob } from "../../src/guest/offline.ts";
 import { repairOperations, sealOperations } from "../../src/guest/seal/index.ts";
 import { undoLast } from "../../src/image/change/undo.ts";
-import { missing } from "../fakes/missing.ts";
-import { addSwap, extDisk, ol6Guest } from "../guest-image.ts";
+import { swapAreaIn } from "../../src/image/disk/swap.ts";
+import { describeWith, missing } from "../fakes/missing.ts";
+import { addSwap, emptyDisk, extDisk, guestFolder, ol6Guest, putIntoPartition } from "../guest-image.ts";
+import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
 const lacking = missing("mke2fs", "mkswap", "blkid", "debugfs", "qemu-img");
@@ -113,6 +115,55 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
       expect((await checkImage(host, image, { ...job, residue: true })).pending).toEqual([]);
       await undoLast(image);
       expect(await sha256Of(image)).toBe(digest);
+    });
+
+    describeWith(["root", "loop", "mount", "losetup", "chattr", "mkfs.xfs", "mkfs.btrfs"], "on", () => {
+      it.each(["xfs", "btrfs"])("%s is made new by a seal, and comes back by an undo", async (fs) => {
+        const [image, volume, at] = [join(folder, `${fs}.img`), join(folder, fs), join(folder, `${fs}.at`)];
+        const files = {
+          ...ol6Guest.files,
+          "/etc/fstab": `/dev/sda1 / ${fs} defaults 0 0\n/swap none swap\n`,
+        };
+        const guest = await guestFolder({ ...ol6Guest, files });
+        await host.run(["truncate", "-s", "320M", volume]);
+        await host.run([`mkfs.${fs}`, "-q", volume]);
+        await mkdir(at);
+        const mounted = async (script: string) => {
+          await host.run(["mount", "-o", "loop", volume, at]);
+          try {
+            await host.run(["bash", "-ec", script, "bash", at, guest]);
+          } finally {
+            await unmountImage(at);
+          }
+        };
+        await mounted(`cp -a "$2/." "$1"; touch "$1/swap"; chattr +C "$1/swap" 2>&1 || true
+          for i in {1..30000}; do echo "-----BEGIN RSA PRIVATE KEY-----"; done > "$1/swap"
+          fallocate -l 3M "$1/swap"; mkswap -q -L in-file "$1/swap"`);
+        await rm(guest, { recursive: true });
+        await emptyDisk(image, 321);
+        await putIntoPartition(image, volume);
+        const digest = await sha256Of(image);
+        const found = await checkImage(host, image, { ...job, residue: true });
+        expect(found.pending.find(({ name }) => name === "swap")?.done).toEqual([
+          expect.stringMatching(/^\/swap: 9\d\d KiB of memory$/),
+        ]);
+        const { why } = found.classes.find(({ name }) => name === "SSH keys") ?? {};
+        expect(why).toEqual([expect.stringMatching(/^2\d\d blocks of swap$/)]);
+        {
+          await using planned = await planJob(host, image, job);
+          expect(planned.result.classes.find(({ name }) => name === "swapped memory")?.state).toBe("reset");
+          await planned.apply("seal");
+        }
+        expect((await readFile(image)).includes(secret)).toBe(false);
+        await host.run(["dd", `if=${image}`, `of=${volume}`, "bs=1M", "skip=1", "count=320", "status=none"]);
+        await host.run(fs === "xfs" ? ["xfs_repair", "-n", volume] : ["btrfs", "check", "-q", volume]);
+        await mounted('cp "$1/swap" "$1/../area"');
+        const area = await readFile(join(folder, "area"));
+        expect(swapAreaIn(area.subarray(0, 65536))?.label).toBe("in-file");
+        expect(area.subarray(4096).every((byte) => byte === 0)).toBe(true);
+        await undoLast(image);
+        expect(await sha256Of(image)).toBe(digest);
+      });
     });
 
     it("is no file that is too large to search", async () => {

@@ -92,7 +92,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     const { stdout } = await tbuild("template", "list");
     expect(stdout).toMatch(/^VERSION +CHANNEL, TAG +RELEASE +DOMAIN TYPE +DATA +OWN +SEALED +AGE$/m);
     expect(stdout).toMatch(/^ol6-sample@1\.0\.1 +- +Oracle Linux 6\.10 +XEN_HVM +1\.0 MiB +0 B/m);
-    expect(stdout).toMatch(/^ol6-elsewhere@1\.0\.0 .*recorded, its disk is missing from this store$/m);
+    expect(stdout).toMatch(/^ol6-elsewhere@1\.0\.0 .*recorded, but its disk is missing from this store$/m);
     const shown = await tbuild("template", "show", "ol6-sample@1.0.0");
     expect(shown.stdout).toMatch(/^signature +good, by me@example\.com$/m);
     expect(JSON.parse((await tbuild("template", "show", "ol6-sample@1.0.0", "--json")).stdout)).toEqual(
@@ -154,7 +154,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     const other = ["--home", join(folder, "other"), "--recipes", join(folder, "other/repo/recipes")];
     const taken = await tbuild("template", "import", file, ...other);
     expect(taken.stdout).toMatch(
-      /^ol6-sample@1\.0\.0: is here now, signature: valid, but allowed_signers does not contain the key SHA256:/,
+      /^ol6-sample@1\.0\.0: added to the store, signature: valid, but allowed_signers does not contain the key SHA256:/,
     );
     expect((await tbuild("template", "verify", ...other)).code).toBe(0);
     expect((await tbuild("template", "import", main, ...other)).code).toBe(4);
@@ -238,7 +238,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     await git("add", "-A");
     await git("commit", "-qm", "merged");
     const { stdout } = await tbuild("template", "list");
-    expect(stdout).toMatch(/^ol6-sample@1\.1\.0 .*recorded, its disk is missing from this store$/m);
+    expect(stdout).toMatch(/^ol6-sample@1\.1\.0 .*recorded, but its disk is missing from this store$/m);
     expect(stdout).toMatch(
       /^ol6-sample@2\.0\.0 .*the recipe repo records a different version with this number$/m,
     );

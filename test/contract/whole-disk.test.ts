@@ -83,7 +83,7 @@ describe("seal accounts for every file system of the disk", () => {
     const sealed = await seal(image, "--yes");
     expect(sealed.exitCode).toBe(6);
     expect(sealed.stdout).toContain("not inspected: p2 holds ext4");
-    expect(sealed.stdout).toContain("\n  reset, in what was inspected: SSH keys, ");
+    expect(sealed.stdout).toContain("\n  reset, in the inspected volumes: SSH keys, ");
     expect(sealed.stdout).toContain("/etc/fstab:2: /var is LABEL=other");
     const checked = await seal(image, "--check", "--json");
     expect(checked.exitCode).toBe(6);

@@ -129,9 +129,7 @@ describe("a deployment", () => {
     const abilities = { sharedDisks: false, mostNics: 0, messages: [], antiAffinity: { why: "one server" } };
     const fault = await faultOf(deploy(memoryPlace(world, { abilities }), twoNodes, options));
     expect(fault.lines).toEqual([
-      expect.stringMatching(
-        /^sample.yaml:3:1: shared: this place has no disks that several machines write to/,
-      ),
+      expect.stringMatching(/^sample.yaml:3:1: shared: this place cannot share disks between machines/),
       "sample.yaml:8:5: values: first-boot messages of this place do not reach tbuild's additions",
       expect.stringMatching(/machines.0.nics: rac1 would have 1 vnic; here a machine has 0 at most/),
       expect.stringMatching(/rac2 would have 1 vnic/),
@@ -170,7 +168,7 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
     const text =
       "name: one\ntemplate: ol6-grid\nmachines: [{ name: vm1, values: { org.tbuild.grid.mode: none } }]\n";
     expect((await faultOf(plan(memoryPlace(world), text, options))).lines[0]).toContain(
-      "com.oracle.linux.root-password: vm1 has first-boot values and not this one",
+      "com.oracle.linux.root-password: vm1 has first-boot values, but not this one",
     );
   });
 
@@ -180,7 +178,7 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
       plan(memoryPlace(world), twoNodes.replace("asm1, size: 1G", "asm1, size: 3G"), options),
     );
     expect(fault.lines).toEqual([
-      expect.stringContaining("disk rac-asm1: has 1 GiB, and the file says 3 GiB"),
+      expect.stringContaining("disk rac-asm1: has 1 GiB, but the file says 3 GiB"),
     ]);
   });
 

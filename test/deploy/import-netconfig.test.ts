@@ -60,9 +60,9 @@ describe("the import of deploycluster's files", () => {
     expect(notes).toEqual([
       "netconfig.ini:17: not read: is a command, not a setting",
       "netconfig.ini:18: not read: EXTRA: a shell would compute its value",
-      "netconfig.ini:16: CLONE_SINGLEINSTANCE_HA was not taken over",
-      "params.ini:1: RACPASSWORD was not taken over: it is a secret; refer to it, such as { env: RACPASSWORD }",
-      "params.ini:2: GRIDPASSWORD was not taken over: it is a secret; refer to it, such as { env: GRIDPASSWORD }",
+      "netconfig.ini:16: CLONE_SINGLEINSTANCE_HA was not converted",
+      "params.ini:1: RACPASSWORD was not converted: it is a secret; use a reference such as { env: RACPASSWORD }",
+      "params.ini:2: GRIDPASSWORD was not converted: it is a secret; use a reference such as { env: GRIDPASSWORD }",
       "shared disks are not in these files: add them under `shared`, and to each machine's `shared`",
     ]);
     expect(text).not.toMatch(/s secret|other\b/);
@@ -75,8 +75,8 @@ describe("the import of deploycluster's files", () => {
       expect.unreachable();
     } catch (error) {
       expect((error as TbuildError).lines).toEqual([
-        "the netmask is not given; use --netmask 255.255.255.0",
-        "the netmask is not given; use --private-netmask 255.255.255.0",
+        "the netmask is missing; use --netmask 255.255.255.0",
+        "the netmask is missing; use --private-netmask 255.255.255.0",
       ]);
     }
     expect(

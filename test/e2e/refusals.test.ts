@@ -55,7 +55,7 @@ describe("tbuild refuses", () => {
     await copyFile((await testMedium(7)).iso, iso);
     const { code, stderr } = await tbuild.run("recipe", "ol6-grid");
     expect(code).toBe(2);
-    expect(stderr).toContain("this is OL7.9 (volume id OL-7.9 Server.x86_64), the recipe wants OL6.10");
+    expect(stderr).toContain("this is OL7.9 (volume id OL-7.9 Server.x86_64), the recipe needs OL6.10");
   });
 
   it("a disc that is not the one Oracle published, by its digest", async () => {

@@ -532,6 +532,7 @@ describe("modules beside each other", () => {
     const { findings } = await checkModules([one, two], of(6));
     expect(findings.map(({ text }) => text).sort()).toEqual([
       "brings /opt/mine/run.sh, as the module mine does",
+      "configure: 80 is also the priority of the module mine; which runs first depends on their names",
       "enumerates the key org.example.mine.size, as the module mine does",
     ]);
   });

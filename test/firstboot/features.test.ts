@@ -1,7 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { compileFaults } from "../../src/firstboot/python/compile-faults.ts";
 import { incompatibleSyntax, type PythonVersion } from "../../src/firstboot/python/features.ts";
+import { missingFromLibrary } from "../../src/firstboot/python/library.ts";
+import { libraryDifferences } from "../../src/firstboot/python/library-differences.ts";
 import { withPython } from "../../src/firstboot/python/script.ts";
 
 // Each piece with the versions of 2.4, 2.5, 2.6, 2.7, 3.6, 3.9, 3.11 that read it, by "What's New in Python".
@@ -67,6 +70,41 @@ const pieces: readonly (readonly [string, string])[] = [
   ["if x\n    pass\n", "none"],
   ["x = (1, 2\n", "none"],
   ["x = 'a\n", "none"],
+  // What the compiler refuses, not the grammar
+  ["def f():\n    return 1\n", "all"],
+  ["return 1\n", "none"],
+  ["class A:\n    return 1\n", "none"],
+  ["yield 1\n", "none"],
+  ["break\n", "none"],
+  ["for x in y:\n    def f():\n        break\n", "none"],
+  ["for x in y:\n    pass\nelse:\n    continue\n", "none"],
+  ["while x:\n    if y:\n        break\n    continue\n", "all"],
+  ["while x:\n    try:\n        pass\n    finally:\n        continue\n", "3.8+"],
+  ["def f(a, a):\n    pass\n", "none"],
+  ["def f(a=1, b):\n    pass\n", "none"],
+  ["def f(a, b=1, *c, **d):\n    pass\n", "all"],
+  ["def f(a=1, *, b):\n    pass\n", "3"],
+  ["f(a=1, 2)\n", "none"],
+  ["f(a=1, a=2)\n", "none"],
+  ["f(1, b=2, *c, **d)\n", "all"],
+  ["f(*c, b=2)\n", "2.6+"],
+  ["f(*c, 2)\n", "3.5+"],
+  ["f(*c, *d)\n", "3.5+"],
+  ["f(**c, **d)\n", "3.5+"],
+  ["def f():\n    yield 1\n    return 2\n", "3.3+"],
+  ["def f():\n    def g():\n        yield 1\n    return 2\n", "all"],
+  ["'doc'\nfrom __future__ import division\nx = 1\n", "all"],
+  ["x = 1\nfrom __future__ import division\n", "none"],
+  ["from __future__ import annotations\n", "3.7+"],
+  ["from __future__ import braces\n", "none"],
+  ["def f():\n    from os import *\n", "2"],
+  ["@a.b(c)\ndef f():\n    pass\n", "all"],
+  ["@a[0]\ndef f():\n    pass\n", "3.9+"],
+  ["with (a() as b, c() as d):\n    pass\n", "3.9+"],
+  ["x = f'{a['b']}'\n", "3.12+"],
+  ["x = f'{a[\"b\"]}'\n", "3.6+"],
+  ["if a:\n        b()\n    c()\n", "none"],
+  ["class A:\n    @b\n    def c(self): pass\n", "all"],
 ];
 
 const versions = ["2.4", "2.5", "2.6", "2.7", "3.6", "3.9", "3.11"] as const;
@@ -81,7 +119,10 @@ function reads(which: string, version: string): boolean {
 }
 
 const found = (text: string, version: string) =>
-  withPython(text, (script) => incompatibleSyntax(script, numbers(version)));
+  withPython(text, (script) => [
+    ...incompatibleSyntax(script, numbers(version)),
+    ...compileFaults(script, numbers(version)),
+  ]);
 
 describe("syntax, by the version of Python that reads it", () => {
   it.each(pieces)("%j: %s", async (text, which) => {
@@ -158,5 +199,66 @@ out.write(json.dumps(answers))
     expect(
       pieces.map(([text], index) => `${JSON.stringify(text)} ${known(text, answers[index] ?? false)}`),
     ).toEqual(table);
+  });
+});
+
+// Each with the versions of 2.4, 2.6, 2.7, 3.6 and 3.9 that have it, by the notes of the Library Reference.
+const uses: readonly (readonly [string, string])[] = [
+  ["import json\n", "2.6 2.7 3.6 3.9"],
+  ["a = b.partition('=')\n", "2.6 2.7 3.6 3.9"],
+  ["if a.startswith(('b', 'c')):\n    pass\n", "2.6 2.7 3.6 3.9"],
+  ["import subprocess\nsubprocess.Popen(a).terminate()\n", "2.6 2.7 3.6 3.9"],
+  ["import os\nos.makedirs(a, exist_ok=True)\n", "3.6 3.9"],
+  ["open(a, encoding='utf-8')\n", "3.6 3.9"],
+  ["import subprocess\nsubprocess.run(a, capture_output=True)\n", "3.9"],
+  ["import subprocess\nsubprocess.call(a, timeout=3)\n", "3.6 3.9"],
+  ["a = b.removeprefix('c')\n", "3.9"],
+  ["import shlex\nshlex.join(a)\n", "3.9"],
+  ["import urllib\nurllib.urlopen(a)\n", "2.4 2.6 2.7"],
+  ["file(a)\n", "2.4 2.6 2.7"],
+  ["for file in a:\n    print(file)\n", "2.4 2.6 2.7 3.6 3.9"],
+  ["try:\n    a()\nexcept A:\n    file = 1\n", "2.4 2.6 2.7 3.6 3.9"],
+  ["import string\na = string.letters\n", "2.4 2.6 2.7"],
+  ["import collections\ncollections.MutableMapping\n", "2.4 2.6 2.7 3.6 3.9"],
+  ["import platform\nplatform.linux_distribution()\n", "2.6 2.7 3.6"],
+  ["from urllib import quote\n", "2.4 2.6 2.7"],
+  ["from urllib import parse\n", "3.6 3.9"],
+  [
+    "try:\n    from urllib import quote\nexcept ImportError:\n    from urllib.parse import quote\n",
+    "2.4 2.6 2.7 3.6 3.9",
+  ],
+];
+
+describe("the library, by the version of Python that has it", () => {
+  it.each(uses)("%j: %s", async (text, which) => {
+    const takes = [];
+    for (const version of ["2.4", "2.6", "2.7", "3.6", "3.9"]) {
+      const lacks = await withPython(text, (script) => missingFromLibrary(script, numbers(version)));
+      if (lacks.length === 0) takes.push(version);
+    }
+    expect(takes.join(" ")).toBe(which);
+  });
+
+  const measured = pythons.filter(([version]) => ["2.7", "3.6", "3.9"].includes(version));
+
+  it.each(measured)("the table of differences is that of the real %s (%s)", (version, path) => {
+    const at = ["2.7", "3.6", "3.9"].indexOf(version);
+    const said = Object.entries({ ...libraryDifferences.members }).flatMap(([word, names]) =>
+      names
+        .trim()
+        .split(/\s+/)
+        .map((name): [string, boolean] => [name, word[at] === "y"]),
+    );
+    const program = `import sys, json
+for name, has in json.load(sys.stdin):
+    module, member = name.rsplit('.', 1)
+    if hasattr(__import__(module, fromlist=['x']), member) != has:
+        print(name)
+`;
+    const { stdout, stderr } = spawnSync(path, ["-S", "-W", "ignore", "-c", program], {
+      input: JSON.stringify(said),
+      encoding: "utf8",
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: "", stderr: "" });
   });
 });

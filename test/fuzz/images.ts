@@ -1,4 +1,4 @@
-import { copyFile, open, readFile, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { unpackTemplate } from "../../src/bundles/read/unpack.ts";
@@ -9,6 +9,7 @@ import { checkImage, planJob } from "../../src/guest/offline.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
 import { Survey } from "../../src/guest/survey.ts";
 import { localHost } from "../../src/host/local.ts";
+import { btrfsFilePlaces } from "../../src/image/btrfs/file-places.ts";
 import { freeRunsOfBtrfs } from "../../src/image/btrfs/free-space.ts";
 import { subvolumesOf } from "../../src/image/btrfs/subvolumes.ts";
 import { namesFor, settle, undoLast, undoRecords } from "../../src/image/change/undo.ts";
@@ -17,6 +18,7 @@ import { fileSystemOf } from "../../src/image/disk/filesystem.ts";
 import { openFat } from "../../src/image/fat/fat.ts";
 import { readImageFile } from "../../src/image/file/image-file.ts";
 import { imageFacts, openImageFile } from "../../src/image/open.ts";
+import { xfsFilePlaces } from "../../src/image/xfs/file-places.ts";
 import { freeRunsOfXfs } from "../../src/image/xfs/free-space.ts";
 import { hasXfsLog } from "../../src/image/xfs/log.ts";
 import { XfsSuperblock } from "../../src/image/xfs/superblock.ts";
@@ -179,7 +181,12 @@ async function lookAtVolume(input: Buffer): Promise<void> {
   await layoutOf(reader);
   if (fs === "xfs") {
     await hasXfsLog(reader, new XfsSuperblock(input.subarray(0, 512)));
-    for await (const _ of freeRunsOfXfs(reader, "volume"));
+    await allOf(
+      async () => {
+        for await (const _ of freeRunsOfXfs(reader, "volume"));
+      },
+      () => xfsFilePlaces(reader, "volume", "/swap"),
+    );
   }
   if (fs === "btrfs")
     await allOf(
@@ -187,6 +194,7 @@ async function lookAtVolume(input: Buffer): Promise<void> {
       async () => {
         for await (const _ of freeRunsOfBtrfs(reader, "volume"));
       },
+      () => btrfsFilePlaces(reader, "volume", "/swap", undefined),
     );
 }
 
@@ -276,12 +284,20 @@ export const imageEntrances: readonly Entrance[] = [
     name: "file systems that others read",
     needs: ["mkfs.xfs", "mkfs.btrfs", "mkswap"],
     tries: 10,
-    inputs: async (folder) => [
-      await onVolume(folder, 20, ["mkfs.xfs", "-q", "--unsupported", "-f"]),
-      await onVolume(folder, 20, ["mkfs.xfs", "-q", "--unsupported", "-f", "-m", "crc=0"]),
-      await onVolume(folder, 20, ["mkfs.btrfs", "-q", "--mixed", "-f"]),
-      await onVolume(folder, 1, ["mkswap", "-L", "swap"]),
-    ],
+    async inputs(folder) {
+      const [root, list] = [join(folder, "root"), join(folder, "list")];
+      await mkdir(root);
+      const swap = join(root, "swap");
+      await writeFile(swap, Buffer.alloc(100_000, 7));
+      await writeFile(list, `/\n0 0\nd--755 0 0\nswap ---600 0 0 ${swap}\n$\n`);
+      const xfs = ["mkfs.xfs", "-q", "--unsupported", "-f", "-p", list];
+      return [
+        await onVolume(folder, 20, xfs),
+        await onVolume(folder, 20, [...xfs, "-m", "crc=0"]),
+        await onVolume(folder, 20, ["mkfs.btrfs", "-q", "--mixed", "-f", "--rootdir", root]),
+        await onVolume(folder, 1, ["mkswap", "-L", "swap"]),
+      ];
+    },
     enter: lookAtVolume,
   },
   {

@@ -7,7 +7,7 @@ import { sealingReference } from "../../src/guest/seal/agents-table.ts";
 import { sealOperations, sealParts } from "../../src/guest/seal/index.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 
-// After a change of a table: npx vitest run --project check -u test/guest/agents.test.ts
+// After a change of a table: npx vitest run --project check test/guest/agents.test.ts -u
 it("docs/sealing.md is what the tables say", async () => {
   const file = join(import.meta.dirname, "../../docs/sealing.md");
   await expect(sealingReference(sealParts)).toMatchFileSnapshot(file);

@@ -70,6 +70,7 @@ describe("what a seal leaves", () => {
   it.each([
     ["<host>build7.example.com</host>", "this host's name"],
     ["server=BUILD7", "this host's name"],
+    ["database: build7_x", "this host's name"],
     ["listen 192.0.2.17:8080", "this host's address"],
     ["ip:192.0.2.99.", "this host's address"],
     ["mac = 52-54-00-AA-bb-cc", "its link address"],
@@ -94,7 +95,7 @@ describe("what a seal leaves", () => {
   });
 
   it.each([
-    "build77 build7-old mybuild7 build7_x",
+    "build77 build7-old mybuild7",
     "192.0.2.170 1192.0.2.17 192.0.2.17.4",
     "152:54:00:aa:bb:cc 52:54:00:aa:bb:cc:dd",
     `f${id} ${id}0`,
@@ -105,6 +106,7 @@ describe("what a seal leaves", () => {
     "AKIAIOSFODNN7EXAMPLE",
     "mysql://root:r00t@localhost/x http://bob:s3cret@www.example.com/ http://user:password@host http://$U:$P@host https://host:8080/a@b",
     "password = secret",
+    "server_id = productiondatabaseserver02 node_id: 2024-webserver-eu-west-1-production",
   ])("is no false alarm: %j", async (text) => {
     expect(await leftOf({ "/opt/app/conf": text })).toEqual([]);
   });
@@ -167,6 +169,7 @@ describe("what a seal leaves", () => {
     ["mine", "VALUES = {'password': Welcome1}\n", "a secret (password)"],
     ["key.json", '[{"key": "Zm9v.YmFy.MTIzNDU2Nzg5"}]', "a secret (key)"],
     ["mine.json", '{"x":{"password":"true1"}}', "a secret (password)"],
+    ["node.json", '{"node_id": "y3wbq7lj05r2n8vktx61ofmze"}', "an id (node_id)"],
     ["agent.json", '{"agentId": {5b6e0b3c-7d1f-4a52-9c3e-2f8a6b1d4e70}}', "an id (agentId)"],
     ["app.yml", "auth:\n  apiKey: 'a1b2c3d4e5f6'\n", "a secret (apiKey)"],
     ["x.xml", '<conn passwd="S3same"/>', "a secret (passwd)"],

@@ -31,6 +31,8 @@ export const ownFiles: Readonly<Record<string, string>> = {
 /** No word of a configuration, so whoever finds it has found something planted. */
 const mark = "Pl4ntedZ";
 const uuid = "5b6e0b3c-7d1f-4a52-9c3e-2f8a6b1d4e70";
+const nodeId = "y3wbq7lj05r2n8vktx61ofmze";
+const wireGuardKey = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=";
 const hex32 = "9f86d081884c7d659a2feaa0c55ad015";
 const key = `${
   generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({
@@ -545,4 +547,78 @@ export const planted: readonly Planted[] = [
     one(`exrc of a token of ${home}`, `${home}/.bashrc`, `export GITHUB_TOKEN=${mark}0123456789\n`),
     one(`ansible of ${home}`, `${home}/.ansible/cp/x`),
   ]),
+  // Members of networks, clusters and stores
+  one("Tor's service", "/var/lib/tor/hs/hs_ed25519_secret_key", "== ed25519v1-secret: type0 ==\0\0\0x"),
+  one(
+    "Tor's relay",
+    "/var/lib/tor/keys/ed25519_master_id_secret_key",
+    "== ed25519v1-secret: type0 ==\0\0\0x",
+  ),
+  one("Tor's onion key", "/var/lib/tor/keys/secret_onion_key_ntor", "== c25519v1-ntor-key ==\0\0\0x"),
+  one("Swarm's node", "/var/lib/docker/swarm/state.json", `[{"node_id":"${nodeId}","addr":"10.9.9.9:2377"}]`),
+  one("Swarm's raft", "/var/lib/docker/swarm/raft/wal-v3-encrypted/0-0.wal"),
+  one("Swarm's tasks", "/var/lib/docker/swarm/worker/tasks.db"),
+  one("a node's id of no list", "/srv/agent/state.json", `{"node_id":"${nodeId}"}`),
+  one("a ULID", "/srv/agent/run.yaml", "instance_id: 01HQ3K5T9V2W7X4Y8Z6A1B3C5D\n"),
+  one("WireGuard in systemd", "/etc/systemd/network/wg0.netdev", `[WireGuard]\nPrivateKey=${wireGuardKey}\n`),
+  one("WireGuard's key by a tool", "/etc/wireguard/privatekey", `${wireGuardKey}\n`),
+  one("Yggdrasil", "/etc/yggdrasil.conf", `{\n  PrivateKey: ${hex32}${hex32}${hex32}${hex32}\n}\n`),
+  one(
+    "Nebula",
+    "/etc/nebula/host.key",
+    `-----BEGIN NEBULA X25519 PRIVATE KEY-----\n${mark}${wireGuardKey}\n`,
+  ),
+  one(
+    "tinc",
+    "/etc/tinc/vpn/ed25519_key.priv",
+    `-----BEGIN ED25519 PRIVATE KEY-----\n${mark}${wireGuardKey}\n`,
+  ),
+  one("IPFS", "/var/lib/ipfs/config", `{"Identity":{"PeerID":"12D3KooW","PrivKey":"CAESQ${wireGuardKey}"}}`),
+  one(
+    "Syncthing",
+    "/var/lib/syncthing/.config/syncthing/config.xml",
+    `<gui><apikey>${mark}abcdef123456</apikey></gui>`,
+  ),
+  one("ZeroTier", "/var/lib/zerotier-one/identity.secret", `8056c2e21c:0:${hex32}:${hex32}${hex32}`),
+  one("Ceph's cluster", "/etc/ceph/ceph.conf", `[global]\nfsid = ${uuid}\n`),
+  one("Ceph's daemon", `/var/lib/ceph/${uuid}/mon.build7/keyring`, `[mon.]\nkey = ${mark}==\n`),
+  one("GlusterFS's peer", `/var/lib/glusterd/peers/${uuid}`, `uuid=${uuid}\n`),
+  one("Galera", "/var/lib/mysql/grastate.dat", `uuid:    ${uuid}\nseqno:   -1\n`),
+  one("MinIO", "/srv/minio/.minio.sys/format.json", `{"id":"${uuid}","xl":{"this":"${uuid}"}}`),
+  one("Cassandra of systemd", "/etc/default/cassandra", `CASSANDRA_KEYSTORE_PASSWORD=${mark}\n`),
+  one("CockroachDB", "/var/lib/cockroach/certs/node.key", key),
+  one(
+    "NATS",
+    "/etc/nats/nats.creds",
+    `-----BEGIN USER NKEY SEED-----\nSUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY\n`,
+  ),
+  one(
+    "Vault's unseal key",
+    "/root/vault-init.txt",
+    `Unseal Key 1: ${mark}abcdefghijk+0123456789/ABCDEFG=\nInitial Root Token: hvs.${mark}0123456789abcdef\n`,
+  ),
+  one("Boundary", "/etc/boundary.d/boundary.hcl", `kms "aead" {\n  key = "${wireGuardKey}"\n}\n`),
+  one("Matrix", "/etc/synapse/build7.signing.key", `ed25519 a_xyz ${wireGuardKey.slice(0, -1)}\n`),
+  one("acme.sh", "/root/.acme.sh/ca/x/account.key", key),
+  one(
+    "Let's Encrypt",
+    "/etc/letsencrypt/accounts/acme/directory/1/private_key.json",
+    `{"n":"x","d":"${mark}${hex32}","kty":"RSA"}`,
+  ),
+  one(
+    "NetBackup's host id",
+    "/usr/openv/var/vxss/certmapinfo.json",
+    `[{"hostID":"${uuid}","masterServerName":"m"}]`,
+  ),
+  one("NetBackup's key", "/usr/openv/var/vxss/credentials/keystore/PrivKeyFile.pem", key),
+  one("Commvault", "/etc/CommVaultRegistry/Galaxy/Instance001/.properties", `sCLIENTGUID ${uuid}\n`),
+  one("Bareos", "/etc/bareos/bareos-fd.d/director/dir.conf", `Director {\n  Password = "${mark}"\n}\n`),
+  one("Veeam", "/etc/veeam/veeam.ini", `[host]\nuuid=${uuid}\n`),
+  one("Rubrik", "/etc/rubrik/conf/agent_uuid", uuid),
+  one(
+    "a name glued to another",
+    "/opt/app/db.ini",
+    `database = ${host.short}_db\nother = old_${host.short}\n`,
+  ),
+  one("a folder named by it", `/srv/backups/${host.short}_2024/readme`, "x\n"),
 ];

@@ -24,6 +24,17 @@ describe("a guest's release", () => {
     expect(await readRelease(memoryTree({ [file]: text }))).toEqual({ name: text.trim(), major, update });
   });
 
+  it("is that of a variant that is no appliance", async () => {
+    const text = `${osRelease("ol", "8.10", "Oracle Linux Server")}VARIANT="Server"\nVARIANT_ID="server"\n`;
+    expect(await readRelease(memoryTree({ "/etc/os-release": text }))).toMatchObject({ major: 8 });
+  });
+
+  it("of an appliance is what people say of it", async () => {
+    const tree = memoryTree({ "/etc/os-release": `${osRelease("rhel", "4.4")}VARIANT_ID=ovirt-node\n` });
+    declareRelease(tree, 8);
+    expect(await readRelease(tree)).toMatchObject({ name: "rhel 4.4, treated as Oracle Linux 8", major: 8 });
+  });
+
   it.each([
     ["ol", 7],
     ["rhel", 8],
@@ -46,6 +57,26 @@ describe("a guest's release", () => {
     ["Amazon Linux", { "/etc/system-release": "Amazon Linux release 7" }],
     ["openEuler", { "/etc/os-release": osRelease("openEuler", "9.0", "openEuler") }],
     ["Debian", { "/etc/os-release": osRelease("debian", "9", "Debian GNU/Linux") }],
+    [
+      "Red Hat Virtualization Host",
+      {
+        "/etc/redhat-release": "Red Hat Enterprise Linux release 8.3 (Ootpa)",
+        "/etc/os-release": `${osRelease("rhel", "4.4", "Red Hat Virtualization Host")}VARIANT_ID="ovirt-node"\n`,
+      },
+    ],
+    [
+      "oVirt Node",
+      {
+        "/etc/centos-release": "CentOS Stream release 8",
+        "/etc/os-release": `${osRelease("centos", "8", "oVirt Node")}VARIANT_ID=ovirt-node\n`,
+      },
+    ],
+    [
+      "Red Hat Enterprise Linux Atomic Host",
+      {
+        "/etc/os-release": `${osRelease("rhel", "7.9", "Red Hat Enterprise Linux Atomic Host")}VARIANT_ID=atomic.host\n`,
+      },
+    ],
     ["Anolis OS", { "/etc/redhat-release": "Anolis OS release 8.8" }],
     ["release 10", { "/etc/oracle-release": "Oracle Linux Server release 10.0" }],
     ["release 4", { "/etc/redhat-release": "Red Hat Enterprise Linux AS release 4 (Nahant)" }],

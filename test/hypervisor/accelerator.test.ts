@@ -36,7 +36,7 @@ function hostOf(lines: readonly string[]): Host & { readonly tried: string[][] }
 }
 
 const panics = ["Linux version 5.4", "Kernel panic - not syncing: VFS: Unable to mount root fs"];
-const distrust = { accelerator: "tcg", why: "/dev/kvm is there, but a kernel does not start under it" };
+const distrust = { accelerator: "tcg", why: "/dev/kvm exists, but a kernel does not start under it" };
 
 describe("the accelerator", () => {
   it("is kvm once a kernel started under it, with kvm and nothing else", async () => {
@@ -74,9 +74,12 @@ describe("the accelerator", () => {
   it("is tcg without a device, and without a kernel to try it with", async () => {
     const host = hostOf(panics);
     const none = await chooseAccelerator(host, { ...files, device: join(folder, "nothing") });
-    expect(none).toEqual({ accelerator: "tcg", why: "there is no /dev/kvm that may be used" });
+    expect(none).toEqual({
+      accelerator: "tcg",
+      why: "/dev/kvm does not exist, or this user may not open it",
+    });
     const { kernel: _, ...untried } = files;
-    expect((await chooseAccelerator(host, untried)).why).toContain("was not tried");
+    expect((await chooseAccelerator(host, untried)).why).toContain("was not tested");
     expect(host.tried).toEqual([]);
   });
 });

@@ -20,7 +20,7 @@ describe("an error of the system", () => {
     ["ENOSPC", "the disk is full"],
     ["EDQUOT", "the quota is used up"],
     ["ENAMETOOLONG", "the name is too long"],
-    ["ELOOP", "too many symbolic links, or links that lead in a circle"],
+    ["ELOOP", "too many symbolic links, or links that form a loop"],
     ["EISDIR", "is a folder"],
     ["ENOTDIR", "part of the path is not a folder"],
   ])("%s is told in words, with its place, wherever it comes up", (code, words) => {
@@ -38,8 +38,8 @@ describe("an error of the system", () => {
   it("is not taken for an empty folder or an absent file", async () => {
     await symlink("loop", join(folder, "loop"));
     await writeFile(join(folder, "file"), "");
-    await expect(namesIn(join(folder, "loop"))).rejects.toThrow(/links that lead in a circle/);
-    await expect(textOf(join(folder, "loop"))).rejects.toThrow(/links that lead in a circle/);
+    await expect(namesIn(join(folder, "loop"))).rejects.toThrow(/links that form a loop/);
+    await expect(textOf(join(folder, "loop"))).rejects.toThrow(/links that form a loop/);
     await expect(textOf(folder)).rejects.toThrow(/is a folder/);
     expect(await namesIn(join(folder, "none"))).toEqual([]);
     expect(await textOf(join(folder, "none"))).toBeUndefined();

@@ -56,14 +56,14 @@ describe("a body that breaks off", () => {
       response.writeHead(206, { "content-range": `bytes 5-${data.length - 1}/${data.length}` });
       response.end(data.subarray(5));
     });
-    await expect(read(server, {}, data.length)).rejects.toThrow(/gives another part/);
+    await expect(read(server, {}, data.length)).rejects.toThrow(/sent another part/);
   });
 
   it("with another length than it must have is refused before it is read", async () => {
     await using server = await faultServer((_, response) => {
       response.writeHead(200, { "content-length": 10 }).end("0123456789");
     });
-    await expect(read(server, {}, 11)).rejects.toThrow(/gives 10 bytes where 11 belong/);
+    await expect(read(server, {}, 11)).rejects.toThrow(/offers 10 bytes, but 11 were expected/);
   });
 });
 
@@ -112,14 +112,14 @@ describe("a file that changes during its download", () => {
 describe("a server that is slow", () => {
   it("or silent is not waited for forever, and what is waited for is told", async () => {
     await using server = await faultServer(() => {});
-    await expect(ask(server, { limits: quick })).rejects.toThrow(/nothing came for 0\.\d s/);
+    await expect(ask(server, { limits: quick })).rejects.toThrow(/received nothing for 0\.\d s/);
   });
 
   it("and silent within a body is not waited for either", async () => {
     await using server = await faultServer((_, response) => {
       response.writeHead(200, { "content-length": 100 }).write("abc");
     });
-    await expect(read(server, { limits: quick }, 100)).rejects.toThrow(/nothing came for/);
+    await expect(read(server, { limits: quick }, 100)).rejects.toThrow(/received nothing for/);
   });
 
   it("because it drips byte by byte is given up", async () => {
@@ -130,7 +130,7 @@ describe("a server that is slow", () => {
     });
     await expect(
       read(server, { limits: { ...quick, silenceMs: 5000, patienceMs: 5000 } }, 100_000),
-    ).rejects.toThrow(/only \d+ bytes came in [\d.]+ s/);
+    ).rejects.toThrow(/received only \d+ bytes in [\d.]+ s/);
   });
 
   it("is not blamed for the time that we take ourselves", async () => {
@@ -195,7 +195,7 @@ it.each([
 
 describe("redirects", () => {
   it.each([
-    ["in a circle", () => "/", /redirects in a circle/],
+    ["in a circle", () => "/", /redirects in a loop/],
     ["without end", (n: number) => `/${n}`, /redirects more than 10 times/],
     ["to a file", () => "file:///etc/passwd", /redirects to a file: address/],
     ["to what is no address", () => "http://[", /redirects to an invalid address/],
@@ -286,7 +286,7 @@ describe("proxies of the environment", () => {
     );
     await using without = httpClient(through(""));
     await expect(without.ask({ url, method: "GET" })).rejects.toThrow(
-      `the proxy wants a user name and a password (through the proxy http://${server.address})`,
+      `the proxy requires a user name and a password (through the proxy http://${server.address})`,
     );
   });
 

@@ -31,19 +31,19 @@ describe("storage", () => {
   it.each([
     [
       "volgroup v pv.1 pv.3\npart pv.1 --size=1\n",
-      ["1 error: volgroup uses pv.3, which no line makes: OL8 stops there"],
+      ["1 error: volgroup uses pv.3, which no line defines: OL8 stops there"],
     ],
     [
       "part raid.1 --size=1\nraid / --device=md0 --level=1 raid.1 raid.9\n",
-      ["2 error: raid uses raid.9, which no line makes: OL8 stops there"],
+      ["2 error: raid uses raid.9, which no line defines: OL8 stops there"],
     ],
     [
       "clearpart --all\nlogvol / --vgname=w --name=r --size=1\n",
-      ["2 error: no volgroup makes w: OL8 stops there"],
+      ["2 error: no volgroup defines w: OL8 stops there"],
     ],
     [
       "clearpart --all --drives=sda\nlogvol / --vgname=w --name=r --size=1\n",
-      ["2 warning: no volgroup makes w: OL8 stops there, unless the disk has this group already"],
+      ["2 warning: no volgroup defines w: OL8 stops there, unless the disk has this group already"],
     ],
   ])("that names what no line makes stops the installer: %j", (text, faults) => {
     expect(found(text)).toEqual(faults);
@@ -116,7 +116,7 @@ describe("a fault of a kickstart", () => {
     for (const text of ["lang {{recipe.scripts.0.run}}\n", "%post\n{{shell recipe.scripts.0.run}}\n%end\n"]) {
       const template = { ...(await kickstartTemplate("ol9")), text };
       await expect(renderKickstart(loaded.recipe, template, noSecrets)).rejects.toThrow(
-        /kickstart\/ol9\.ks\.hbs: "one\\nrootpw x\\n" cannot stand on a line/,
+        /kickstart\/ol9\.ks\.hbs: "one\\nrootpw x\\n" cannot be written on one line/,
       );
     }
   });

@@ -257,7 +257,7 @@ part swap --size=900 --ondisk=sdb
       "ol6",
     );
     expect(left).toMatchObject([
-      { line: 4, why: "a recipe has sizes in MiB, no percentages; --size counts" },
+      { line: 4, why: "a recipe has sizes in MiB, no percentages; --size is used" },
     ]);
   });
 

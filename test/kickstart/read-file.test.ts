@@ -21,7 +21,7 @@ it.each([
   ["a folder", () => folder, /is not a file/],
   ["a device", () => "/dev/zero", /\/dev\/zero: is not a file/],
   ["an image", () => join(folder, "large"), /has 10737418240 bytes, too many/],
-  ["a binary", () => join(folder, "binary"), /line 2 holds a zero byte/],
+  ["a binary", () => join(folder, "binary"), /line 2 contains a zero byte/],
 ])("refuses %s", async (_name, file, words) => {
   await writeFile(join(folder, "binary"), "a\nb\0c");
   await writeFile(join(folder, "large"), "");

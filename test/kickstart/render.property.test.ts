@@ -575,7 +575,7 @@ async function textOf(recipe: Recipe): Promise<string | undefined> {
     return await kickstart(recipe, template, noSecrets, post);
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
-    expect(error.message).toMatch(/^(file|script) \S+: contains bytes that a kickstart cannot hold$/);
+    expect(error.message).toMatch(/^(file|script) \S+: contains bytes that a kickstart cannot contain$/);
     return undefined;
   }
 }

@@ -72,7 +72,7 @@ describe("a deployment whose destruction was killed at its very end", () => {
     for (const id of world.things.keys()) if (!known.has(id)) world.things.delete(id);
     world.add("VmCloneCustomizer", `tbuild-${id}-vm001`, { vm: template?.id });
     expect(await tbuild("deploy", file, "--destroy", "--yes"), said.err).toBe(0);
-    expect(said.out).toContain("Nothing of it is there any more");
+    expect(said.out).toContain("Nothing of it exists any more");
     expect(world.inventory()).toEqual(before);
     expect(await readdir(states)).toEqual([]);
   });
@@ -114,7 +114,7 @@ describe.each([
       if (command !== shown.at(-1)) for (const { id } of made) simulator.world.things.delete(id);
     }
     expect(await tbuild("manager", "import", bundle, "http://web.example.com/2.tgz")).toBe(2);
-    expect(said.err).toContain("local files and URLs cannot be parts of one template");
+    expect(said.err).toContain("the parts of a template must be all local files or all URLs");
     expect(await tbuild("manager", "import", join(folder, "none.tgz"))).toBe(2);
     expect(said.err).toContain("no such file");
 

@@ -64,7 +64,7 @@ describe("a connection", () => {
     const changed = optionsFor(simulator, { hostKey: `SHA256:${"A".repeat(43)}` });
     const error = await failure(openOn(changed));
     expect(error.code).toBe("not-trusted");
-    expect(error.message).toContain("not the one that is trusted");
+    expect(error.message).toContain("not the trusted one");
     expect(error.lines.join()).toContain(simulator.hostKey);
   });
 
@@ -224,7 +224,7 @@ it("a Manager of another release is refused, unless the site says which it is li
   const simulator = await startSimulator({ settings });
   await using _ended = simulator;
   const error = await failure(openOn(optionsFor(simulator)));
-  expect(error.message).toContain("version 4.0.1 is not known");
+  expect(error.message).toContain("tbuild does not know version 4.0.1");
   const api = await openOn(optionsFor(simulator, { release: "3.4" }));
   expect(await api.list("ServerPool")).toHaveLength(1);
 });
@@ -261,7 +261,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
   it("what a failed order half made is removed and named", async () => {
     const { api, world } = await opened({ at: create, kind: "fails-half-way", times: 1 });
     const error = await failure(makeVm(api));
-    expect(error.lines.join()).toMatch(/half-made machine vm001 was removed/);
+    expect(error.lines.join()).toMatch(/incomplete machine vm001 was removed/);
     expect(vms(world)).toBe(0);
     await makeVm(api);
     expect(vms(world)).toBe(1);

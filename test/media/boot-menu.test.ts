@@ -71,7 +71,7 @@ describe("a start over the network", () => {
 it.each([
   [5, 11, /for drivers only/],
   [6, 10, /for drivers only/],
-  [7, 1, /7\.2 was the first/],
+  [7, 1, /7\.2 is the first/],
 ])("OL%i.%i takes no kickstart from OEMDRV", (major, update, why) => {
   expect(withoutOemdrv({ ...medium, major, update })).toMatch(why);
 });

@@ -38,16 +38,16 @@ describe("the disc that a recipe wants", () => {
   it("is not another release, or another family: it is named", async () => {
     await expect(check({ update: 10 })).rejects.toMatchObject({
       fault: "usage",
-      message: `${file}: this is OL6.9 (volume id OL6.9 x86_64 Disc 1 20170324), the recipe wants OL6.10`,
+      message: `${file}: this is OL6.9 (volume id OL6.9 x86_64 Disc 1 20170324), the recipe needs OL6.10`,
     });
-    await expect(check({}, { family: "CentOS" })).rejects.toThrow(/this is CentOS 6\.9 .*wants OL6\.9/);
+    await expect(check({}, { family: "CentOS" })).rejects.toThrow(/this is CentOS 6\.9 .*needs OL6\.9/);
   });
 
   it("is not a disc with another label, size or content", async () => {
     await expect(check({ volumeId: "OL6.9 x86_64 Disc 1 2017" })).rejects.toMatchObject({ fault: "usage" });
     await expect(check({ bytes: 2048 })).rejects.toMatchObject({
       fault: "integrity",
-      lines: ["its volume has   4096 bytes", "the recipe wants 2048 bytes"],
+      lines: ["its volume has   4096 bytes", "the recipe says 2048 bytes"],
     });
     await expect(check({ sha256: "0".repeat(64) })).rejects.toMatchObject({ fault: "integrity" });
   });

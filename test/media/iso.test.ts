@@ -142,7 +142,7 @@ describe("a hostile image", () => {
   it("with fields or links that lead in circles is refused", async () => {
     const circle = ce(40, 0, 28);
     write([{ name: "A.;1", ...text, fields: [circle] }], { 40: circle });
-    await refused(reads("A"), /leads in circles/);
+    await refused(reads("A"), /forms a loop/);
     write([{ name: "L.;1", block: 0, bytes: 0, fields: [nm("loop"), sl("loop")] }]);
     await refused(reads("loop"), /loop: too many links/);
     // A folder in itself is as deep as the path that asks for it, and no deeper.
@@ -157,7 +157,7 @@ describe("a hostile image", () => {
       ["", /It is empty/],
       ["<!DOCTYPE html><html>sign in", /web page/],
       ["PK\x03\x04zip", /zip archive/],
-      ["anything", /with: file/],
+      ["anything", /run: file/],
     ];
     for (const [data, hint] of hints) {
       writeFileSync(file, data);

@@ -44,10 +44,10 @@ describe("the disks of a vm.cfg", () => {
 
   it("are not read outside of them, not even through a link, unless the user names the folder", async () => {
     const outside = `file:${root}/elsewhere/secret.img,xvda,w`;
-    await expect(locate([outside])).rejects.toThrow("lies outside of its folder and its repository");
+    await expect(locate([outside])).rejects.toThrow("is outside its folder and its repository");
     await symlink(join(root, "elsewhere/secret.img"), join(root, "repo/VirtualDisks/link.img"));
-    await expect(locate([`file:${root}/repo/VirtualDisks/link.img,xvda,w`])).rejects.toThrow("lies outside");
-    await expect(locate([`file:../../../elsewhere/secret.img,xvda,w`])).rejects.toThrow("lies outside");
+    await expect(locate([`file:${root}/repo/VirtualDisks/link.img,xvda,w`])).rejects.toThrow("is outside");
+    await expect(locate([`file:../../../elsewhere/secret.img,xvda,w`])).rejects.toThrow("is outside");
     expect(await locate([outside], [join(root, "elsewhere")])).toEqual(["elsewhere/secret.img"]);
   });
 
@@ -101,7 +101,7 @@ describe("a machine", () => {
 
   it("in a repository needs its user's word, and a template does not run", async () => {
     await expect(requireStopped(withDomains("none\n"), { ...question, isShared: true })).rejects.toThrow(
-      "it is not known whether it runs on another server",
+      "whether it runs on another server of its pool is unknown",
     );
     const said = { ...question, isShared: true, isSaidStopped: true };
     expect((await requireStopped(withDomains("none\n"), said)).how).toContain("as you said");

@@ -95,7 +95,7 @@ describe("a migration", () => {
     const plan = planOf();
     expect(plan.dropped).toEqual(["cpu_weight", "rate=10Mb/s of vif 1"]);
     expect(JSON.stringify(plan)).not.toContain("geheim");
-    expect(plan.machine.notes.join("\n")).toContain("vncpasswd holds a password, which is not kept");
+    expect(plan.machine.notes.join("\n")).toContain("vncpasswd contains a password, which is not kept");
   });
 
   const simple = "name='a'\ndisk=['file:/r/System.img,xvda,w']\n";
@@ -138,7 +138,7 @@ vif=['mac=00:21:f6:00:00:01', 'mac=00:21:F6:00:00:01', 'mac=00:21:f6']
 
   it("refuses a table that does not fit, with all problems", () => {
     const wrong = { disks: { xvdz: "/dev/x", xvdc: "asm" }, networks: { br9: "br0" } };
-    expect(() => planOf(wrong)).toThrow("--map xvdz: it has no such disk");
+    expect(() => planOf(wrong)).toThrow("--map xvdz: no such disk");
     try {
       planOf(wrong);
     } catch (error) {

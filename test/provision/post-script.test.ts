@@ -66,7 +66,7 @@ describe("what %post writes", () => {
   it("is no file that a kickstart cannot hold", () => {
     for (const bytes of [[0xff, 0xfe], [0], [13, 10]])
       expect(() => writing(Buffer.from(bytes), "file /etc/x", "> x")).toThrow(
-        "file /etc/x: contains bytes that a kickstart cannot hold",
+        "file /etc/x: contains bytes that a kickstart cannot contain",
       );
   });
 });

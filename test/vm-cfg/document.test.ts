@@ -82,8 +82,8 @@ last = 'no new line at the end'`),
       vif: ["mac=00:21:f6:99:73:1d,bridge=b", "mac=00:21:f6:99:73:1e,bridge=c"],
     });
     expect(config.remarks.map(({ line, text }) => `${line}: ${text}`)).toEqual([
-      "1: the list of vfb has no quotes; it is taken as if it had them",
-      "2: the list of vif has no quotes; it is taken as if it had them",
+      "1: the list of vfb has no quotes; it is read as if it had them",
+      "2: the list of vif has no quotes; it is read as if it had them",
     ]);
   });
 

@@ -131,7 +131,7 @@ OVM_high_availability = True
     const machine = machineOf(config);
     expect(JSON.stringify(machine)).not.toContain("s3cret");
     expect(machine.settings.vfb).toEqual(["type=vnc,vncunused=1"]);
-    expect(machine.notes.join("\n")).toContain("vfb holds a password, which is not kept");
+    expect(machine.notes.join("\n")).toContain("vfb contains a password, which is not kept");
     for (const [key, value] of config.values)
       expect(JSON.stringify(masked(key, value))).not.toContain("s3cret");
     expect(masked("vfb", ["type=vnc,vncpasswd=s3cret"])).toEqual(["type=vnc,vncpasswd=***"]);

@@ -120,7 +120,7 @@ async function refuseQcow2(member: Member): Promise<void> {
   await using file = await fileReader(member.file);
   const [name, bytes] = [member.name, windowOf(file, member.offset, member.bytes)];
   const header = await qcow2Header(name, bytes);
-  if (header.backing !== undefined) throw refuser(member)("needs another image behind it");
+  if (header.backing !== undefined) throw refuser(member)("needs a backing file");
   // Throws if the file ends before its clusters.
   await qcow2Reader(name, bytes, header, undefined);
 }
@@ -149,11 +149,11 @@ async function refuseVmdk(member: Member): Promise<void> {
     new RegExp(`^\\s*${key}\\s*=\\s*"?([^"\\r\\n]*)"?\\s*$`, "m").exec(descriptor)?.[1];
   const type = value("createType");
   if (type !== undefined && !["monolithicSparse", "streamOptimized"].includes(type))
-    throw refuse(`keeps its data in other files (${shown(type)})`);
+    throw refuse(`stores its data in other files (${shown(type)})`);
   if (descriptor.includes("parentFileNameHint") || !/^(?:f{8})?$/i.test(value("parentCID") ?? ""))
-    throw refuse("is a difference to another disk");
+    throw refuse("contains only the differences to another disk");
   if ((descriptor.match(/^\s*(?:RW|RDONLY|NOACCESS)\s/gm) ?? []).length > 1)
-    throw refuse("keeps its data in several files");
+    throw refuse("stores its data in several files");
 }
 
 function refuser(member: Member): (why: string) => TbuildError {

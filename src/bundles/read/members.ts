@@ -38,7 +38,7 @@ export async function membersOf(
   let total = 0;
   for await (const entry of tarEntries(what, source)) {
     total += entry.bytes;
-    if (total > options.mostBytes) throw tooLarge(`${what}: with ${shown(entry.name)} it`, total, options);
+    if (total > options.mostBytes) throw tooLarge(`${what}: with ${shown(entry.name)}, it`, total, options);
     if (!packing && entry.offset + entry.stored > size) throw endsIn(what, entry.name);
     if (!packing && !entry.data) {
       found.push({ name: entry.name, file: archive, offset: entry.offset, bytes: entry.bytes });

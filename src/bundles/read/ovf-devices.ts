@@ -2,7 +2,9 @@ import { children, childText, type Element } from "../../io/read-xml.ts";
 import { wholeNumber } from "./ovf-units.ts";
 import { shown } from "./tar-entries.ts";
 
-/** The disk items in the order in which a machine sees them: by controller, and on each by address, if it has one. */
+/**
+ * The disk items in the order in which a machine sees them: by controller, then by address, if there is one.
+ */
 export function disksInOrder(items: readonly Element[]): Element[] {
   const disks = items.filter((item) => ["17", "31"].includes(childText(item, "ResourceType") ?? ""));
   const parents = [...new Set(disks.map((item) => childText(item, "Parent") ?? ""))];
@@ -18,7 +20,10 @@ export function disksInOrder(items: readonly Element[]): Element[] {
   });
 }
 
-/** Notes on what network cards have, and the template will not: every machine of it gets MAC addresses of its own. */
+/**
+ * Notes on settings of network cards that the template will lack: every machine made from it gets its own MAC
+ * addresses.
+ */
 export function nicNotes(items: readonly Element[]): string[] {
   return items
     .filter((item) => childText(item, "ResourceType") === "10")
@@ -53,7 +58,7 @@ export function sectionNotes(
       : []),
     ...(others.length > 0
       ? [
-          `configuration ${shown(chosen ?? "")} was taken; ${others.map((id) => shown(id)).join(", ")} ${others.length === 1 ? "is" : "are"} left out`,
+          `configuration ${shown(chosen ?? "")} was used; ${others.map((id) => shown(id)).join(", ")} ${others.length === 1 ? "is" : "are"} left out`,
         ]
       : []),
   ];

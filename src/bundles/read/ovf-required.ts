@@ -1,7 +1,7 @@
 import { childText, type Element } from "../../io/read-xml.ts";
 import { shown } from "./tar-entries.ts";
 
-/** Notes on what a descriptor requires, and what is not read (DSP0243: a consumer has to report it). */
+/** Notes on required parts of a descriptor that are not read (DSP0243: a consumer has to report them). */
 export function unreadParts(envelope: Element, items: readonly Element[]): string[] {
   return [...new Set([...sectionsIn(envelope), ...items.flatMap(deviceNote)])];
 }
@@ -22,7 +22,8 @@ function nameOf(element: Element): string {
   return type.replace(/^.*:/, "").replace(/_Type$/, "");
 }
 
-// A section is required unless it says otherwise. Other elements, and those of 0.9, are only if they say so.
+// A section is required unless it says otherwise. Other elements, and those of 0.9, are required only if they
+// say so.
 function isRequired(element: Element): boolean {
   const said = element.attributes.get("required")?.trim();
   return said === undefined ? /.Section$/.test(element.name) : isTrue(said);
@@ -34,7 +35,7 @@ function deviceNote(item: Element): string[] {
   const type = childText(item, "ResourceType") ?? "";
   if (devices.has(type) || !isTrue(item.attributes.get("required")?.trim())) return [];
   const name = childText(item, "ElementName") ?? childText(item, "Caption") ?? "a device";
-  return [`the OVF requires ${shown(name)} (ResourceType ${shown(type)}), which the template will not have`];
+  return [`the OVF requires ${shown(name)} (ResourceType ${shown(type)}), which the template will lack`];
 }
 
 function isTrue(text: string | undefined): boolean {

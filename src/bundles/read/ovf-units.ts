@@ -10,7 +10,7 @@ export interface Quantity {
 // No machine has 16 TiB of memory.
 const mostMib = 2 ** 24;
 
-/** The memory in MiB. A unit that is missing is the MiB, unless the amount can only be bytes. */
+/** The memory in MiB. Without a unit, the amount is in MiB, unless it can only be bytes. */
 export function memoryOf(item: Element | undefined): Quantity {
   const said = childText(item, "VirtualQuantity");
   if (said === undefined) return {};
@@ -24,7 +24,7 @@ export function memoryOf(item: Element | undefined): Quantity {
       note: `its memory is not understood: ${shown(said)}${unit === undefined ? "" : ` in units of ${shown(unit)}`}`,
     };
   return isBytes
-    ? { value: mib, note: `its memory has no unit; ${amount} was taken as bytes` }
+    ? { value: mib, note: `its memory has no unit; ${amount} was read as bytes` }
     : { value: mib };
 }
 

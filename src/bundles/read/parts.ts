@@ -15,10 +15,14 @@ export async function partsOf(file: string): Promise<string[]> {
   const isThere = await Promise.all(parts.map((part) => stat(part).catch(() => undefined)));
   const missing = parts.filter((_, i) => !isThere[i]);
   if (missing.length > 0 && isThere.some(Boolean))
-    throw new TbuildError("usage", `${missing.map((part) => basename(part)).join(", ")} is not beside it`, {
-      subject: shownFile(file),
-      hint: `The template comes in ${of} files. Put all of them into one folder.`,
-    });
+    throw new TbuildError(
+      "usage",
+      `${missing.map((part) => basename(part)).join(", ")} is not in the same folder`,
+      {
+        subject: shownFile(file),
+        hint: `The template comes in ${of} files. Put all of them into one folder.`,
+      },
+    );
   return missing.length > 0 || parts.length === 0 ? [file] : parts;
 }
 

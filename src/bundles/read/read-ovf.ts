@@ -75,7 +75,7 @@ export function readOvf(what: string, text: string): Ovf {
       ...unreadParts(envelope, items),
       ...[vcpus.note, memory.note].filter((note) => note !== undefined),
       ...(sections(machine, "VirtualHardwareSection").length > 1
-        ? ["it has several hardware sections; the first was taken"]
+        ? ["it has several hardware sections; the first was used"]
         : []),
       ...capacityNotes(envelope),
       ...secureBootNote(hardware),
@@ -183,12 +183,12 @@ function disksOf(
     const disk = kind === "disk" ? (disks.get(id) ?? disks.get(id.split("/").at(-1) ?? "")) : undefined;
     if (kind === "disk" && !disk) throw refuse(`names the disk ${shown(resource)}, which it does not have`);
     if ((disk?.attributes.get("parentRef") ?? "") !== "")
-      throw refuse(`its disk ${shown(id)} is a difference to another disk`);
+      throw refuse(`its disk ${shown(id)} contains only the differences to another disk`);
     const capacity = capacityOf(disk);
     const fileRef = disk?.attributes.get("fileRef") ?? "";
     if (disk && fileRef === "") {
       if (capacity === undefined || capacity === 0)
-        throw refuse(`its disk ${shown(id)} is blank, and nothing says how large it is`);
+        throw refuse(`its disk ${shown(id)} is blank, and its size is not stated`);
       return { gzip: false, capacity: Math.ceil(capacity / 512) * 512 };
     }
     const file = files.get(kind === "file" ? id : fileRef);
@@ -196,7 +196,9 @@ function disksOf(
     if (!file || href === undefined) throw refuse(`its disk ${shown(id)} is in no file`);
     const compression = file.attributes.get("compression") ?? "";
     if (!["", "identity", "gzip"].includes(compression))
-      throw refuse(`its disk ${shown(id)} is compressed by ${shown(compression)}; gzip is what is known`);
+      throw refuse(
+        `its disk ${shown(id)} is compressed with ${shown(compression)}; tbuild supports gzip only`,
+      );
     const fileBytes = wholeNumber(file.attributes.get("size"));
     const chunkBytes = wholeNumber(file.attributes.get("chunkSize"));
     return {

@@ -31,7 +31,7 @@ export async function* tarEntries(what: string, source: ByteSource): AsyncIterab
   for (let count = 0; ; ) {
     const header = await source.read(512);
     if (header.length === 0 && count === 0) throw refuse("is empty");
-    if (header.length < 512) throw refuse("ends without the end of its tar");
+    if (header.length < 512) throw refuse("is cut off: the end of its tar is missing");
     if (isZero(header)) return;
     if (!sumIsRight(header)) throw refuse(count === 0 ? "is not a tar" : "has a damaged tar header");
     if (++count > mostEntries) throw refuse(`has more than ${mostEntries} entries`);
@@ -116,17 +116,18 @@ async function fileEntry(
   let sum = 0;
   for (let i = 0; i + 1 < pairs.length; i += 2) {
     const [start = Number.NaN, length = Number.NaN] = [pairs[i], pairs[i + 1]];
-    if (!(start >= end && length >= 0)) throw refuse(`holds ${shown(name)}, whose sparse map is in disorder`);
+    if (!(start >= end && length >= 0))
+      throw refuse(`holds ${shown(name)}, whose sparse map is not in order`);
     end = start + length;
     sum += length;
     if (length > 0) data.push({ start, bytes: length });
   }
   if (!(Number.isSafeInteger(bytes) && end <= bytes && sum === left))
-    throw refuse(`holds ${shown(name)}, whose sparse map is not of its size`);
+    throw refuse(`holds ${shown(name)}, whose sparse map does not match its size`);
   return { name, bytes, offset, stored: left, data };
 }
 
-/** GNU's format: four pairs in the header, then blocks of 21 pairs as long as a flag is set. */
+/** GNU's format: four pairs in the header, then blocks of 21 pairs while a flag is set. */
 async function oldSparseMap(header: Uint8Array, source: ByteSource, refuse: (text: string) => TbuildError) {
   const pairs: number[] = [];
   const add = (block: Uint8Array, from: number, count: number) => {
@@ -194,7 +195,7 @@ function readExtension(type: string, body: Buffer): Extension {
 /** A validated file name from an archive: relative, no `..`, no terminal control characters. */
 export function plainName(name: string, refuse: (text: string) => TbuildError): string {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-  if (name.startsWith("/")) throw refuse(`holds ${shown(name)}, a path from the root`);
+  if (name.startsWith("/")) throw refuse(`holds ${shown(name)}, an absolute path`);
   if (parts.includes("..")) throw refuse(`holds ${shown(name)}, a path that leads out of it`);
   if (/\p{Cc}|\\/u.test(name)) throw refuse(`holds ${shown(name)}, a name with control characters`);
   if (Buffer.byteLength(name) > mostNameBytes) throw refuse("holds a name of more than 4096 bytes");

@@ -101,7 +101,7 @@ async function checkAll(
 ): Promise<{ readonly notes: string[]; readonly proved: ReadonlySet<Member> }> {
   const manifest = manifestFor(files, descriptor);
   if (!manifest)
-    return { notes: ["it has no manifest: nothing proves that its files are whole"], proved: new Set() };
+    return { notes: ["it has no manifest, so its files could not be verified"], proved: new Set() };
   const sums = readChecksums(basename(manifest.name), await memberText(manifest, mostDescriptorBytes));
   const checked = new Set<Member>();
   const listed = new Set<string>();
@@ -183,7 +183,7 @@ async function fileOf(
   if (!last) throw new TbuildError("integrity", "listed in the OVF, but missing", { subject: shown(href) });
   if (pieces.length > 1)
     files.notes.push(
-      `${shown(href)} is not there; the newest of its ${amount(pieces.length, "snapshot")} was taken`,
+      `${shown(href)} is not there; the newest of its ${amount(pieces.length, "snapshot")} was used`,
     );
   return last;
 }

@@ -74,7 +74,7 @@ function membersOfDisks(
     const exact = named.filter((member) => `/${target}`.endsWith(`/${member.name}`));
     const [member, other] = named.length > 1 && exact.length === 1 ? exact : named;
     if (!member) problems.push(`names the disk ${shown(name)}, which is not in the archive`);
-    else if (other) problems.push(`names the disk ${shown(name)}, which is there ${named.length} times`);
+    else if (other) problems.push(`names the disk ${shown(name)}, which it contains ${named.length} times`);
     else if (taken.has(member)) problems.push(`names the disk ${shown(name)} twice`);
     else if (slot !== undefined && found.some(({ entry: one }) => one.slot === slot))
       problems.push(`has two disks at ${shown(slot)}`);
@@ -88,7 +88,7 @@ function membersOfDisks(
     });
   for (const member of members)
     if (/\.img$/i.test(member.name) && !taken.has(member))
-      notes.push(`${shown(member.name)} is named by no vm.cfg, and is left out`);
+      notes.push(`no vm.cfg names ${shown(member.name)}, so it is left out`);
   return { found, notes };
 }
 

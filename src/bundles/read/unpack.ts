@@ -90,7 +90,7 @@ async function membersOfPart(
   const whole: Member = { name: basename(part), file: part, offset: 0, bytes: await requireFile(part) };
   const archive = await archiveKind(whole);
   if (!archive || archive.isZip)
-    throw new TbuildError("integrity", "is not a tar, packed or not", { subject: shownFile(part) });
+    throw new TbuildError("integrity", "is not a tar, compressed or not", { subject: shownFile(part) });
   const folder = join(work, `part-${number}`);
   await mkdir(folder);
   return membersOf(part, archive.packing, folder, options);
@@ -136,7 +136,7 @@ async function unpackImage(host: Runner, whole: Member, work: string, options: U
   return { said: {}, disks: [{ name: "System", file }], notes: [], digest };
 }
 
-// As for every other command: a copy that broke off is no template.
+// As for every other command, an incomplete copy is refused.
 async function refuseCutOff(file: string, { file: given }: Member): Promise<void> {
   await using image = await readImageFile(file);
   const [cutOff] = (await layoutOf(image)).cutOff;

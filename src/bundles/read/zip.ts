@@ -69,7 +69,7 @@ function refuseOdd(entry: Entry, name: string, refuse: Refuse): void {
   if (entry.isEncrypted()) throw refuse(`holds ${shown(name)}, which needs a password`);
   if (!entry.canDecodeFileData())
     throw refuse(
-      `holds ${shown(name)}, packed in a way that is not read (method ${entry.compressionMethod})`,
+      `holds ${shown(name)}, compressed in an unsupported way (method ${entry.compressionMethod})`,
     );
 }
 
@@ -94,5 +94,5 @@ function damageOf(error: unknown, refuse: Refuse): unknown {
   if (error instanceof TbuildError || !(error instanceof Error)) return error;
   const { code } = error as NodeJS.ErrnoException;
   if (code !== undefined && !code.startsWith("Z_")) return error;
-  return refuse(`is damaged, or made to do harm: ${shown(error.message)}`, error);
+  return refuse(`is damaged or malicious: ${shown(error.message)}`, error);
 }

@@ -256,7 +256,7 @@ function diskImage(
   };
 }
 
-/** Where the disks lay. The import asks for a storage repository and ignores this one. */
+/** Where the disks were. The import asks for a storage repository and ignores this one. */
 function storage({ uuid }: Shipment, disks: number): Record<string, Field> {
   return {
     uuid: uuidOf(`${uuid} sr`),

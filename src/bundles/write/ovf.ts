@@ -123,7 +123,7 @@ function hardware(manifest: Manifest): string {
   ].join("\n");
 }
 
-/** Parameters of our own modules, each class in a section of its own, as OVF requires. */
+/** Parameters of our own modules, with a section for each class, as OVF requires. */
 function ownSections(manifest: Manifest): string {
   const own = manifest.contract.filter((one) => !one.key.startsWith("com.oracle.linux."));
   const classes = new Map<string, Parameter[]>();

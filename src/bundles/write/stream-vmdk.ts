@@ -12,10 +12,10 @@ const headSectors = 128;
 const descriptorSectors = 20;
 
 /**
- * A disk as a stream-optimised VMDK ("Virtual Disk Format 5.0", VMware): a header; then each grain that is not zero,
- * compressed and with a marker, in order; after every 512 grains their table; at the end the directory of the tables
- * and a footer, which repeats the header with the position of the directory. So the file is written from front to back.
- * `id` becomes the content id, by which tools tell disks apart.
+ * A disk as a stream-optimised VMDK ("Virtual Disk Format 5.0", VMware): a header; then each grain that is
+ * not zero, compressed and with a marker, in order; after every 512 grains their table; at the end the
+ * directory of the tables and a footer, which repeats the header with the position of the directory. So the
+ * file is written from front to back. `id` becomes the content id. Tools use it to tell disks apart.
  */
 export async function* streamVmdk(
   runs: AsyncIterable<Run>,

@@ -112,7 +112,7 @@ function settingsFor({ machine, domainType }: Manifest, dialect: Dialect): Reado
   return Object.fromEntries([...kept, ...direct, ...(direct.length > 0 ? [["type", "pv"] as const] : [])]);
 }
 
-/** Comments that name what an imported vm.cfg said and xl does not know. */
+/** Comments that list the settings of an imported vm.cfg that xl does not know. */
 function droppedFor(manifest: Manifest, dialect: Dialect): string[] {
   const kept = settingsFor(manifest, dialect);
   return Object.entries(manifest.machine.settings ?? {})
@@ -181,7 +181,7 @@ function headOf(manifest: Manifest, dialect: Dialect): string[] {
       ? [`Unpack it in /var/lib/xen/images, or change the paths below, and start it: xl create vm.cfg`]
       : []),
     ...(dialect === "xl" && manifest.disks.some(({ mode }) => mode === "w!")
-      ? ["Some of its disks are shared; xl has no mode that says so."]
+      ? ["Some of its disks are shared; xl has no mode for that."]
       : []),
   ];
 }

@@ -31,7 +31,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   if (!states.includes("running"))
     throw new TbuildError("environment", "is not running", {
       subject: name,
-      hint: `Its console so far: ${hypervisor.consolePlace(name)}`,
+      hint: `Its console output so far: ${hypervisor.consolePlace(name)}`,
     });
   if (command.opts<{ ssh?: boolean }>().ssh) {
     process.stdout.write(`${await sshCommandOf(home.builds, name)}\n`);
@@ -57,7 +57,7 @@ export function withoutSsh(folder: string, machine: string): string {
     ? machine.slice(basename(folder).length + 1)
     : "";
   if (purpose === "")
-    return `It is a machine of a deployment: its users come from its values. Its console: ${itsConsole}.`;
+    return `It belongs to a deployment: its values define its users. Its console: ${itsConsole}.`;
   if (purpose === "install")
     return `It is still being installed. Log in on its console; the root password is in ${join(folder, "root-password")}.`;
   if (purpose.startsWith("trial-"))

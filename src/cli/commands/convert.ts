@@ -53,8 +53,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 
 const copyGoes = "the copy was removed; the image itself was not changed";
 
-// The copy gets its name when it is converted. Until then it is ours, and goes if the conversion fails; the next command removes
-// what a kill has left of it.
+// The copy gets its final name after the conversion. If the conversion fails, the copy is removed. If it is
+// killed, the next command removes the copy.
 async function withCopy(
   images: readonly string[],
   out: string,
@@ -124,7 +124,7 @@ function conversionOf(mode: GuestMode, { ovmd, as }: Flags): Conversion {
   return { mode, ...(ovmd && { ovmd }), ...asFlag({ ...(as !== undefined && { as }) }) };
 }
 
-// Where a guest that was converted is checked for, unless somebody says where it goes.
+// The target that a converted guest is checked for, unless --for names another.
 function targetOf(mode: GuestMode): FitnessTarget {
   return mode === "kvm" ? "kvm" : "xen-4.17";
 }
@@ -153,7 +153,7 @@ async function checkAll(images: readonly string[], flags: Flags): Promise<void> 
   tell(found);
 }
 
-// An image that failed counts more than one that is unfit, and that more than one of which it is not known.
+// The worst result decides: first a failure, then unfit, then unknown.
 function tell(found: readonly Verdict[]): void {
   if (found.includes("unfit")) process.exitCode ||= 1;
   else if (found.includes("unknown")) process.exitCode ||= exitCodes.unknown;
@@ -176,7 +176,8 @@ async function check(named: NamedImage, flags: CheckFlags, signal: AbortSignal):
     const fitness = await fitnessOrWhy(localHost(), { file, guest }, flags.for, flags.to);
     return flags.config ? await withVmCfg(fitness, flags.config, { file, tree: guest.tree }) : fitness;
   } catch (error) {
-    // Even if a disk's guest cannot be opened, it may be known not to boot. A file that is not a disk is not checked.
+    // A disk may be known not to boot even if its guest cannot be opened. A file that is not a disk is not
+    // checked.
     const isGuest = error instanceof TbuildError && ["guest", "environment"].includes(error.fault);
     if (isOpened || !isGuest || flags.via !== undefined) throw error;
     const fitness = await fitnessOrWhy(localHost(), { file, why: error.message }, flags.for, flags.to);

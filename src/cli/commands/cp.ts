@@ -50,7 +50,7 @@ async function takeOut(from: readonly GuestPath[], target: string, flags: Flags)
       throw new TbuildError("usage", `--${option} is for copies into an image`, { subject: "cp" });
   const notes = leftOutNotes();
   for (const { image, path } of from)
-    await readImage(image, flags, "files that were copied whole stay", async (tree, signal) => {
+    await readImage(image, flags, "files that were copied completely are kept", async (tree, signal) => {
       for (const found of await pathsOf(tree, path))
         await copyOut(tree, found, target, { leftOut: notes.leftOut, signal });
     });

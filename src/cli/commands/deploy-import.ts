@@ -28,6 +28,6 @@ async function fileNamed(name: string): Promise<SettingsFile> {
     );
   });
   if (text.includes("\0") || text.length > 1_000_000)
-    throw new TbuildError("usage", "is not a file of settings", { subject: name });
+    throw new TbuildError("usage", "is not a settings file", { subject: name });
   return { name, text };
 }

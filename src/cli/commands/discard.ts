@@ -12,7 +12,7 @@ interface Flags extends ChangeFlags {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<Flags>();
-  const whatStays = "what was discarded was free; the same command does the rest";
+  const whatStays = "only free blocks were discarded; the same command continues";
   await eachImage(args[0] as string[], flags, whatStays, async ({ name, file, far }, signal) => {
     if (far)
       throw new TbuildError("environment", "cannot be discarded over the network", {
@@ -33,20 +33,18 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
         `${jsonText({ image: name, changed: after !== undefined, bytes, volumes: found, left, stored, storedAfter: after })}\n`,
       );
     } else if (after !== undefined)
-      process.stdout.write(`  done: the file took ${size(planned.stored)}, and takes ${size(after)} now\n`);
+      process.stdout.write(
+        `  done: the file took ${size(planned.stored)} before, and takes ${size(after)} now\n`,
+      );
     else if (isWanted) process.stdout.write("  not changed\n");
   });
 }
 
 function recordsRefused(image: string): TbuildError {
-  return new TbuildError(
-    "usage",
-    "has undo records, which bring back files whose blocks would be discarded",
-    {
-      subject: image,
-      hint: `Use --drop-undo to delete the records first, or restore the image: tbuild undo --all ${fileWord(image)}`,
-    },
-  );
+  return new TbuildError("usage", "has undo records, which would not work after the blocks are discarded", {
+    subject: image,
+    hint: `Use --drop-undo to delete the records first, or restore the image: tbuild undo --all ${fileWord(image)}`,
+  });
 }
 
 function planText(
@@ -58,13 +56,13 @@ function planText(
   const lines = [
     `${colours.bold(image)}  the file takes ${size(stored)}`,
     ...found.map((one) => `  ${colours.cyan(one.volume)}: ${size(one.bytes)} of free blocks`),
-    ...left.map(({ volume, why }) => `  ${colours.yellow(volume)}: left as it is: ${why}`),
+    ...left.map(({ volume, why }) => `  ${colours.yellow(volume)}: not changed: ${why}`),
     ...(bytes === 0
-      ? [`  nothing to discard${left.length > 0 ? " in what was looked into" : ""}`]
+      ? [`  nothing to discard${left.length > 0 ? " in the volumes that could be read" : ""}`]
       : [
-          `  ${size(bytes)} are discarded; this cannot be undone: a record would take the space that is freed`,
+          `  ${size(bytes)} will be discarded. This cannot be undone: an undo record would take the space that is freed`,
           ...(undoRecords > 0
-            ? [`  ${undoRecords} undo records are of no use then; --drop-undo deletes them`]
+            ? [`  ${undoRecords} undo records will be useless; --drop-undo deletes them`]
             : []),
         ]),
   ];

@@ -42,7 +42,7 @@ async function fileAt(tree: GuestTree, path: string): Promise<Uint8Array> {
   });
 }
 
-// The file may hold a secret, so it lies in a folder that only its owner can enter.
+// The file may hold a secret, so it is in a folder that only its owner can enter.
 async function edited({ path }: GuestPath, before: Uint8Array): Promise<Uint8Array> {
   const editor = process.env.VISUAL || process.env.EDITOR || "vi";
   const argv = editor.split(/\s+/).filter((word) => word !== "");
@@ -60,7 +60,7 @@ async function edited({ path }: GuestPath, before: Uint8Array): Promise<Uint8Arr
   if (exitCode !== 0)
     throw new TbuildError("environment", `the editor ended with exit code ${exitCode}`, {
       subject: editor,
-      hint: "The image was not changed. VISUAL or EDITOR names the editor.",
+      hint: "The image was not changed. Set VISUAL or EDITOR to use another editor.",
     });
   return readFile(file);
 }

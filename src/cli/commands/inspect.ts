@@ -47,7 +47,7 @@ async function inspect(
       ...diskRows(opened.facts),
       ["guest", opened.why],
     ]);
-    // As the commands that need a guest.
+    // The same exit code as for commands that need a guest.
     process.exitCode = exitCodes[opened.fault];
     return;
   }
@@ -69,7 +69,7 @@ async function inspect(
   if (packages && !json) process.stdout.write(`${packageLines(inspection).join("\n")}\n`);
 }
 
-// A disk without a guest is worth a look, too.
+// A disk without a guest can be inspected, too.
 async function openGuest(
   { file, far }: NamedImage,
   via: string | undefined,

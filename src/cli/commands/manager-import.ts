@@ -20,7 +20,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { json = false, ...flags } = command.optsWithGlobals<ImportFlags>();
   const from = args[0] as readonly string[];
   const templates = await interruptible(
-    "the Manager goes on with a job that it has begun; look into its web interface",
+    "the Manager continues a job that it has started; check its web interface",
     async (signal) => {
       const { options, context } = await siteManager(command, signal);
       const files = await localFiles(from);
@@ -54,7 +54,7 @@ async function localFiles(from: readonly string[]): Promise<Record<string, strin
   const isUrl = from.map((one) => /^[a-z][a-z0-9+.-]+:\/\//i.test(one));
   if (isUrl.every(Boolean)) return undefined;
   if (isUrl.some(Boolean))
-    throw new TbuildError("usage", "local files and URLs cannot be parts of one template");
+    throw new TbuildError("usage", "the parts of a template must be all local files or all URLs");
   for (const file of from)
     await access(file, constants.R_OK).catch((cause: NodeJS.ErrnoException) => {
       throw new TbuildError(
@@ -69,5 +69,5 @@ async function localFiles(from: readonly string[]): Promise<Record<string, strin
     });
   const files = Object.fromEntries(from.map((file) => [basename(file), resolve(file)]));
   if (Object.keys(files).length === from.length) return files;
-  throw new TbuildError("usage", "two of the files have one name", { subject: from.join(", ") });
+  throw new TbuildError("usage", "two of the files have the same name", { subject: from.join(", ") });
 }

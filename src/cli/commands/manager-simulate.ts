@@ -38,7 +38,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
         ...(port !== undefined && { port }),
         ...(restPort !== undefined && { restPort }),
         ...(real && { backing: real.backing }),
-        // Nobody's secret is here, but a message can be one.
+        // The simulator needs no secrets, but a message can contain one.
         onCommand: (text) => say(text.replace(/(message=)("[^"]*"|\S+)/i, "$1***")),
       });
       const { user } = simulator.world.settings;

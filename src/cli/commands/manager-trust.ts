@@ -19,7 +19,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     const what = options.via === "rest" ? "certificate" : "host key";
     if (before !== shown) {
       process.stderr.write(`${options.host}:${port} shows the ${what}\n  ${shown}\n`);
-      if (before !== undefined) process.stderr.write(`until now tbuild trusts\n  ${before}\n`);
+      if (before !== undefined) process.stderr.write(`so far, tbuild trusts\n  ${before}\n`);
       if (!yes && !(await agreed(signal))) {
         process.stderr.write("nothing was recorded\n");
         return;

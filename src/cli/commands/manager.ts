@@ -47,6 +47,6 @@ function said(name: string, inventory: ManagerInventory, { bold, dim, yellow }: 
 
 function stateOf({ state, isTemplate }: VmSeen): string {
   if (isTemplate) return "template";
-  // The CLI may not tell a template from a machine that stands still.
+  // The CLI may not tell a template from a stopped machine.
   return isTemplate === undefined && state === "stopped" ? "stopped, or template" : state;
 }

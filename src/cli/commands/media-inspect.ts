@@ -73,7 +73,7 @@ function described(medium: Inspected): string {
 function startedBy({ isolinux, biosOtherwise, efi, efiOutside }: Medium["starts"]): string {
   const ways = [
     isolinux && "BIOS",
-    biosOtherwise && "BIOS (with a menu that is not isolinux's)",
+    biosOtherwise && "BIOS (with a menu other than isolinux)",
     efi && "UEFI",
     efiOutside && "UEFI (with a menu that cannot be changed)",
   ];

@@ -32,12 +32,12 @@ interface MessageFlags {
   readonly json?: boolean;
 }
 
-/** Whose parameters they are, and what is known of them. */
+/** The parameters, and where they come from. */
 interface Known {
   readonly name: string;
   readonly contract: readonly Parameter[];
   readonly isWhole: boolean;
-  /** What to say if there are none. */
+  /** The message if there are none. */
   readonly none: string;
 }
 
@@ -88,7 +88,7 @@ async function knownInside({ name, file, far }: NamedImage, signal: AbortSignal)
     none:
       unknown.length > 0
         ? "Its first-boot parameters are not known."
-        : "No module that runs at its first boot names a parameter.",
+        : "No module that runs at its first boot has a parameter.",
   };
 }
 
@@ -110,7 +110,7 @@ function formOfValue(parameter: Parameter): string {
   return choicesOf(parameter)?.join("|") ?? typeOf(parameter);
 }
 
-// A file to fill in: every parameter is there, those that are not required as comments.
+// A file to fill in. It contains every parameter; optional ones are comments.
 function formOf(contract: readonly Parameter[], template: string): string {
   const entries = contract.map((parameter) => {
     const { key, description, required, password } = parameter;
@@ -150,19 +150,17 @@ async function writeMessages(
     for (const key of passwordKeys(answers)) hashes.set(key, await hashOf(answers, key));
     const seed = noCloudSeed(answers, machine, hashes, version);
     files = seed.files;
-    for (const key of seed.left) process.stderr.write(`warning: ${key}: cloud-init has no place for it\n`);
+    for (const key of seed.left) process.stderr.write(`warning: ${key}: cloud-init has no setting for it\n`);
   }
   await interruptible(stays.noOutput, (signal) =>
     writeDisc(localHost(), { files, label: disc.label, output, signal }),
   );
-  process.stderr.write(
-    `${output}: written for ${machine}; it holds what the values say, so keep it like a secret\n`,
-  );
+  process.stderr.write(`${output}: written for ${machine}; it may contain secrets, so protect it\n`);
 }
 
 async function hashOf(answers: readonly Answer[], key: string): Promise<string> {
   const value = answers.find((one) => one.key === key)?.value ?? "";
-  // What is a hash already stays one.
+  // A value that is a hash already is not hashed again.
   if (/^\$[1-6]\$[./0-9A-Za-z]+\$[./0-9A-Za-z]+$/.test(value)) return value;
   const { stdout } = await localHost().run(["openssl", "passwd", "-6", "-stdin"], { input: `${value}\n` });
   return stdout.trim();

@@ -18,7 +18,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     return;
   }
   await makeFolders(dirname(into));
-  // The description is written first: a kill in between leaves the module as it was, and a file that `check` names.
+  // The description is written first: a kill in between leaves the module unchanged, and a file that `check`
+  // reports.
   const part = join(folder, `${moduleYaml}.part`);
   try {
     await writeFile(part, text);

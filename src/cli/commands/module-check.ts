@@ -1,6 +1,7 @@
 import { relative, resolve } from "node:path";
 import type { Command } from "commander";
 import { checkModules, findingLine } from "../../firstboot/check/index.ts";
+import { localHost } from "../../host/local.ts";
 import { amount } from "../../io/units.ts";
 import { moduleFoldersOf, releasesOf } from "../module-folders.ts";
 import { coloursFor } from "../words.ts";
@@ -13,7 +14,13 @@ interface CheckFlags {
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<CheckFlags>();
   const folders = await moduleFoldersOf(args[0] as string[], command);
-  const { reports, findings } = await checkModules(folders, releasesOf(flags.for), flags.for !== undefined);
+  const { reports, findings } = await checkModules(
+    folders,
+    releasesOf(flags.for),
+    flags.for !== undefined,
+    undefined,
+    localHost(),
+  );
   const errors = findings.filter(({ level }) => level === "error").length;
   if (errors > 0) process.exitCode = 1;
   if (flags.json) {

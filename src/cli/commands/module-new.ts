@@ -21,7 +21,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const module: NewModule = {
     name: String(args[0]),
     description,
-    targets: Object.fromEntries((flags.target ?? ["configure:80"]).map(targetOf)),
+    targets: targetsOf(flags.target ?? ["configure:80"]),
     parameters: wanted.map(parameterOf),
     language: flags.language,
   };
@@ -43,6 +43,14 @@ async function askedDescription(): Promise<string> {
 async function asked(question: string): Promise<string[]> {
   if (!process.stdin.isTTY) return [];
   return (await ask(question)).split(/[\s,]+/).filter((word) => word !== "");
+}
+
+function targetsOf(words: readonly string[]): NewModule["targets"] {
+  const all = words.map(targetOf);
+  const twice = all.find(([target], index) => all.findIndex(([one]) => one === target) < index)?.[0];
+  if (twice !== undefined)
+    throw new TbuildError("usage", `gives ${twice} two priorities`, { subject: "--target" });
+  return Object.fromEntries(all);
 }
 
 function targetOf(text: string): [Target, number] {

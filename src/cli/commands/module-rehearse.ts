@@ -91,7 +91,7 @@ async function answersFor(
   );
 }
 
-// A module may read what Oracle's modules are told, such as the host name.
+// A module may read the values of Oracle's modules, such as the host name.
 function withShipped(own: readonly Parameter[], values: Located): Parameter[] {
   const keys = values.kind === "map" ? [...values.entries.keys()] : [];
   const more = keys.filter((key) => shippedKey(key) && !parameterOf(own, key));
@@ -108,7 +108,7 @@ function withShipped(own: readonly Parameter[], values: Located): Parameter[] {
   ];
 }
 
-/** The file's values, and over them those of the command line. */
+/** The values of the file; those of the command line override them. */
 function merged(file: Located | undefined, words: readonly string[]): Located {
   if (file !== undefined && file.kind !== "map") return file;
   const entries = new Map(file?.entries ?? []);
@@ -166,7 +166,7 @@ function lines({ module, target, python, runs, afterBoot, failed, changes, again
     `${module}, ${target}, by ${python}: ${seconds}`,
     ...section("It said:", first?.said.map(shown) ?? []),
     ...(afterBoot
-      ? section(`After the boot (${afterBoot.seconds} s), it said:`, afterBoot.said.map(shown))
+      ? section(`Output after the boot (${afterBoot.seconds} s):`, afterBoot.said.map(shown))
       : []),
     ...section(
       changes.length === 0 ? "It changed nothing." : `It changed ${amount(changes.length, "thing")}:`,

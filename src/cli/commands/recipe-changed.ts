@@ -22,7 +22,7 @@ export async function run(
   }
   if (found.length === 0)
     process.stderr.write(
-      `nothing to build: no recipe, and nothing in the repository that one refers to, differs from ${commit}\n`,
+      `nothing to build: since ${commit}, no recipe and no file that one uses has changed\n`,
     );
   else process.stdout.write(`${table(found.map(({ recipe, why }) => [recipe, why.join(", ")]))}\n`);
 }

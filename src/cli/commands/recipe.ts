@@ -41,7 +41,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const options = parsed.data;
   const workshop = await openSite(command);
   if (options.matrix && options.changedSince === undefined)
-    throw new TbuildError("usage", "--matrix goes with --changed-since", {
+    throw new TbuildError("usage", "--matrix requires --changed-since", {
       hint: "For example: tbuild recipe --changed-since origin/main --matrix",
     });
   if (options.changedSince !== undefined) {
@@ -94,7 +94,7 @@ async function buildAll(
   await eachInParallel(requests, jobs, async (request) => {
     const outcome = await buildOne(workshop, request, screen, signal);
     outcomes.push(outcome);
-    // Of the master that is there now, also after --fresh.
+    // Made from the master that now exists, even with --fresh.
     for (const to of "result" in outcome && "further" in outcome.result ? outcome.result.further : [])
       outcomes.push(await buildOne(workshop, { ...request, fresh: false, to }, screen, signal));
   });

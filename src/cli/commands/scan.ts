@@ -27,7 +27,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   if (flags.machines) return showInventory(folders, flags, progressOn(process.stderr));
   const [folder = "", other] = folders;
   if (other !== undefined)
-    throw new TbuildError("usage", "several folders are scanned only with --machines", { subject: other });
+    throw new TbuildError("usage", "scanning several folders requires --machines", { subject: other });
   const found = await interruptible(stays.unchanged, (signal) =>
     withImage(folder, flags, async ({ file, far, shown }) => {
       const options = {
@@ -49,7 +49,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(`${text.join("\n")}\n`);
   if (flags.repair) await repairUnarmed(found, flags);
   const isMended = (kind: Kind) => kind === "unarmed template" && flags.repair && !flags.plan;
-  // As for a check: there is something to do.
+  // Exits like a check that found something to do.
   const isUnfit = found.some(({ fitness }) => fitness?.verdict === "unfit");
   if (isUnfit || found.some(({ kind }) => wanting.includes(kind) && !isMended(kind))) process.exitCode ||= 1;
   if (found.some(({ fitness }) => fitness?.verdict === "unknown")) process.exitCode ||= exitCodes.unknown;

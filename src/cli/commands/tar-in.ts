@@ -36,7 +36,7 @@ async function* contentsOf(archive: string): AsyncGenerator<Uint8Array> {
     if (first[0] !== 0x1f || first[1] !== 0x8b) yield* whole as AsyncIterable<Uint8Array>;
     else {
       const gunzip = createGunzip();
-      // An error ends both, and is thrown where the bytes are read.
+      // An error ends both streams. The reader of the bytes throws it.
       pipeline(whole, gunzip, () => {});
       yield* gunzip as AsyncIterable<Uint8Array>;
     }

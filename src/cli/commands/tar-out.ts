@@ -17,7 +17,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { image, path } = guestPathOrRoot(String(args[0]));
   const target = args[1] === undefined ? "-" : String(args[1]);
   if (target === "-" && process.stdout.isTTY)
-    throw new TbuildError("usage", "an archive is not written to a terminal", {
+    throw new TbuildError("usage", "tbuild does not write an archive to a terminal", {
       subject: "tar-out",
       hint: "Name a file, or pipe the output: tbuild tar-out System.img:/etc etc.tar.gz",
     });

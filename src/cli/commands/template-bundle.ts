@@ -17,7 +17,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { home, store, template } = await openTemplate(command, String(args[0]));
   const folder = resolve(options.out ?? join(home.bundles, `${template.name}-${template.version}`));
   const line = progressLine(options.json ?? false);
-  const bundles = await interruptible("finished bundles stay, no partial one was left", (signal) =>
+  const bundles = await interruptible("finished bundles are kept; a partial one was removed", (signal) =>
     packAll(template, store, folder, options.format ?? ["ovm-tgz"], {
       signal,
       progress: (format, done, total) => line.show(`packing ${format}`, done, total),

@@ -70,7 +70,7 @@ async function takeExport(file: string, command: Command, options: Options): Pro
   process.stdout.write(
     options.json
       ? `${JSON.stringify({ name, version, signature, already })}\n`
-      : `${name}@${version}: ${already ? "was here already" : "is here now"}, signature: ${signatureWords(signature, coloursFor(process.stdout))}\n`,
+      : `${name}@${version}: ${already ? "already in the store" : "added to the store"}, signature: ${signatureWords(signature, coloursFor(process.stdout))}\n`,
   );
 }
 

@@ -63,7 +63,7 @@ async function refreshAll(command: Command): Promise<void> {
     import("../../store/exchange/oci/reference.ts"),
     import("../../store/exchange/oci/pull.ts"),
   ]);
-  await interruptible("what the registries said so far is recorded", async (signal) => {
+  await interruptible("the answers of the registries so far are recorded", async (signal) => {
     for (const { place, name, plainHttp } of places)
       try {
         const registry = registryOf(host, parseReference(place), { signal, plainHttp });
@@ -90,7 +90,7 @@ function rowOf(
     revoked ? `revoked: ${revoked.reason}` : "",
     rehearsal ? "rehearsal" : "",
     hasYielded ? "the recipe repo records a different version with this number" : "",
-    here ? "" : "recorded, its disk is missing from this store",
+    here ? "" : "recorded, but its disk is missing from this store",
   ];
   return [
     `${name}@${version}`,

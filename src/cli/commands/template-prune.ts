@@ -11,7 +11,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   const { json, keep, apply } = command.opts<{ json?: boolean; keep?: string; apply?: boolean }>();
   if (keep !== undefined && !/^[1-9]\d{0,5}$/.test(keep))
     throw new TbuildError("usage", `--keep ${keep}: must be a number, at least 1`);
-  const pruned = await interruptible("what was removed stays removed, and nothing else was", (signal) =>
+  const pruned = await interruptible("only data that the store does not need was removed", (signal) =>
     store.prune({
       ...(keep !== undefined && { keep: Number(keep) }),
       held: heldBy(catalog),

@@ -112,7 +112,7 @@ function madeOf({
     ],
     [
       "recipe",
-      `${recipe}${git ? `, commit ${git.commit}${git.dirty ? " with changes that are not in it" : ""}` : ", not in a git repository"}`,
+      `${recipe}${git ? `, commit ${git.commit}${git.dirty ? " with uncommitted changes" : ""}` : ", not in a git repository"}`,
     ],
     ...listed("made of", tableRows(Object.entries(inputs), Number.POSITIVE_INFINITY)),
     ...(makers

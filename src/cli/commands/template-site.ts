@@ -10,8 +10,8 @@ import { manifestReader } from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
 
-// What marks a folder as ours, and lists what we wrote: the next time what is gone can go, and what is made of the same
-// stays as it is.
+// Marks a folder as ours, and lists the files that we wrote. The next run removes files that are no longer
+// needed, and keeps those whose inputs did not change.
 const listing = ".tbuild-site";
 const partial = ".tbuild-part";
 /** The approximate number of files per version. */

@@ -21,9 +21,13 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const flags = command.opts<TwinFlags>();
   const [one, other] = args as [string, string | undefined];
   if (other !== undefined && flags.recipe !== undefined)
-    throw new TbuildError("usage", "--recipe is for one image, which is booted; two are only compared", {
-      subject: "twins",
-    });
+    throw new TbuildError(
+      "usage",
+      "--recipe is for one image, whose clones are booted; two images are only compared",
+      {
+        subject: "twins",
+      },
+    );
   const report = other === undefined ? await booted(one, flags, command) : await two(one, other, flags);
   const images = other === undefined ? [one] : [one, other];
   if (report.suspects.length + report.shared.length > 0) process.exitCode ||= 1;
@@ -46,7 +50,7 @@ async function two(one: string, other: string, flags: TwinFlags): Promise<Report
 // Booting needs a site and its hypervisor, which a comparison does not load.
 async function booted(image: string, flags: TwinFlags, command: Command): Promise<Report> {
   if (flags.via !== undefined)
-    throw new TbuildError("usage", "--via is for two images; a clone that is booted needs none", {
+    throw new TbuildError("usage", "--via is for two images; one image is booted instead", {
       subject: "twins",
     });
   const [{ openSite }, { recipeOf }, { bootTwins }] = await Promise.all([
@@ -89,9 +93,9 @@ function wordsOf({ suspects, madeAnew, common, limits, shared, seen }: Report): 
   const files = amount(suspects.length, "file");
   const verdict =
     suspects.length > 0
-      ? `${files} shared by both, which should be unique:`
+      ? `${files} should be unique, but the same in both:`
       : shared.length > 0
-        ? "no file is shared by both that should be unique"
+        ? "no file that should be unique is the same in both"
         : "no shared identities found";
   return [
     ...seen.map(shownName),

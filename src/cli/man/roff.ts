@@ -13,7 +13,8 @@ export function text(words: string): string {
   return escaped.join("").replace(/^\./gm, "\\&.");
 }
 
-// What roff would read as an escape, or print as a typographic quote, hyphen or accent. Words are searched and copied.
+// Characters that roff would read as an escape, or print as a typographic quote, hyphen or accent. They stay
+// plain, because people search and copy words.
 const special: Readonly<Record<string, string>> = {
   "\\": "\\e",
   "-": "\\-",

@@ -4,12 +4,12 @@ import { TbuildError } from "../../errors.ts";
 import { explained, namesIn, removeDurably, textOf, writeOnce } from "../../io/durable.ts";
 import type { Mark } from "../place.ts";
 
-/** Records of whose something is, a file for each name, where a place itself keeps no descriptions. */
+/** Records of ownership, a file for each name, for places without descriptions. */
 export interface PlaceRecords<R extends { readonly mark: Mark }> {
   list(): Promise<ReadonlyMap<string, R>>;
   read(name: string): Promise<R | undefined>;
   write(name: string, record: R): Promise<void>;
-  /** Writes it where nobody else's is. */
+  /** Writes it unless another owner has one. */
   claim(name: string, record: R): Promise<void>;
   remove(name: string): Promise<void>;
 }

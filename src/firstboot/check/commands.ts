@@ -1,8 +1,10 @@
 import type { ModuleFile, Target } from "../module.ts";
+import { type ReadShell, type ShellProgram, started } from "../shell/read.ts";
+import { secretLeaks } from "../shell/secrets.ts";
 import { shippedModules } from "../shipped.ts";
 import type { ModuleFinding } from "./finding.ts";
 
-/** A command that runs at a target, as words; `undefined` is a word that is made at run time. */
+/** A command that runs at a target, as words; `undefined` is a word that is made at run time, and `x` a part of one in a shell. */
 export interface Command {
   readonly words: readonly (string | undefined)[];
   readonly file: string;
@@ -25,7 +27,6 @@ export function earlyFindings(
   const [program = "", ...rest] = words;
   const name = program.slice(program.lastIndexOf("/") + 1);
   const found: ModuleFinding[] = [];
-  const network = shippedModules.network?.priorities.configure ?? 50;
   if (name === "mount" && isNfs(rest))
     found.push({
       level: "error",
@@ -34,15 +35,28 @@ export function earlyFindings(
       text: `mounts NFS at ${target}, and NFS is not up then`,
       remedy: "Do it after the boot: write a unit or an init script at configure, and let that do the work",
     });
-  if (networkPrograms.test(name) && priority !== undefined && priority <= network)
-    found.push({
-      level: "error",
-      file,
-      line,
-      text: `runs ${name} at ${target}: ${priority}, and the module network brings the network up at ${network}`,
-      remedy: `Give ${target} a priority from ${network + 1} to 89`,
-    });
+  const early = networkPrograms.test(name) ? tooEarly(name, target, priority) : undefined;
+  if (early) found.push({ level: "error", file, line, ...early });
   return found;
+}
+
+const networkFunctions =
+  /^(?:urllib2?|urllib\.request)\.url(?:open|retrieve)$|^socket\.(?:create_connection|gethostbyname|getaddrinfo)$|^(?:httplib|http\.client)\.HTTPS?Connection$|^(?:ftplib\.FTP|smtplib\.SMTP|telnetlib\.Telnet|xmlrpclib\.ServerProxy)$|^requests\.(?:get|post|put|head)$/;
+
+/** What is wrong with a call of a function of Python's library that needs the network. */
+export function networkFinding(name: string, target: Target, priority: number | undefined) {
+  const isEarly = target === "configure" || target === "reconfigure";
+  return isEarly && networkFunctions.test(name) ? tooEarly(name, target, priority) : undefined;
+}
+
+// The module network brings the network up.
+function tooEarly(name: string, target: Target, priority: number | undefined) {
+  const network = shippedModules.network?.priorities.configure ?? 50;
+  if (priority === undefined || priority > network) return undefined;
+  return {
+    text: `runs ${name} at ${target}: ${priority}, and the module network brings the network up at ${network}`,
+    remedy: `Give ${target} a priority from ${network + 1} to 89`,
+  };
 }
 
 function isNfs(words: readonly (string | undefined)[]): boolean {
@@ -60,82 +74,81 @@ export function startedFile(
   words: readonly (string | undefined)[],
   payload: readonly ModuleFile[],
 ): { file: ModuleFile; direct: boolean } | undefined {
-  const [program, ...rest] = words;
-  const direct = payload.find(({ path }) => path === program);
+  const direct = payload.find(({ path }) => path === words[0]);
   if (direct) return { file: direct, direct: true };
-  const name = program?.slice(program.lastIndexOf("/") + 1) ?? "";
-  if (!shells.test(name) && !/^(?:python[\d.]*|perl|env)$/.test(name)) return undefined;
-  const script = rest.find((word) => word !== undefined && !word.startsWith("-"));
+  const script = interpretedFile(words);
   const file = payload.find(({ path }) => path === script);
   return file && { file, direct: false };
 }
 
-/** The commands that a shell script gives at the start of a line or behind `;`, `&&`, `||`, `|`, `then`, `do`. No variables. */
-export function shellCommands(file: ModuleFile): Command[] {
-  const text = Buffer.from(file.data).toString("utf8");
-  if (!/^#!\s*\S*\/(?:env\s+)?(?:ba|k|da|z)?sh\b/.test(text)) return [];
-  const found: Command[] = [];
-  let ending: string | undefined;
-  for (const [index, line] of text.split("\n").entries()) {
-    if (ending !== undefined) {
-      if (line.trim() === ending) ending = undefined;
-      continue;
-    }
-    ending = /<<-?\s*['"\\]?(\w+)/.exec(line)?.[1];
-    const code = line.replace(/(^|\s)#.*$/, "");
-    for (const piece of code.split(/;|&&|\|\||\||\b(?:then|do|else)\b|[({]\s/)) {
-      const words = piece
-        .trim()
-        .replace(/^(?:if|while|until|!|exec|nohup|sudo|time)\s+/, "")
-        .split(/\s+/)
-        .map((word) => word.replaceAll(/["']/g, ""));
-      if (words[0]) found.push({ words, file: file.from, line: index + 1 });
+/** The script that a command hands to an interpreter. */
+export function interpretedFile([program, ...rest]: readonly (string | undefined)[]): string | undefined {
+  const name = program?.slice(program.lastIndexOf("/") + 1) ?? "";
+  if (!shells.test(name) && !/^(?:python[\d.]*|perl|env)$/.test(name)) return undefined;
+  if (rest.some((word) => /^-\w*[ce]$/.test(word ?? ""))) return undefined;
+  return rest.find((word) => word !== undefined && !word.startsWith("-"));
+}
+
+/** The commands of a shell text. */
+export function commandsOf(program: ShellProgram, file: string, line = 1): Command[] {
+  return program.commands.map((one) => ({
+    words: started(one.words).map(({ text }) => text),
+    file,
+    line: line + one.line - 1,
+  }));
+}
+
+/** The commands that a shell script gives, and those of the payload's files that it reads in by `.` or `source`. */
+export function shellCommands(file: ModuleFile, payload: readonly ModuleFile[], read: ReadShell): Command[] {
+  return shellFiles(file, payload, read).flatMap(([one, program]) => commandsOf(program, one.from));
+}
+
+/** Commands of a shell script that get a secret of its environment as an argument, where every process list shows it. */
+export function secretFindings(
+  file: ModuleFile,
+  payload: readonly ModuleFile[],
+  variables: readonly string[],
+  read: ReadShell,
+): ModuleFinding[] {
+  if (variables.length === 0) return [];
+  return shellFiles(file, payload, read).flatMap(([one, program]) =>
+    secretLeaks(program, variables).map(({ line, variable, program: name }) => ({
+      level: "error",
+      file: one.from,
+      line,
+      text: `puts $${variable} on the command line of ${name}, where every process list shows it`,
+      remedy: `Hand it over by standard input, such as printf '%s' "$${variable}" | ${name}`,
+    })),
+  );
+}
+
+/** Whether a file begins as a shell script does. */
+export function isShell(file: ModuleFile): boolean {
+  return /^#!\s*\S*\/(?:env\s+)?(?:ba|k|da|z)?sh\b/.test(
+    Buffer.from(file.data.subarray(0, 200)).toString("latin1"),
+  );
+}
+
+/** A shell script, and the files of the payload that it reads in, each parsed. */
+export function shellFiles(
+  file: ModuleFile,
+  payload: readonly ModuleFile[],
+  read: ReadShell,
+): [ModuleFile, ShellProgram][] {
+  if (!isShell(file)) return [];
+  const found: [ModuleFile, ShellProgram][] = [];
+  const open = [file];
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    const known = one;
+    if (found.some(([there]) => there.path === known.path)) continue;
+    const program = read(Buffer.from(one.data).toString("utf8"));
+    found.push([one, program]);
+    for (const { words } of program.commands) {
+      const [name, from] = words;
+      const source =
+        /^(?:\.|source)$/.test(name?.text ?? "") && payload.find(({ path }) => path === from?.text);
+      if (source) open.push(source);
     }
   }
   return found;
-}
-
-const builtins = new Set(
-  ": . [ [[ alias cd declare echo export local printf read readonly return set shift source test true typeset unset".split(
-    " ",
-  ),
-);
-
-/** Commands of a shell script that get a secret of its environment as an argument, where every process list shows it. */
-export function secretFindings(file: ModuleFile, variables: readonly string[]): ModuleFinding[] {
-  if (variables.length === 0) return [];
-  const data = Buffer.from(withoutQuotedCode(Buffer.from(file.data).toString("utf8")));
-  return shellCommands({ ...file, data }).flatMap(({ words, line }) => {
-    // Before a command there may be the label of a case, and variables for it alone.
-    const command = words.slice(words.findIndex((word) => !/^\w+=|^[^(]*\)$/.test(word ?? "")));
-    const [name = ""] = command;
-    if (builtins.has(name)) return [];
-    const args = command.filter((_, index) => index > 0 && !/^<<?<?$/.test(command[index - 1] ?? ""));
-    const leaked = variables.find((variable) =>
-      args.some((word = "") =>
-        new RegExp(`\\$(?:\\{${variable}(?:_\\d+)?\\W|${variable}(?!\\w))`).test(word),
-      ),
-    );
-    if (leaked === undefined) return [];
-    return [
-      {
-        level: "error",
-        file: file.from,
-        line,
-        text: `puts $${leaked} on the command line of ${name}, where every process list shows it`,
-        remedy: `Hand it over by standard input, such as printf '%s' "$${leaked}" | ${name}`,
-      },
-    ];
-  });
-}
-
-// Code in quoted text is not code. Lines keep their numbers.
-function withoutQuotedCode(text: string): string {
-  return text.replaceAll(/"(?:[^"\\]|\\.)*"|'[^']*'/gs, (quoted) => {
-    const [first = "", ...more] = quoted.split("\n");
-    const plain = first
-      .replaceAll(/[\s;|&()<>#]|\{(?=\s)/g, "\u0001")
-      .replaceAll(/\b(?:then|do|else)\b/g, "\u0001");
-    return [plain, ...more.map(() => "")].join("\n");
-  });
 }

@@ -1,11 +1,12 @@
+import type { Runner } from "../../host/host.ts";
 import { type ModuleParts, moduleYaml, readParts, type Target, targets } from "../module.ts";
-import { variableOf } from "../module-yaml.ts";
-import { shippedModules } from "../shipped.ts";
-import { secretFindings } from "./commands.ts";
+import { shellReader } from "../shell/read.ts";
+import { isOracles, shippedModules } from "../shipped.ts";
 import type { ModuleFinding } from "./finding.ts";
 import { packageFindings, type RecipePackages } from "./packages.ts";
 import { payloadFindings } from "./payload.ts";
 import { type ForRelease, programFindings } from "./program.ts";
+import { scriptFindings } from "./scripts.ts";
 import { checkText } from "./text.ts";
 
 export { findingLine, type ModuleFinding } from "./finding.ts";
@@ -27,29 +28,31 @@ export interface ModuleReport {
  * Everything that is wrong with first-boot modules, found without running anything: their files, header and program,
  * the payload, and how they stand to each other and to Oracle's modules. Sorted by file and line. Throws `usage` for a
  * folder that holds no module. The program has to be good for each of `releases`, or without `strict` for one. What the
- * modules need is compared with `packages`, if a recipe is given.
+ * modules need is compared with `packages`, if a recipe is given. `host` lets its bash read the scripts that our parser does not
+ * understand.
  */
 export async function checkModules(
   folders: readonly string[],
   releases: readonly ForRelease[],
   strict = true,
   packages?: RecipePackages,
+  host?: Runner,
 ): Promise<{ reports: readonly ModuleReport[]; findings: readonly ModuleFinding[] }> {
   const reports: ModuleReport[] = [];
   const findings: ModuleFinding[] = [];
   const modules: { parts: ModuleParts; keys: readonly string[] }[] = [];
+  const read = await shellReader();
   for (const folder of folders) {
     const parts = await readParts(folder);
     const text = checkText(parts.file, parts.script);
     const program = text.isReadable
-      ? await programFindings(parts, releases, strict)
+      ? await programFindings(parts, releases, strict, read)
       : { findings: [], keys: [], runsOn: [] };
     const header = text.hasLines ? headerFindings(parts) : [];
-    findings.push(...text.findings, ...header, ...program.findings, ...payloadFindings(parts.payload));
+    findings.push(...text.findings, ...header, ...program.findings, ...payloadFindings(parts, read));
     if (packages) findings.push(...packageFindings(parts, packages));
-    const secrets = (parts.yaml?.parameters ?? []).filter(({ password }) => password);
-    const variables = secrets.map(({ name }) => variableOf(name));
-    for (const file of parts.payload) findings.push(...secretFindings(file, variables));
+    const asked = strict ? releases : releases.filter(({ name }) => program.runsOn.includes(name));
+    findings.push(...(await scriptFindings(parts, asked.length > 0 ? asked : releases, strict, read, host)));
     for (const { from, what } of parts.oddPayload)
       findings.push({
         level: "error",
@@ -64,11 +67,13 @@ export async function checkModules(
     reports.push({ name: parts.name, folder, description, priorities, keys, runsOn });
   }
   findings.push(...betweenModules(modules));
+  const once = new Map(findings.map((one) => [`${one.file}:${one.line} ${one.text}`, one]));
+  findings.splice(0, findings.length, ...once.values());
   findings.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
   return { reports, findings };
 }
 
-function headerFindings({ file, header, name }: ModuleParts): ModuleFinding[] {
+function headerFindings({ file, header, name, script }: ModuleParts): ModuleFinding[] {
   const found: ModuleFinding[] = header.problems.map(({ line, text }) => ({
     level: "error",
     file,
@@ -78,7 +83,16 @@ function headerFindings({ file, header, name }: ModuleParts): ModuleFinding[] {
       ? "docs/module.md lists the keys of module.yaml"
       : "docs/modules.md shows the header of a module",
   }));
-  if (Object.hasOwn(shippedModules, name))
+  for (const { line, value } of deadlines(script))
+    if (!/^[1-9]\d{0,4}$/.test(value) || Number(value) > 86_400)
+      found.push({
+        level: "error",
+        file,
+        line,
+        text: `tbuild-timeout: "${value}" is not a number of seconds from 1 to 86400`,
+        remedy: "Write for example: # tbuild-timeout: 7200",
+      });
+  if (isOracles(name))
     found.push({
       level: "error",
       file,
@@ -91,7 +105,7 @@ function headerFindings({ file, header, name }: ModuleParts): ModuleFinding[] {
     const same = Object.entries(shippedModules).find(
       ([, { priorities }]) => own !== undefined && priorities[target] === own,
     );
-    if (same && !Object.hasOwn(shippedModules, name))
+    if (same && !isOracles(name))
       found.push({
         level: "warning",
         file,
@@ -101,6 +115,14 @@ function headerFindings({ file, header, name }: ModuleParts): ModuleFinding[] {
       });
   }
   return found;
+}
+
+function deadlines(script: Uint8Array): { readonly line: number; readonly value: string }[] {
+  const lines = Buffer.from(script).toString("latin1").split(/\r?\n/);
+  return lines.flatMap((text, index) => {
+    const value = /^#\s*tbuild-timeout:\s*(.*?)\s*$/.exec(text)?.[1];
+    return value === undefined ? [] : [{ line: index + 1, value }];
+  });
 }
 
 function betweenModules(
@@ -130,7 +152,22 @@ function betweenModules(
         remedy: "Give one of them another",
       });
   };
+  const places = new Map<string, string>();
   for (const { parts, keys: own } of modules) {
+    for (const target of targets) {
+      const place = `${target}: ${parts.header.priorities[target]}`;
+      const other = places.get(place);
+      if (parts.header.priorities[target] === undefined) continue;
+      places.set(place, other ?? parts.name);
+      if (other !== undefined && other !== parts.name)
+        found.push({
+          level: "warning",
+          file: parts.file,
+          line: parts.header.lines[target] ?? 1,
+          text: `${place} is also the priority of the module ${other}; which runs first depends on their names`,
+          remedy: "Choose a priority before or after it",
+        });
+    }
     claim(names, parts.name, parts, "is named");
     for (const key of own) claim(keys, key, parts, "enumerates the key");
     for (const { path, from } of parts.payload) claim(paths, path, parts, "brings", from);

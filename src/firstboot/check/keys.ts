@@ -58,12 +58,19 @@ export function keyFindings(
               text: "the function that enumerates returns no list",
               remedy: "End it with return json.dumps(list of parameters)",
             }
-          : {
-              level: "warning",
-              line: at,
-              text: `the parameters of ${target} cannot be known before the module runs: it ${reason}`,
-              remedy: "Enumerate constants, so that a template's contract is known",
-            },
+          : reason.startsWith("waits in a loop")
+            ? {
+                level: "error",
+                line: at,
+                text: `the function that enumerates ${reason}, which nothing in the loop changes`,
+                remedy: "Enumerate at once; a value that is not there yet is no parameter",
+              }
+            : {
+                level: "warning",
+                line: at,
+                text: `the parameters of ${target} cannot be known before the module runs: it ${reason}`,
+                remedy: "Enumerate constants, so that a template's contract is known",
+              },
   );
   const keys = new Map<string, { password: boolean }>();
   const add = (level: KeyFinding["level"], text: string, remedy: string) =>

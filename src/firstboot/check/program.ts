@@ -1,5 +1,7 @@
+import { suggestion } from "../../recipe/suggestion.ts";
 import { mainOf } from "../enumerate.ts";
 import { type ModuleParts, type Target, targets } from "../module.ts";
+import { compileFaults } from "../python/compile-faults.ts";
 import { type Followed, follow } from "../python/evaluate.ts";
 import { incompatibleSyntax, type PythonVersion } from "../python/features.ts";
 import { type Call, Endless } from "../python/frame.ts";
@@ -7,19 +9,21 @@ import { missingFromLibrary } from "../python/library.ts";
 import { looseNames } from "../python/names.ts";
 import { everyNode, lineOf, type PythonScript, part, parts, withPython } from "../python/script.ts";
 import { sourceText } from "../python/source.ts";
+import { Dumped, Given, isUnknown, Parameters, PythonFunction, type Value } from "../python/value.ts";
+import type { ReadShell } from "../shell/read.ts";
+import { shippedOwner } from "../shipped.ts";
 import {
-  Dumped,
-  firstUnknown,
-  Given,
-  isUnknown,
-  Parameters,
-  PythonDict,
-  PythonFunction,
-  type Value,
-} from "../python/value.ts";
-import { type Command, earlyFindings, shellCommands, startedFile } from "./commands.ts";
+  type Command,
+  commandsOf,
+  earlyFindings,
+  interpretedFile,
+  networkFinding,
+  shellCommands,
+  startedFile,
+} from "./commands.ts";
 import type { ModuleFinding } from "./finding.ts";
 import { keyFindings } from "./keys.ts";
+import { leakOf, parameterIn, startOf } from "./leaks.ts";
 
 /** A release that a module is for, such as `ol6`, with its Python. */
 export interface ForRelease {
@@ -41,6 +45,7 @@ export async function programFindings(
   module: ModuleParts,
   releases: readonly ForRelease[],
   strict: boolean,
+  read: ReadShell,
 ): Promise<ProgramFacts> {
   const text = sourceText(module.script);
   return withPython(text, (script) => {
@@ -69,7 +74,9 @@ export async function programFindings(
             followed,
             target,
             module,
+            [...more.keys()],
             new Set([...more].flatMap(([key, { password }]) => (password ? [key] : []))),
+            read,
           ),
         );
       }
@@ -94,7 +101,9 @@ function syntax(
   const runsOn: string[] = [];
   let readable = true;
   for (const { name, python } of releases) {
-    const faults = [...incompatibleSyntax(script, python), ...missingFromLibrary(script, python)];
+    const refused = compileFaults(script, python);
+    if (refused.length > 0) readable = false;
+    const faults = [...incompatibleSyntax(script, python), ...refused, ...missingFromLibrary(script, python)];
     if (faults.length === 0) runsOn.push(name);
     for (const { line, text } of faults) {
       if (/^a syntax error$|is missing$/.test(text)) readable = false;
@@ -225,9 +234,6 @@ function arity({ node }: PythonFunction): number {
   return list ? parts(list).filter(({ type }) => !/default|splat|separator/.test(type)).length : 0;
 }
 
-const asList = /^templateconfig\.common\.run_cmd$|^subprocess\.(?:call|check_call|check_output|Popen|run)$/;
-const asShell =
-  /^os\.(?:system|popen)$|^commands\.get(?:status)?output$|^subprocess\.get(?:status)?output$|^templateconfig\.common\.shell_cmd$/;
 const asks = /^(?:raw_)?input$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$/;
 
 // What the function of a target runs.
@@ -235,12 +241,41 @@ function actionFindings(
   followed: Followed,
   target: Target,
   module: ModuleParts,
+  keys: readonly string[],
   secret: ReadonlySet<string>,
+  read: ReadShell,
 ): ModuleFinding[] {
   const action = mainOf(followed).actions?.get(target);
   if (!(action instanceof PythonFunction)) return [];
-  const { calls } = followed.explore(action, [new Dumped(new Parameters())]);
-  return calls.flatMap((call) => callFindings(call, target, module, secret));
+  const { enumerator } = mainOf(followed);
+  const asked = enumerator
+    ? followed.explore(enumerator, [target]).calls.filter(({ name }) => asks.test(name))
+    : [];
+  const parameters = new Parameters(keys.map((key) => [key, new Given(key)]));
+  const { calls } = followed.explore(action, [new Dumped(parameters)]);
+  return [
+    ...[...asked, ...calls].flatMap((call) => callFindings(call, target, module, secret, read)),
+    ...strangeKeys(parameters, keys).map(
+      ({ key, meant }): ModuleFinding => ({
+        level: "warning",
+        file: module.file,
+        line: lineOf(action.node),
+        text: `${action.name} reads ${key}, which ${enumerator?.name ?? "nothing"} does not enumerate${meant}`,
+        remedy: "Enumerate it, or correct its spelling",
+      }),
+    ),
+  ];
+}
+
+// Keys that are meant to be the module's own. It may also read those of others.
+function strangeKeys({ asked }: Parameters, keys: readonly string[]) {
+  const spaceOf = (key: string) => key.slice(0, key.lastIndexOf("."));
+  const plain = (key: string) => key.replaceAll(/\.\d+(?=\.|$)/g, ".0");
+  const known = keys.map(plain);
+  return [...asked]
+    .filter((key) => key.includes(".") && shippedOwner(key) === undefined && !known.includes(plain(key)))
+    .map((key) => ({ key, meant: suggestion(key, keys).replace(/^; available.*/, "") }))
+    .filter(({ key, meant }) => meant !== "" || keys.some((one) => spaceOf(one) === spaceOf(key)));
 }
 
 function callFindings(
@@ -248,6 +283,7 @@ function callFindings(
   target: Target,
   module: ModuleParts,
   secret: ReadonlySet<string>,
+  read: ReadShell,
 ): ModuleFinding[] {
   const found: ModuleFinding[] = [];
   const line = lineOf(call.node);
@@ -260,12 +296,14 @@ function callFindings(
       `asks with ${call.name} at ${target}, and nobody is there to answer`,
       "Take the value from a parameter",
     );
-  const isShell = asShell.test(call.name) || call.named.get("shell") === true;
-  if (!isShell && !asList.test(call.name)) return found;
-  const [argument] = call.positional;
-  const leaked = given(argument).find(
-    ({ key }) => secret.has(key) || /(?:password|passwd|secret|token)$/i.test(key),
-  );
+  const priority = module.header.priorities[target];
+  const network = networkFinding(call.name, target, priority);
+  if (network) add("error", network.text, network.remedy);
+  const start = startOf(call);
+  if (!start) return found;
+  const { argument, how } = start;
+  const isShell = how === "shell";
+  const leaked = leakOf(start, secret);
   if (leaked)
     add(
       "error",
@@ -273,30 +311,57 @@ function callFindings(
       "Hand it over by the environment or by standard input",
     );
   const first = argumentNode(call);
-  if (asList.test(call.name) && !isShell && isTextWithBlank(argument, first))
+  if (how === "list" && isTextWithBlank(argument, first))
     add(
       "error",
       `${short} gets one text with a program and its arguments, and looks for a program of that whole name`,
       `Pass a list: ${short}(['/path/program', 'argument'])`,
     );
-  if (isShell && !leaked && given(argument).length > 0)
+  const words = how === "words" ? [] : wordsOf(argument);
+  if (!isShell && Array.isArray(argument) && /^\S+\s+\S/.test(words[0] ?? ""))
+    add(
+      "error",
+      `${short} gets a program and its arguments as one word, "${words[0]}", and looks for a program of that whole name`,
+      "Make each argument a word of the list",
+    );
+  if (isShell && Array.isArray(argument) && argument.length > 1)
+    add(
+      "error",
+      `${short} with shell=True runs the first word of the list alone; the others are arguments of the shell`,
+      "Leave out shell=True",
+    );
+  if (/^templateconfig\.common\.run_cmd$/.test(call.name) && typeof call.positional[1] === "string")
+    add(
+      "error",
+      `${short} gets the arguments beside the program, and takes one list`,
+      `Pass a list: ${short}(['/path/program', 'argument'])`,
+    );
+  const parameter = isShell && !leaked ? parameterIn(start) : undefined;
+  if (parameter)
     add(
       "warning",
-      `builds a shell command of the parameter ${given(argument)[0]?.key}, whose value can hold any shell code`,
+      `builds a shell command of the parameter ${parameter.key}, whose value can hold any shell code`,
       "Use run_cmd with a list",
     );
-  const words = wordsOf(argument);
-  if (words.length === 0) return found;
+  if (words.length === 0 || /\s/.test((!isShell && words[0]) || "")) return found;
+  const isText = isShell && typeof argument === "string";
   const command: Command = { words, file: module.file, line };
-  found.push(
-    ...earlyFindings(command, target, module.header.priorities[target]),
-    ...programFileFindings(command, module),
-  );
-  const started = startedFile(words, module.payload);
-  if (started)
-    for (const inner of shellCommands(started.file))
-      found.push(...earlyFindings(inner, target, module.header.priorities[target]));
+  const commands = isText
+    ? commandsOf(read(argument), module.file, line)
+    : [command, ...commandsOf(read(words.map(shellWord).join(" ")), module.file, line).slice(1)];
+  for (const one of commands) {
+    found.push(...earlyFindings(one, target, priority), ...programFileFindings(one, module));
+    const started = startedFile(one.words, module.payload);
+    if (started)
+      for (const inner of shellCommands(started.file, module.payload, read))
+        found.push(...earlyFindings(inner, target, priority));
+  }
   return found;
+}
+
+// The other words of a list are quoted, so that only `sh -c` gives more commands.
+function shellWord(word: string | undefined): string {
+  return word === undefined ? '"$x"' : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 // Checks that everything a module starts exists: files of its payload are executable, and files beside it are in the payload.
@@ -304,7 +369,7 @@ function programFileFindings(
   { words, line, file }: Command,
   { payload, name }: ModuleParts,
 ): ModuleFinding[] {
-  const [program] = words;
+  const program = interpretedFile(words) ?? words[0];
   if (program === undefined) return [];
   const started = startedFile(words, payload);
   if (started && !started.direct) return [];
@@ -316,6 +381,16 @@ function programFileFindings(
         line: 1,
         text: `is started by the module and is not executable`,
         remedy: `Run: chmod +x ${started.file.from}`,
+      },
+    ];
+  if (/^\.\.?\//.test(program))
+    return [
+      {
+        level: "error",
+        file,
+        line,
+        text: `starts ${program}, and a module's folder at first boot is not that of its payload`,
+        remedy: "Name the program with its whole path in the guest",
       },
     ];
   if (started || !program.startsWith("/")) return [];
@@ -359,15 +434,6 @@ function wordsOf(value: Value | undefined): (string | undefined)[] {
   if (typeof value === "string") return value.trim().split(/\s+/);
   if (!Array.isArray(value)) return [];
   return value.map((word) => (typeof word === "string" ? word : undefined));
-}
-
-function given(value: Value | undefined): Given[] {
-  if (value instanceof Given) return [value];
-  if (Array.isArray(value)) return value.flatMap(given);
-  if (value instanceof Parameters) return [];
-  if (value instanceof PythonDict) return [...value.values()].flatMap(given);
-  const unknown = firstUnknown(value);
-  return unknown instanceof Given ? [unknown] : [];
 }
 
 function unique(findings: readonly ModuleFinding[]): ModuleFinding[] {

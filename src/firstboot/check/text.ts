@@ -1,4 +1,4 @@
-import { isLatin, unknownEncoding } from "../python/source.ts";
+import { isAscii, isLatin, unknownEncoding } from "../python/source.ts";
 import type { ModuleFinding } from "./finding.ts";
 
 export interface TextCheck {
@@ -57,8 +57,20 @@ export function checkText(file: string, bytes: Uint8Array): TextCheck {
       "not UTF-8, and no line names another encoding",
       "Convert the file to UTF-8, with iconv for example, or name its encoding: # -*- coding: latin-1 -*-",
     );
+  const beyond = isAscii(data) ? firstLetterBeyond(data) : undefined;
+  if (beyond !== undefined)
+    add(
+      beyond,
+      "a letter beyond ASCII, and the file declares that it is ASCII",
+      "Declare utf-8 in its first two lines",
+    );
   const isReadable = data.length > 0 && zero < 0 && other === undefined && bad === undefined;
   return { findings, hasLines: true, isReadable };
+}
+
+function firstLetterBeyond(data: Buffer): number | undefined {
+  const at = data.findIndex((byte) => byte > 127);
+  return at < 0 ? undefined : lineAt(data, at);
 }
 
 function lineAt(data: Buffer, at: number): number {

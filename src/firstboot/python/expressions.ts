@@ -1,12 +1,14 @@
 import { assign } from "./assign.ts";
-import type { Frame, Interpreter } from "./frame.ts";
+import { type Frame, type Interpreter, Leave } from "./frame.ts";
 import { readNumber, readString } from "./literal.ts";
 import { builtins, callMethod, itemsOf, notModelled } from "./methods.ts";
 import { compare, operate } from "./operate.ts";
 import { lineOf, type Node, part, parts } from "./script.ts";
 import {
   Dumped,
+  FromEnvironment,
   firstUnknown,
+  Given,
   isUnknown,
   Parameters,
   PythonDict,
@@ -14,6 +16,7 @@ import {
   PythonModule,
   pythonText,
   truth,
+  Unending,
   Unknown,
   type Value,
 } from "./value.ts";
@@ -66,7 +69,7 @@ export const expressions: Readonly<Record<string, Reader>> = {
   },
   binary_operator: (node, frame, of) => {
     const [left, right] = sides(node, frame, of);
-    const unknown = [left, right].find(isUnknown);
+    const unknown = isUnknown(left) || isUnknown(right) ? firstUnknown([left, right]) : undefined;
     if (unknown) return unknown;
     const operator = part(node, "operator")?.text ?? "";
     return (
@@ -115,6 +118,7 @@ export const expressions: Readonly<Record<string, Reader>> = {
   subscript: (node, frame, of) => {
     const [value, at] = parts(node).map((one) => of.evaluate(one, frame));
     if (isUnknown(value)) return value;
+    if (isEnvironment(value) && typeof at === "string") return new FromEnvironment(at, lineOf(node));
     if (value instanceof PythonDict && typeof at === "string" && value.has(at)) return value.get(at) as Value;
     if ((Array.isArray(value) || typeof value === "string") && typeof at === "number")
       return value.at(at) ?? new Unknown("an index that is not there", lineOf(node));
@@ -135,6 +139,10 @@ export const expressions: Readonly<Record<string, Reader>> = {
     return found;
   },
 };
+
+function isEnvironment(value: Value | undefined): boolean {
+  return value instanceof PythonModule && value.name === "os.environ";
+}
 
 function readText(node: Node, frame: Frame, of: Interpreter): Value {
   const holes = parts(node).filter(({ type }) => type === "interpolation");
@@ -226,6 +234,12 @@ function comprehension(node: Node, frame: Frame, of: Interpreter): Value {
   return unknown ?? found;
 }
 
+const leaving = /^(?:sys\.exit|os\._exit|exit|quit)$/;
+
+// Functions of the library whose result contains the text that they get.
+const passing =
+  /^(?:shlex\.(?:split|quote|join)|pipes\.quote|base64\.\w+|binascii\.\w+|urllib\.(?:parse\.)?(?:un)?quote\w*|string\.(?:Template|replace|strip|join)|re\.(?:sub|escape)|os\.path\.\w*join|str|unicode|repr|bytes)$/;
+
 function call(node: Node, frame: Frame, of: Interpreter): Value {
   const [callee, list] = [part(node, "function"), part(node, "arguments")];
   const shown = `${callee?.text.slice(0, 40) ?? ""}()`;
@@ -262,6 +276,14 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
   if (!(target instanceof PythonModule))
     return isUnknown(target) && callee?.type !== "identifier" ? target : notModelled(shown, lineOf(node));
   of.heard({ name: target.name, positional, named: byName, node });
+  if (leaving.test(target.name)) throw new Leave("raise");
+  if (/^itertools\.(?:count|cycle)$/.test(target.name)) return new Unending(`calls ${shown}`, lineOf(node));
+  if (/^os\.(?:environ\.get|getenv)$/.test(target.name) && typeof positional[0] === "string")
+    return new FromEnvironment(positional[0], lineOf(node));
+  if (passing.test(target.name)) {
+    const secret = firstUnknown([...positional, ...byName.values()]);
+    if (secret instanceof Given) return secret;
+  }
   if (/(?:^|\.)(?:simple)?json\.dumps$/.test(target.name)) return new Dumped(positional[0] ?? null);
   if (/(?:^|\.)(?:simple)?json\.loads$/.test(target.name) && positional[0] instanceof Dumped)
     return positional[0].value;

@@ -86,12 +86,6 @@ const features: readonly Feature[] = [
     types: ["decorated_definition"],
     is: (node) => part(node, "definition")?.type === "class_definition",
   },
-  {
-    what: "from __future__ import print_function",
-    since: [2, 6],
-    types: ["future_import_statement"],
-    is: (node) => has(node, "print_function") || has(node, "unicode_literals"),
-  },
   { what: "a set literal", since: [2, 7], types: ["set"], is: always },
   { what: "a set comprehension", since: [2, 7], types: ["set_comprehension"], is: always },
   { what: "a dict comprehension", since: [2, 7], types: ["dictionary_comprehension"], is: always },
@@ -295,9 +289,15 @@ function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatibl
       line: at + 1,
       text: "a letter beyond ASCII needs a line # -*- coding: utf-8 -*- under Python 2",
     });
-  const wrong = /^ *\t/m.test(text) ? wrongIndentation(lines, script, major) : undefined;
+  const hasTabs = /^ *\t/m.test(text);
+  const wrong = hasTabs || !script.root.hasError ? wrongIndentation(lines, script, major) : undefined;
   if (wrong !== undefined)
-    found.push({ line: wrong + 1, text: "tabs and blanks are mixed in the indentation" });
+    found.push({
+      line: wrong + 1,
+      text: hasTabs
+        ? "tabs and blanks are mixed in the indentation"
+        : "the indentation is that of no block above",
+    });
   return found;
 }
 
@@ -305,13 +305,17 @@ function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatibl
 // to compare the same if a tab is one column wide. This parser always counts a tab as eight columns more.
 function wrongIndentation(lines: readonly string[], script: PythonScript, major: number): number | undefined {
   const opens = new Map<number, boolean>();
+  const begun = new Set<number>();
   for (const node of script.nodes) {
     const above = script.above(node);
     const isClause = /_clause$/.test(node.type) && /_statement$/.test(above?.type ?? "");
     const isStatement = /^(?:module|block)$/.test(above?.type ?? "") && node.type !== "comment";
     if (!above || !(isClause || isStatement)) continue;
-    const { row } = node.startPosition;
-    const isFirst = above.type === "block" && parts(above)[0]?.id === node.id;
+    const { row, column } = node.startPosition;
+    const isFirst = above.type === "block" && !begun.has(above.id);
+    begun.add(above.id);
+    // A decorated function begins at its decorator; a block behind a colon begins within its line.
+    if ((lines[row] ?? "").slice(0, column).trim() !== "") continue;
     // Of several statements in one line, the first counts; so it does for a block behind its colon.
     if (!opens.has(row)) opens.set(row, isFirst);
   }

@@ -129,6 +129,11 @@ export const builtins: Readonly<Record<string, Builtin>> = {
     const pairs = value instanceof PythonDict ? [...value] : value === undefined ? [] : pairList(value);
     return pairs && new PythonDict([...pairs, ...named]);
   },
+  "os.path.join": (words) => joined(words),
+  "os.path.basename": ([path]) =>
+    typeof path === "string" ? path.slice(path.lastIndexOf("/") + 1) : undefined,
+  "os.path.dirname": ([path]) =>
+    typeof path === "string" ? path.slice(0, Math.max(0, path.lastIndexOf("/"))) : undefined,
   range,
   xrange: range,
   enumerate: ([value, start = 0]) => {
@@ -145,6 +150,14 @@ export const builtins: Readonly<Record<string, Builtin>> = {
     );
   },
 };
+
+// As posixpath: a part that begins with a slash starts anew.
+function joined(words: readonly Value[]): string | undefined {
+  if (!words.every((word) => typeof word === "string")) return undefined;
+  return words.reduce((path, word) =>
+    word.startsWith("/") || path === "" ? word : `${path}${path.endsWith("/") ? "" : "/"}${word}`,
+  );
+}
 
 function range([first, second, third = 1]: readonly Value[]): Value | undefined {
   const [from, to] = second === undefined ? [0, first] : [first, second];

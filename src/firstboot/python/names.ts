@@ -12,7 +12,7 @@ export interface LooseName {
  */
 export function looseNames(script: PythonScript): LooseName[] {
   const { nodes } = script;
-  const bound = new Set(builtinNames);
+  const bound = new Set([...builtinNames, ...boundNames(script)]);
   const read: LooseName[] = [];
   for (const node of nodes) {
     if (
@@ -22,8 +22,7 @@ export function looseNames(script: PythonScript): LooseName[] {
       return [];
     if (node.type === "wildcard_import") for (const name of ["main", "run_cmd", "shell_cmd"]) bound.add(name);
     if (node.type !== "identifier") continue;
-    if (binds(node, script)) bound.add(node.text);
-    else if (reads(node, script)) read.push({ name: node.text, line: lineOf(node) });
+    if (!binds(node, script) && reads(node, script)) read.push({ name: node.text, line: lineOf(node) });
   }
   const seen = new Set<string>();
   return read.filter(({ name }) => {
@@ -31,6 +30,12 @@ export function looseNames(script: PythonScript): LooseName[] {
     seen.add(name);
     return true;
   });
+}
+
+/** The names that a program binds anywhere: imports, functions, assignments, loops and so on. */
+export function boundNames(script: PythonScript): Set<string> {
+  const names = script.nodes.filter((node) => node.type === "identifier" && binds(node, script));
+  return new Set(names.map(({ text }) => text));
 }
 
 function binds(node: Node, script: PythonScript): boolean {

@@ -1,9 +1,6 @@
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { Language, type Node, Parser } from "web-tree-sitter";
+import { everyNode, lineOf, type Node, parserOf, part, parts } from "../grammar.ts";
 
-/** A node of a syntax tree. Its `type` is a name of tree-sitter-python's grammar, which covers Python 2 and 3. */
-export type { Node };
+export { everyNode, lineOf, type Node, part, parts };
 
 /** A Python program that was parsed, not run. */
 export interface PythonScript {
@@ -20,44 +17,8 @@ export interface PythonScript {
  * The tree lives as long as `use` runs.
  */
 export async function withPython<T>(text: string, use: (script: PythonScript) => T): Promise<T> {
-  language ??= loadLanguage();
-  const known = await language;
-  const parser = new Parser();
-  try {
-    parser.setLanguage(known);
-    const tree = parser.parse(text);
-    if (tree === null) throw new Error("the Python parser gave no tree");
-    try {
-      return use(new Script(text, tree.rootNode));
-    } finally {
-      tree.delete();
-    }
-  } finally {
-    parser.delete();
-  }
-}
-
-let language: Promise<Language> | undefined;
-
-async function loadLanguage(): Promise<Language> {
-  await Parser.init();
-  const file = createRequire(import.meta.url).resolve("tree-sitter-python/tree-sitter-python.wasm");
-  return Language.load(await readFile(file));
-}
-
-/** The line of a node, counted from 1. */
-export function lineOf(node: Node): number {
-  return node.startPosition.row + 1;
-}
-
-/** The children that have a meaning, without comments. */
-export function parts(node: Node): Node[] {
-  return node.namedChildren.filter((child): child is Node => child !== null && child.type !== "comment");
-}
-
-/** The child that the grammar calls `field`. */
-export function part(node: Node, field: string): Node | undefined {
-  return node.childForFieldName(field) ?? undefined;
+  const parse = await parserOf("python");
+  return parse(text, (root) => use(new Script(text, root)));
 }
 
 class Script implements PythonScript {
@@ -78,19 +39,5 @@ class Script implements PythonScript {
 
   above(node: Node): Node | undefined {
     return this.nodes.length > 0 ? this.#above.get(node.id) : undefined;
-  }
-}
-
-/** Every node of the tree below `root`, `root` first, in the order of the text. */
-export function* everyNode(root: Node, met: (child: Node, above: Node) => void = () => {}): Generator<Node> {
-  const open = [root];
-  for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    yield node;
-    // All children at once: fetching one by index takes time in proportion to the index.
-    for (const child of node.children.toReversed()) {
-      if (child === null) continue;
-      met(child, node);
-      open.push(child);
-    }
   }
 }

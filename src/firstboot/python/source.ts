@@ -13,6 +13,11 @@ export function isLatin(data: Uint8Array): boolean {
   return latin.test(encodingOf(data)?.name ?? "");
 }
 
+/** Whether a Python program declares that it is written in ASCII. */
+export function isAscii(data: Uint8Array): boolean {
+  return /^(?:us-)?ascii$/i.test(encodingOf(data)?.name ?? "");
+}
+
 /** The declared encoding, if it is unknown here. */
 export function unknownEncoding(
   data: Uint8Array,

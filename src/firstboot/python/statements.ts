@@ -1,9 +1,18 @@
 import { assign } from "./assign.ts";
-import { type Frame, type Interpreter, Leave } from "./frame.ts";
+import { Endless, type Frame, type Interpreter, Leave } from "./frame.ts";
 import { itemsOf } from "./methods.ts";
 import { operate } from "./operate.ts";
 import { everyNode, lineOf, type Node, part, parts } from "./script.ts";
-import { isUnknown, PythonDict, PythonFunction, PythonModule, truth, Unknown, type Value } from "./value.ts";
+import {
+  isUnknown,
+  PythonDict,
+  PythonFunction,
+  PythonModule,
+  truth,
+  Unending,
+  Unknown,
+  type Value,
+} from "./value.ts";
 
 type Runner = (node: Node, frame: Frame, of: Interpreter) => void;
 
@@ -75,6 +84,7 @@ export const statements: Readonly<Record<string, Runner>> = {
     // Not a copy: what is appended to a list while it is looped over is an item of the loop too.
     const list = Array.isArray(value) ? value : value === undefined ? undefined : itemsOf(value);
     if (!left || !body) return;
+    if (value instanceof Unending && !canLeave(body)) throw new Endless(lineOf(node));
     if (!list && of.explores()) {
       assign(left, new Unknown(`an item of ${right?.text.slice(0, 60)}`, lineOf(node)), frame, of);
       explored(() => of.run(body, frame));
@@ -103,6 +113,8 @@ export const statements: Readonly<Record<string, Runner>> = {
       }
       if (known === undefined) {
         const why = `loops while ${condition.text.slice(0, 60)}`;
+        if (!canLeave(body) && !changes(body, condition))
+          of.unsure(`waits in a loop while ${condition.text.slice(0, 60)}`, lineOf(node));
         skipped(node, new Unknown(why, lineOf(node)), frame, of);
         return;
       }
@@ -156,6 +168,22 @@ export const statements: Readonly<Record<string, Runner>> = {
     throw new Leave("raise", new Unknown("raises an exception", lineOf(node)));
   },
 };
+
+function canLeave(body: Node): boolean {
+  return [...everyNode(body)].some(({ type }) => /^(?:break|return|raise)_statement$/.test(type));
+}
+
+// Whether the body of a loop binds a name that its condition reads.
+function changes(body: Node, condition: Node): boolean {
+  const read = new Set(
+    [...everyNode(condition)].filter(({ type }) => type === "identifier").map(({ text }) => text),
+  );
+  return [...everyNode(body)].some((node) => {
+    const left = /assignment$|^for_statement$/.test(node.type) ? part(node, "left") : undefined;
+    const owner = node.type === "call" ? part(part(node, "function") ?? node, "object") : undefined;
+    return [...(left ? everyNode(left) : []), ...(owner ? [owner] : [])].some(({ text }) => read.has(text));
+  });
+}
 
 // The `else` of a loop that ended without `break`.
 function otherwise(node: Node, frame: Frame, of: Interpreter): void {

@@ -54,14 +54,23 @@ export class Unknown {
 /** The value of a first-boot parameter, which somebody provides later. */
 export class Given extends Unknown {
   readonly key: string;
-  constructor(key: string, line = 0) {
-    super(`the parameter ${key}`, line);
+  constructor(key: string, line = 0, reason = `the parameter ${key}`) {
+    super(reason, line);
     this.key = key;
+  }
+}
+
+/** The value of an environment variable. */
+export class FromEnvironment extends Given {
+  constructor(name: string, line: number) {
+    super(name, line, `reads os.environ["${name}"]`);
   }
 }
 
 /** A module's parameters at run time: a value for each key that it may ask for. */
 export class Parameters extends PythonDict {
+  /** The keys that it was asked for and does not have. */
+  readonly asked = new Set<string>();
   override get size(): number {
     return 1;
   }
@@ -69,20 +78,30 @@ export class Parameters extends PythonDict {
     return true;
   }
   override get(key: string): Value {
-    return super.has(key) ? (super.get(key) as Value) : new Given(key);
+    if (super.has(key)) return super.get(key) as Value;
+    this.asked.add(key);
+    return new Given(key);
   }
 }
 
-/** The first unknown part of a value, at any depth. */
+/** Items without an end, such as `itertools.count()`. */
+export class Unending extends Unknown {}
+
+/** An unknown part of a value, at any depth: a parameter's value if there is one, otherwise the first. */
 export function firstUnknown(value: Value | undefined): Unknown | undefined {
   if (value instanceof Unknown) return value;
-  if (Array.isArray(value)) {
-    for (const one of value) {
-      const found = firstUnknown(one);
-      if (found) return found;
-    }
+  const inside = Array.isArray(value)
+    ? value
+    : value instanceof PythonDict && !(value instanceof Parameters)
+      ? [...value.values()]
+      : [];
+  let first: Unknown | undefined;
+  for (const one of inside) {
+    const found = firstUnknown(one);
+    if (found instanceof Given) return found;
+    first ??= found;
   }
-  return undefined;
+  return first;
 }
 
 export function isUnknown(value: Value | undefined): value is Unknown {

@@ -34,9 +34,10 @@ export function secretNamed(name: string, text = ""): string | undefined {
     : undefined;
 }
 
-// Files in which programs keep a single key or password: authkey, .htpasswd, TSM.PWD, x.kdb, x.keystore, master.key, x.secret.
+// Files in which programs keep a single key or password: authkey, .htpasswd, TSM.PWD, x.kdb, x.keystore, master.key, x.secret,
+// hs_ed25519_secret_key.
 const secretName =
-  /^(?:[\w.-]*[._-])?(?:auth_?keys?|htpasswd|htdigest|secret|secrets|passwords?|passphrase|vault_?pass(?:word)?|[\w]*prvkey\.bin|cookiesecret|erlang\.cookie|node-token|token|private_key\.json|psk\.txt|pin\.txt|unseal-?keys?)$|^(?:[\w.-]+\.(?:PWD|pwd|psk|kdb|jks|jceks|keystore|secret|passwd|kdbx|agekey|keyfile))$|^[\w.-]*[_-](?:password|passwd|secret|token)$|^\.?(?:password|passwd|secret|token)s?\.(?:txt|db)$|^(?:admin|root)\.password$|^key[34]\.db$/;
+  /^(?:[\w.-]*[._-])?(?:auth_?keys?|htpasswd|htdigest|secret|secrets|passwords?|passphrase|vault_?pass(?:word)?|[\w]*prvkey\.bin|cookiesecret|erlang\.cookie|node-token|token|private_key\.json|psk\.txt|pin\.txt|unseal-?keys?)$|^(?:[\w.-]+\.(?:PWD|pwd|psk|kdb|jks|jceks|keystore|secret|passwd|kdbx|agekey|keyfile))$|^[\w.-]*[_-](?:password|passwd|secret|token)$|^\.?(?:password|passwd|secret|token)s?\.(?:txt|db)$|^(?:admin|root)\.password$|^key[34]\.db$|^(?:[\w.-]*[._-])?(?:secret|private)(?:_[a-z\d]+)*_key(?:_[a-z\d]+)*$/;
 
 /** Password hashes of crypt(3), Apache, LDAP and GRUB, as a separate word with a salt. */
 const passwordHash =
@@ -97,6 +98,8 @@ const tokenShape = new RegExp(
     "\\bdop_v1_[a-f0-9]{64}",
     "\\beyJ[\\w-]{10,500}\\.eyJ[\\w-]{10,4000}\\.[\\w-]{20}",
     "\\s-secret[ \\t]+[\\da-f]{64}\\b",
+    // A seed of NATS's NKeys, of any kind.
+    "\\bS[ACNOUX][A-Z2-7]{56}\\b",
     "\\bocid1\\.instance\\.oc\\d+\\.[\\w.-]{30}",
   ].join("|"),
 );

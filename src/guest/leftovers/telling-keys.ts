@@ -14,7 +14,8 @@ export function tellingKeyIn(
   for (const [key, value] of pairsIn(withoutComments(text))) {
     const name = wordsOf(key);
     if (secretKey.test(name) && isSecretValue(name, value)) return `a secret (${key})`;
-    if (id === undefined && idKey.test(name) && isId(name, value, volumes)) id = `an id (${key})`;
+    const isIdKey = idKey.test(name) || (name === "id" && text.length <= mostOfState && uuid.test(value));
+    if (id === undefined && isIdKey && isId(name, value, volumes)) id = `an id (${key})`;
   }
   return id;
 }
@@ -35,6 +36,9 @@ export function soleIdIn(path: string, text: string): string | undefined {
 /** Longer texts are data. */
 const mostCharacters = 1024 * 1024;
 
+/** A file that is larger has more ids than that of this machine. */
+const mostOfState = 2048;
+
 const uuid = /^\{?[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\}?$/i;
 const hexId =
   /^(?:0x)?(?:[\da-f]{16}|[\da-f]{24}|[\da-f]{32}|[\da-f]{40}|[\da-f]{48}|[\da-f]{64}|[\da-f]{128})$/i;
@@ -45,7 +49,7 @@ function isConfiguration(path: string): boolean {
     !/\.(?:[jt]sx?|mjs|map|py[cox]?|rb|erb|pl|pm|php|java|jsp|class|c|cc|cpp|h|hpp|go|rs|lua|tcl|vim|el|html?|css|less|md|rst|adoc|txt\.gz|po|pot|mo|xsd|dtd|xsl|wsdl|svg|tmpl|template|j2|epp|awk|m4|spec|sql|te|fc|if|pp|sample|example|dist|default|log)$/i.test(
       path,
     ) &&
-    !/^\/etc\/(?:pam\.d|pam\.conf|authselect|selinux|security|alternatives|rc\d?\.d|init\.d|profile\.d|bash_completion\.d|services|protocols|login\.defs|nsswitch\.conf|fstab|mtab|crypttab|default\/grub|kernel|tbuild-release|sysconfig\/(?:network-scripts|networking|authconfig)|NetworkManager\/system-connections|magic|mime\.types|ssl\/openssl\.cnf|pki\/tls\/(?:openssl|ct_log_list)\.cnf|X11|udev|systemd\/network)(?:\/|$|\.)/.test(
+    !/^\/etc\/(?:pam\.d|pam\.conf|authselect|selinux|security|alternatives|rc\d?\.d|init\.d|profile\.d|bash_completion\.d|services|protocols|login\.defs|nsswitch\.conf|fstab|mtab|crypttab|default\/grub|kernel|tbuild-release|sysconfig\/(?:network-scripts|networking|authconfig)|NetworkManager\/system-connections|magic|mime\.types|ssl\/openssl\.cnf|pki\/tls\/(?:openssl|ct_log_list)\.cnf|X11|udev|systemd\/network(?!\/[^/]+\.netdev$))(?:\/|$|\.)/.test(
       path,
     ) &&
     !/^\/boot\//.test(path) &&
@@ -56,7 +60,7 @@ function isConfiguration(path: string): boolean {
 }
 
 const anyTelling =
-  /pass|secret|token|pwd|psk|bindpw|rootpw|credential|key|guid|uuid|seed|(?:id|ID|Id)["']?\s*[=:>]|[ -_]id\b/i;
+  /pass|secret|token|pwd|psk|bindpw|rootpw|credential|key|guid|uuid|fsid|seed|(?:id|ID|Id)["']?\s*[=:>]|[ -_]id\b/i;
 
 function* pairsIn(text: string): Generator<readonly [string, string]> {
   // key = value, "key": "value", key: value, key="value", <key>value<, key=>"value"
@@ -91,7 +95,7 @@ const secretKey =
 const openTokens = /(?:token|key|auth|credentials?|pin)$/;
 
 const idKey =
-  /(?:^|_)(?:[a-z]*(?:uuid|guid)|(?:[a-z]+_)*(?:host|agent|node|machine|device|client|instance|server|sensor|system|hardware|hw|computer|activation|installation|install|org|tenant|registration|cluster|member|endpoint|dev)_?u?id|server_?uid|vbr_?server_?uid|sensor_?id|agent_?seed)$/;
+  /(?:^|_)(?:[a-z]*(?:uuid|guid)|fsid|(?:[a-z]+_)*(?:host|agent|node|machine|device|client|instance|server|sensor|system|hardware|hw|computer|activation|installation|install|org|tenant|registration|cluster|member|endpoint|dev)_?u?id|server_?uid|vbr_?server_?uid|sensor_?id|agent_?seed)$/;
 
 // A person wrote it: no switch, no word of a manual, no variable, no path.
 function isSecretValue(name: string, value: string): boolean {
@@ -122,12 +126,19 @@ function isId(name: string, value: string, volumes: ReadonlySet<string>): boolea
   const bare = value.replace(/^(?:\{|urn:uuid:|0x)/i, "").replace(/\}$/, "");
   if (uuid.test(bare) || (hexId.test(bare) && /\d/.test(bare)))
     return !isNobodys(bare) && !volumes.has(bare.toLowerCase().replaceAll("-", ""));
+  if (isRandomWord(bare)) return true;
   // Numbers, where the key says whose.
   return (
     /(?:sensor|agent|computer|device)_?id$|agent_?seed$/.test(name) &&
     /^\d{4,}$/.test(bare) &&
     !/^0+$/.test(bare)
   );
+}
+
+// As a node of Docker Swarm has it, or a ULID: letters and digits of one case, mixed.
+function isRandomWord(id: string): boolean {
+  if (!/^(?:[a-z\d]{20,64}|[A-Z\d]{20,64})$/.test(id)) return false;
+  return (id.match(/[a-z](?=\d)|\d(?=[a-z])/gi) ?? []).length >= 6 && spread(id) >= 10;
 }
 
 function isNobodys(id: string): boolean {

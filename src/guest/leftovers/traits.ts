@@ -95,8 +95,9 @@ async function leasedAddresses(tree: GuestTree): Promise<string[]> {
   return found;
 }
 
+// An underscore is in no host name, so it ends one: `vm17_db`.
 function nameTrait(name: string): Trait {
-  return trait("this host's name", name, /[\w-]/);
+  return trait("this host's name", name, /[\da-z-]/);
 }
 
 /** A link address in its usual notations, and the IPv6 address derived from it (RFC 4291, appendix A). */

@@ -385,6 +385,11 @@ export const agents: readonly Agent[] = [
     afterwards: "each host should have keys of its own",
   },
   {
+    name: "Tor",
+    reports: ["/var/lib/tor/keys/*", "/var/lib/tor/*/hostname", "/var/lib/tor/*/private_key"],
+    afterwards: "all clones would be the same relay or service",
+  },
+  {
     name: "Teleport",
     resets: ["/var/lib/teleport/host_uuid", "/var/lib/teleport/proc/*"],
     afterwards: register,
@@ -544,7 +549,13 @@ export const agents: readonly Agent[] = [
   {
     name: "Docker",
     resets: ["/var/lib/docker/engine-id", "/etc/docker/key.json"],
-    reports: ["/var/lib/docker/swarm/certificates", "/var/lib/docker/swarm/docker-state.json"],
+    reports: [
+      "/var/lib/docker/swarm/certificates",
+      "/var/lib/docker/swarm/docker-state.json",
+      "/var/lib/docker/swarm/state.json",
+      "/var/lib/docker/swarm/raft",
+      "/var/lib/docker/swarm/worker",
+    ],
     afterwards: "generates a new ID; a node must rejoin its swarm",
   },
   {

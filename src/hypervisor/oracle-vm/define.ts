@@ -45,7 +45,7 @@ export async function defineMachine(site: OracleVmSite, spec: VmSpec): Promise<v
     const { slot, mode } = disk;
     await api.createMapping(id, slot, { virtualDisk: made.id, mode }, `${vm} slot ${slot}`);
   }
-  // The BIOS starts the first drive, which is kept for a boot disc where a machine is to be installed.
+  // The BIOS starts the first drive. For an installation, that drive is reserved for a boot disc.
   for (const [index, file] of spec.cdroms.entries())
     await insertDisc(site, vm, id, {
       file,
@@ -58,7 +58,7 @@ function refuse({ name, disks, firmware }: VmSpec): void {
   if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) throw new Error(`bad machine name ${name}`);
   const why = disks.some(({ mode }) => mode === "read-only")
     ? "has no read-only disks"
-    : firmware === "uefi" && "starts no machine by UEFI";
+    : firmware === "uefi" && "cannot start a machine by UEFI";
   if (why !== false) throw new TbuildError("usage", why, { subject: `Oracle VM, for ${name}` });
 }
 
@@ -68,7 +68,7 @@ async function proveAbsent({ records, there }: OracleVmSite, vm: string): Promis
   if (await records.read(vm)) throw exists("Remove it with: tbuild clean");
   const { api } = await there();
   if ((await api.list("Vm")).some(({ name }) => name === vm))
-    throw exists(`tbuild did not make it here. Look into ${api.name}.`);
+    throw exists(`tbuild did not make it here. Check it in ${api.name}.`);
 }
 
 async function createMachine({ there }: OracleVmSite, spec: VmSpec): Promise<string> {
@@ -114,7 +114,7 @@ function domainTypeOf({ domainType }: VmSpec): DomainType {
   throw new TbuildError("usage", `runs no ${domainType} machines`, { subject: "Oracle VM" });
 }
 
-// Names of 3.3 and later (python-ovmclient), which end with Oracle Linux 7; how 3.2 spells them is not known.
+// Names of 3.3 and later (python-ovmclient), which end with Oracle Linux 7. The names of 3.2 are unknown.
 function osTypeOf({ guest: { release } }: VmSpec, version: string): { readonly osType?: string } {
   return release > 7 || version.startsWith("3.2") ? {} : { osType: `Oracle Linux ${release}` };
 }

@@ -15,11 +15,14 @@ interface DiscWanted {
   /** Its name in the repository. */
   readonly name: string;
   readonly repository: string;
-  /** The server that fetches it, where the release wants one. */
+  /** The server that fetches it, if the release requires one. */
   readonly server: string;
 }
 
-/** Has a server fetch a disc from this machine into the repository, and gives its id. One of this name that an interrupted call left is removed. */
+/**
+ * Makes a server fetch a disc from this machine into the repository, and returns its id. First removes a disc
+ * of this name that an interrupted call left.
+ */
 async function importedDisc(
   api: ManagerApi,
   options: ManagerOptions,
@@ -54,7 +57,7 @@ export async function insertDisc(
   await api.createMapping(id, slot, { virtualCdrom }, `${vm} slot ${slot}`);
 }
 
-/** Takes the boot disc of an earlier start out. A disc is not swapped: its mapping is removed. */
+/** Removes the boot disc of an earlier start. A disc cannot be swapped, so its mapping is removed. */
 export async function ejectBootDisc({ there }: OracleVmSite, vm: string, id: string): Promise<boolean> {
   const { api } = await there();
   const name = discName(vm, "boot");
@@ -76,9 +79,13 @@ export async function insertBootDisc(
   { loader, ...kernel }: DirectBoot,
 ): Promise<void> {
   if (loader === undefined)
-    throw new TbuildError("environment", "starts a kernel from a disc only, and the medium has no isolinux", {
-      subject: vm,
-    });
+    throw new TbuildError(
+      "environment",
+      "can start a kernel from a disc only, but the medium has no isolinux",
+      {
+        subject: vm,
+      },
+    );
   await using scratch = await temporaryFolder("boot");
   const name = discName(vm, "boot");
   const file = join(scratch.path, name);

@@ -22,7 +22,7 @@ export interface DiskMaking {
   fileOf(disk: Pick<Disk, "id" | "repository">): string;
 }
 
-/** A disk that the Manager knows, with the content that is wanted: the Manager makes it, and its file is filled on a server. */
+/** Makes a disk in the Manager, and then writes its content to its file on a server. */
 export async function diskMade(
   { api, here, server, files, repository, fileOf }: DiskMaking,
   vm: string,
@@ -53,19 +53,19 @@ async function existing(api: ManagerApi, path: string, fileOf: DiskMaking["fileO
   const [id = "", , repository = ""] = path.split("/").reverse();
   const isThere = (await api.list("VirtualDisk")).some((one: Named) => one.id === id);
   if (isThere && fileOf({ id, repository }) === path) return { id, repository };
-  throw new TbuildError("environment", `is no disk of a repository of ${api.name}`, { subject: path });
+  throw new TbuildError("environment", `is not a disk in a repository of ${api.name}`, { subject: path });
 }
 
-// Only where a job is done and the file is not there can something be wrong with the paths.
+// If a finished job left no file, the configured paths may be wrong.
 async function appeared(server: Runner, file: string): Promise<void> {
   for (let left = 20; ; left--) {
     if ((await server.run(["test", "-e", file], { allow: [1] })).exitCode === 0) return;
     if (left === 0) break;
     await sleep(250);
   }
-  throw new TbuildError("environment", "was made by the Manager, but is not there", {
+  throw new TbuildError("environment", "does not exist, although the Manager made it", {
     subject: `${server.name}:${file}`,
-    hint: "hypervisor.repositories of the site says where repositories are mounted on the servers.",
+    hint: "Check hypervisor.repositories in the site: where repositories are mounted on the servers.",
   });
 }
 

@@ -5,7 +5,7 @@ import type { Examined, ManagerAccess } from "../hypervisor.ts";
 import type { OracleVmOptions } from "./options.ts";
 import type { Servers } from "./servers.ts";
 
-/** Throws for what is missing: an object of the Manager, a server, a repository on it, a program there. */
+/** Throws if something is missing: an object of the Manager, a server, its repository, or a program on it. */
 export async function checkOracleVm(
   { options: manager, open }: ManagerAccess,
   options: OracleVmOptions,
@@ -30,11 +30,11 @@ async function checkServer(
   if (missing === "") return `${host.name} has the repository and the tools`;
   throw new TbuildError("environment", missing, {
     subject: host.name,
-    hint: "hypervisor.servers of the site names servers of the pool, with root's login; hypervisor.repositories is where they mount repositories.",
+    hint: "In the site, hypervisor.servers lists servers of the pool, with root's login, and hypervisor.repositories is where they mount repositories.",
   });
 }
 
-/** The same for `doctor`, thing by thing. */
+/** The same checks for `doctor`, one by one. */
 export async function examineOracleVm(
   access: ManagerAccess,
   options: OracleVmOptions,

@@ -1,6 +1,6 @@
 /*
- * What belongs to a machine is named after it, and says so in its description. A build's machines have names of their own, so a
- * name alone is enough where the Manager does not show descriptions.
+ * The objects of a machine have its name, and a mark in their descriptions. The machines of a build have
+ * unique names, so the name is enough if the Manager does not show descriptions.
  */
 
 export const markOf = (vm: string): string => `Made by tbuild for its machine ${vm}.`;
@@ -25,7 +25,7 @@ export function isHalfOf(vm: string, name: string): boolean {
   return name.startsWith(`${vm}.`);
 }
 
-/** Whether a description leaves it open that tbuild made the object for this machine. */
+/** False if a description shows that tbuild did not make the object for this machine. */
 export function mayBeOf(vm: string, description: string | undefined): boolean {
   return description === undefined || description.includes(markOf(vm));
 }

@@ -6,7 +6,10 @@ import type { OracleVmSite } from "./site.ts";
 
 const everyMs = 1000;
 
-/** Messages of machines through the Manager, and how many of a machine's are from before its last start, or have been read. */
+/**
+ * Messages of machines through the Manager. Counts those from before a machine's last start, and those
+ * already read.
+ */
 export function messaging({ options, known, there }: OracleVmSite) {
   const heard = new Map<string, number>();
   const channel: MessageChannel = {
@@ -19,9 +22,9 @@ export function messaging({ options, known, there }: OracleVmSite) {
         return messagesOf({ ...api, receivedMessages }, id, heard.get(vm) ?? 0, (seen) => {
           heard.set(vm, seen);
         });
-      throw new TbuildError("environment", "its release cannot be asked what a guest has reported", {
+      throw new TbuildError("environment", "its release cannot show what a guest has reported", {
         subject: api.name,
-        hint: "Set hypervisor.additions: [] in the site: then no template is tried.",
+        hint: "Set hypervisor.additions: [] in the site. tbuild then skips boot trials.",
       });
     },
   };
@@ -35,7 +38,7 @@ export function messaging({ options, known, there }: OracleVmSite) {
   };
 }
 
-/** Messages through the Manager, which is asked again and again for what the guest has reported. The first `known` are old. */
+/** Messages through the Manager, which is polled for the guest's reports. The first `known` ones are old. */
 async function messagesOf(
   api: ManagerApi & Required<Pick<ManagerApi, "receivedMessages">>,
   id: string,
@@ -57,7 +60,7 @@ async function messagesOf(
     }
   })();
   return {
-    // What can be read back tells nothing of who reads it: no value is logged.
+    // Anybody may be able to read messages back, so no value is logged.
     send: (key, value) => api.sendMessages(id, [{ key, value, isSecret: true }]),
     received() {
       if (fault !== undefined) throw fault;

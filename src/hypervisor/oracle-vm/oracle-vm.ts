@@ -71,7 +71,7 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
       const [nic] = nics;
       const address = nic?.address ?? (await leased(on, id, nic?.mac ?? ""));
       if (address === undefined) return undefined;
-      // The networks of machines can seldom be reached from elsewhere, but the server can.
+      // The networks of machines are rarely reachable from elsewhere, but the server is.
       return {
         host: address,
         port: 22,
@@ -105,7 +105,7 @@ async function leased(on: Host, id: string, mac: string): Promise<string | undef
   return Number.isInteger(domain) ? foundAddress(on, domain, mac) : undefined;
 }
 
-// Images that machines began with go with the last machine.
+// The images that machines were made from are removed with the last machine.
 const removeScript = `
 pid=$(cat "$0/watcher" 2>/dev/null)
 [ -z "$pid" ] || timeout 10 tail --pid="$pid" -s 0.1 -f /dev/null

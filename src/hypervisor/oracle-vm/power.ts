@@ -48,7 +48,7 @@ export function power(
       const { api } = await there();
       if (how.force) return api.kill(id);
       const until = Date.now() + (how.graceMs ?? 60_000);
-      // What the Manager says of its job matters less than the guest.
+      // The state of the guest counts, not the result of the Manager's job.
       await api.stop(id, Math.max(1000, until - Date.now())).catch((error) => {
         if (!(error instanceof TbuildError)) throw error;
       });

@@ -10,13 +10,15 @@ const Disk = z.object({
   /** The Manager's ids of the disk and its repository. */
   id: z.string(),
   repository: z.string(),
-  /** It goes with the machine. */
+  /** It is removed with the machine. */
   isOwn: z.boolean(),
-  /** The image on tbuild's machine that it was made of as a thin disk. */
+  /** The image on tbuild's machine that this thin disk was made from. */
   grownFrom: z.string().exactOptional(),
 });
 
-/** A machine on Oracle VM, as its tbuild knows it. It is written before anything is made there, so that nothing is lost. */
+/**
+ * The record of a machine on Oracle VM. It is written before anything is made there, so that nothing is lost.
+ */
 const MachineRecord = z.object({
   name: z.string(),
   /** The Manager's id; left out while it may not exist yet. */

@@ -3,15 +3,15 @@ import { waitFor } from "../../host/wait-for.ts";
 import type { ManagerApi, VmSeen } from "../../manager/api.ts";
 import { isDiscOf, isDiskOf, mayBeOf } from "./marks.ts";
 
-/** Removes a machine, or what an interrupted call has left of it. Its disks stay. */
+/** Removes a machine, even one that an interrupted call left incomplete. Its disks stay. */
 export async function removeMachine(api: ManagerApi, vm: string): Promise<void> {
   for (const { id, name } of await api.list("Vm")) {
     if (name !== vm) continue;
     const seen = await api.vm(id);
     if (!mayBeOf(vm, seen.description))
-      throw new TbuildError("environment", "is a machine that this tbuild did not make", {
+      throw new TbuildError("environment", "was not made by this tbuild", {
         subject: `${api.name}: ${vm}`,
-        hint: "Its description was changed, or somebody else made it. It was left alone.",
+        hint: "Somebody changed its description, or made it outside tbuild. It was not changed.",
       });
     await standStill(api, seen);
     await removeVm(api, seen);

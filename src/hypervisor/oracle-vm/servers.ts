@@ -4,7 +4,7 @@ import type { OracleVmOptions } from "./options.ts";
 
 /** The Oracle VM Servers that the site names. All of a pool see the same repositories. */
 export interface Servers {
-  /** The one through which disks are read and written. */
+  /** The server that reads and writes disks. */
   readonly first: FarHost;
   /** Its name in the Manager. */
   readonly firstName: string;
@@ -18,7 +18,8 @@ export function serversOf({ servers, sshConfig }: OracleVmOptions): Servers {
     Object.entries(servers).map(([name, address]) => [name, farHost(address, sshConfig)] as const),
   );
   const [[firstName, first] = []] = all;
-  if (first === undefined || firstName === undefined) throw new Error("a site names at least one server");
+  if (first === undefined || firstName === undefined)
+    throw new Error("the site must name at least one server");
   return {
     first,
     firstName,
@@ -43,8 +44,9 @@ done
 true`;
 
 /**
- * Logs the console of a machine that has just been started, until it is gone; a guest that reboots has another device for
- * it. `$0`: a folder; `$1`: the Manager's id; `$2`: \`domainScript\`; `$3`: \`deviceScript\`; `$4`: \`followingScript\`.
+ * Logs the console of a machine that has just been started, until it ends. After a reboot of the guest, the
+ * console is another device. `$0`: a folder; `$1`: the Manager's id; `$2`: \`domainScript\`; `$3`:
+ * \`deviceScript\`; `$4`: \`followingScript\`.
  */
 export const watchScript = `
 mkdir -p -- "$0" && cd "$0" || exit
@@ -68,8 +70,8 @@ id=$(sh -c "$1" "$0" | tail -n 1)
 xenstore-read "/local/domain/$id/serial/0/tty" 2>/dev/null || xenstore-read "/local/domain/$id/console/tty" 2>/dev/null`;
 
 /**
- * Appends what the console says to the log; `drained` is there while all of a machine that is gone has been read.
- * `$0`: the machine's id; `$1`: `domainScript`; `$2`: `deviceScript`.
+ * Appends the console's output to the log. `drained` exists while all output of an ended machine has been
+ * read. `$0`: the machine's id; `$1`: `domainScript`; `$2`: `deviceScript`.
  */
 export const followingScript = `
 while :; do
@@ -85,7 +87,7 @@ while :; do
   sleep 0.1
 done`;
 
-/** Waits, for up to five seconds, until the last words of a machine that has stopped are in its log. `$0`: a folder. */
+/** Waits up to five seconds until the last output of a stopped machine is in its log. `$0`: a folder. */
 export const drainedScript = `
 cd -- "$0" || exit 0
 n=0

@@ -29,7 +29,7 @@ export interface OracleVmSite {
   readonly servers: Servers;
   readonly records: Records;
   there(): Promise<Surroundings>;
-  /** A folder of tbuild's in the repository, for images that several machines begin with, and consoles. */
+  /** tbuild's folder in the repository, for images that several machines are made from, and for consoles. */
   scratchOf(repository: string): string;
   /** The file of a disk on the servers. */
   fileOf(disk: { readonly id: string; readonly repository: string }): string;
@@ -86,7 +86,7 @@ export function siteOf(here: Host, options: OracleVmOptions, places: HypervisorP
     async state(vm) {
       const record = await records.read(vm);
       if (!record) return "absent";
-      // Its making was interrupted.
+      // Its creation was interrupted.
       if (record.id === undefined) return "stopped";
       const { api } = await there();
       const seen = await api.vm(record.id);

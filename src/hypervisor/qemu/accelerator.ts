@@ -29,22 +29,22 @@ export async function chooseAccelerator(
     () => true,
     () => false,
   );
-  if (!usable) return { accelerator: "tcg", why: "there is no /dev/kvm that may be used" };
+  if (!usable) return { accelerator: "tcg", why: "/dev/kvm does not exist, or this user may not open it" };
   const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
   const known = await remembered(options.cacheFile, boot);
   if (known) return known;
   if (options.kernel === undefined)
-    return { accelerator: "tcg", why: "/dev/kvm was not tried: there is no kernel at hand to try it with" };
+    return { accelerator: "tcg", why: "/dev/kvm was not tested: no kernel to test it with" };
   const works = await boots(host, options.kernel, options.deadlineMs ?? 8_000);
   const choice: Accelerator = works
     ? { accelerator: "kvm", why: "a kernel started under /dev/kvm" }
-    : { accelerator: "tcg", why: "/dev/kvm is there, but a kernel does not start under it" };
+    : { accelerator: "tcg", why: "/dev/kvm exists, but a kernel does not start under it" };
   await makeFolders(dirname(options.cacheFile));
   await writeFile(options.cacheFile, JSON.stringify({ boot, ...choice }));
   return choice;
 }
 
-// Without an initrd and a root every kernel ends in this panic, within 3 s where KVM works.
+// Without an initrd and a root, every kernel ends in this panic, within 3 s if KVM works.
 async function boots(host: Runner, kernel: string, deadlineMs: number): Promise<boolean> {
   if (!(await stat(kernel).catch(() => undefined))) return false;
   let panicked = false;
@@ -87,6 +87,6 @@ async function remembered(file: string, boot: string): Promise<Accelerator | und
     const { boot: at, ...known } = Remembered.parse(JSON.parse(text));
     return at === boot ? known : undefined;
   } catch {
-    return undefined; // incomplete because the host crashed; the test is repeated
+    return undefined; // incomplete because the host crashed: repeat the test
   }
 }

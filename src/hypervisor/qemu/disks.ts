@@ -21,7 +21,8 @@ export async function makeDisk(
   stem: string,
 ): Promise<QemuDisk> {
   if ("existing" in content) return { slot, mode, file: content.existing, format: "raw", isOwn: false };
-  if (mode === "shared") throw new Error(`disk ${slot}: only a disk that exists apart can be shared`);
+  if (mode === "shared")
+    throw new Error(`disk ${slot}: only a disk that exists apart from the machine can be shared`);
   const own = { slot, mode, isOwn: true };
   if ("grownFrom" in content) {
     const file = `${stem}.qcow2`;

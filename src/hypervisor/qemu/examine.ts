@@ -25,7 +25,7 @@ async function machinesExamined(
     const why = !isUsable
       ? "this user cannot open /dev/kvm"
       : kernel === undefined
-        ? "/dev/kvm was not tried, as no kernel in /boot is readable; a build tries it"
+        ? "/dev/kvm was not tested, because no kernel in /boot is readable; a build tests it"
         : "a kernel does not start under /dev/kvm";
     return [{ what: "machines", ok: true, text: `${text}: slower than kvm; ${why}` }];
   } catch (error) {
@@ -61,7 +61,7 @@ async function portExamined(port: number | undefined): Promise<Examined> {
     server.listen(port ?? 0, "127.0.0.1", () => server.close(() => done(undefined)));
   });
   const named = port === undefined ? "127.0.0.1" : `127.0.0.1:${port}`;
-  if (code === undefined) return { what: "port", ok: true, text: `${named} can be listened on` };
+  if (code === undefined) return { what: "port", ok: true, text: `${named} is free` };
   return {
     what: "port",
     ok: false,

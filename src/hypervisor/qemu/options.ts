@@ -11,6 +11,6 @@ export const QemuOptions = z.strictObject({
     .min(1)
     .max(65535)
     .optional()
-    .describe("A fixed port on 127.0.0.1 for ssh to the machine that is being built; left out, a free one."),
+    .describe("A fixed port on 127.0.0.1 for ssh to the machine that is being built. Default: a free port."),
 });
 export type QemuOptions = z.infer<typeof QemuOptions>;

@@ -60,8 +60,8 @@ export function qemuArgs(spec: Kept, paths: QemuPaths, choice: QemuChoice, boot?
           : `user,id=net${index},restrict=on,net=10.0.${index + 2}.0/24`;
       return ["-netdev", net, "-device", `virtio-net-pci,netdev=net${index},mac=${nic.mac},romfile=`];
     }),
-    // A rebooting guest stops here and is started again: after a warm reset, TCG reads the kernel from the disk
-    // 20 times slower than after a cold start (measured: 21 s instead of 1).
+    // A guest that reboots is stopped and started again: after a warm reset, TCG reads the kernel from the
+    // disk 20 times slower than after a cold start (measured: 21 s instead of 1).
     ...(spec.restarts ? [] : ["-no-reboot"]),
     ...(boot
       ? ["-kernel", boot.kernel, "-initrd", boot.initrd, "-append", boot.append]
@@ -75,8 +75,8 @@ function diskArgs(
   all: readonly QemuDisk[],
 ): string[] {
   const drive = `file=${escaped(file)},format=${format},cache=unsafe,discard=unmap,detect-zeroes=unmap,werror=stop,rerror=report${mode === "read-only" ? ",readonly=on" : ""}`;
-  // qemu gives `if=virtio` drives their places behind all `-device`s. So one shared disk would come before the system disk:
-  // the guest would name it vda, and the BIOS would boot it.
+  // qemu places `if=virtio` drives after all `-device`s. So a single shared disk would come before the system
+  // disk: the guest would name it vda, and the BIOS would boot it.
   if (!all.some((disk) => disk.mode === "shared")) return ["-drive", `${drive},if=virtio`];
   const id = `disk${slot}`;
   // Two processes on one host see each other's writes, through the page cache. `share-rw` lifts qemu's lock.
@@ -90,7 +90,7 @@ function tcgCpu(spec: Kept): string {
   return spec.guest.release >= 9 ? "Nehalem" : "qemu64";
 }
 
-// In an option of qemu a comma ends the value; two mean a literal comma.
+// In an option of qemu, a comma ends the value. Two commas mean a literal comma.
 function escaped(path: string): string {
   return path.replaceAll(",", ",,");
 }

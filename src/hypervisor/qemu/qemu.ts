@@ -62,7 +62,7 @@ function qemu(host: Runner, options: QemuOptions, { folder, memory }: Hypervisor
 
     async start(vm, boot) {
       await launch(host, files(vm), options.sshPort, await accelerator(boot?.kernel), boot);
-      // Messages of the last run are of no use for this one.
+      // Messages of the last run must not reach this one.
       sessions.end(vm);
       await sessions.of(vm);
     },

@@ -7,7 +7,10 @@ import type { MachineFiles } from "./machine.ts";
 import { pidOf } from "./process.ts";
 import type { Qmp } from "./qmp.ts";
 
-/** Waits until a machine has stopped, and says how. Throws if the host's disk is full, which stops it for good. */
+/**
+ * Waits until a machine has stopped, and returns how. Throws if the host's disk is full, which stops it for
+ * good.
+ */
 export async function waitStopped(
   vm: string,
   { folder }: MachineFiles,

@@ -10,7 +10,7 @@ export async function foundAddress(host: Runner, id: number, mac: string): Promi
   return addressOf(mac, { neighbours, reported, attributes });
 }
 
-/** Where a machine can be logged in to, of what the Xen host knows of it. */
+/** The Xen host's facts about a machine that may contain its address. */
 export interface KnownOf {
   /** What the guest reported under `org.tbuild.addresses`: JSON, interface to addresses. */
   readonly reported: string;
@@ -20,12 +20,12 @@ export interface KnownOf {
   readonly attributes: string;
 }
 
-/** The IPv4 address of the machine whose first card has this MAC; the best source first. */
+/** The IPv4 address of the machine whose first card has this MAC, from the best source. */
 export function addressOf(mac: string, known: KnownOf): string | undefined {
   return neighbour(mac, known.neighbours) ?? reported(known.reported) ?? attribute(known.attributes);
 }
 
-// `192.168.77.101 dev xenbr0 lladdr 00:21:f6:00:00:01 REACHABLE`; the newest that is not known to be wrong.
+// `192.168.77.101 dev xenbr0 lladdr 00:21:f6:00:00:01 REACHABLE`; the newest that is not marked as failed.
 function neighbour(mac: string, text: string): string | undefined {
   const lines = text.split("\n").filter((line) => {
     const words = line.toLowerCase().split(/\s+/);

@@ -22,7 +22,7 @@ export function xenConfig(machine: Definition, bridges: XenOptions["bridges"], b
     ["disk", [...machine.disks.map(diskOf), ...drivesOf(machine, isPv)]],
     ["vif", machine.nics.map(({ mac, network }) => vifOf(mac, bridgeOf(bridges, network), isPv))],
     ...startOf(isPv, machine.firmware, boot),
-    // A machine that stops is looked at, and then destroyed, by the watcher that is started with it.
+    // The watcher, which starts with the machine, notes why the machine stopped, and destroys it.
     ["on_poweroff", "destroy"],
     ["on_reboot", "destroy"],
     ["on_crash", "destroy"],
@@ -30,7 +30,7 @@ export function xenConfig(machine: Definition, bridges: XenOptions["bridges"], b
   return writtenCfg([`${machine.name}: written by tbuild for each start`], values, "xl");
 }
 
-/** A network that the site does not name is on the bridge of `build`. */
+/** A network that the site does not list uses the bridge of `build`. */
 export function bridgeOf(bridges: XenOptions["bridges"], network: string): string {
   return bridges[network] ?? bridges.build ?? "";
 }
@@ -59,16 +59,18 @@ function startOf(
   ];
 }
 
-// For a file, xl runs a script that attaches a loop device: one disk at a time on the whole host, at most 40 seconds
-// each, its wait included, so a slow host fails with three disks. It also refuses a file that another domain writes to.
-// qemu serves a file without a script, but 7.2 fails with one that is read-only. A block device needs no loop device.
+// For a file, xl runs a script that attaches a loop device: one disk at a time on the whole host, at most 40
+// seconds each, including the wait, so a slow host fails with three disks. It also refuses a file that
+// another domain writes to. qemu serves a file without a script, but 7.2 fails with one that is read-only. A
+// block device needs no loop device.
 function diskOf({ slot, mode, file }: XenDisk): string {
   const byQemu = mode === "shared" || (mode === "write" && !file.startsWith("/dev/"));
   const backend = byQemu ? ["backendtype=qdisk"] : [];
   return xlDisk(file, `xvd${letter(slot)}`, mode === "read-only" ? "ro" : "rw", backend);
 }
 
-// Emulated drives are on the second IDE channel, and the last first: hvm guests see the first disks on the others.
+// Emulated drives use the second IDE channel, in reverse order: hvm guests see their first disks in the other
+// places.
 function drivesOf({ cdroms, disks }: Definition, isPv: boolean): string[] {
   if (isPv) {
     const free = Math.max(-1, ...disks.map(({ slot }) => slot)) + 1;

@@ -1,7 +1,10 @@
 import { Interrupted } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 
-/** The lines that a program writes, until it ends. A carriage return begins a line, too: progress is written like this. */
+/**
+ * The lines that a program writes, until it ends. A carriage return starts a new line, too, because progress
+ * is printed with it.
+ */
 export async function* lines(
   host: Host,
   argv: readonly string[],

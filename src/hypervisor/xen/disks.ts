@@ -13,7 +13,7 @@ import { imagesIn, type XenDisk } from "./machine.ts";
 export interface FarDisks {
   /** Makes a disk as `file` on the Xen host. */
   make(disk: VirtualDisk, file: string): Promise<XenDisk>;
-  /** Brings a disc to the Xen host, and gives its path there. */
+  /** Copies a disc to the Xen host, and returns its path there. */
   disc(local: string): Promise<string>;
   clone(disk: XenDisk, file: string): Promise<XenDisk>;
   fetch(disk: XenDisk, to: string): Promise<void>;
@@ -21,13 +21,13 @@ export interface FarDisks {
 
 /** `here` is tbuild's machine, and `far` the Xen host; they may be one. */
 export function farDisks(here: Host, far: Host, folder: string): FarDisks {
-  /** What is on its way, so that two clones of one image wait for one transfer. */
+  /** Running transfers, so that two clones of one image wait for the same one. */
   const arriving = new Map<string, Promise<string>>();
 
   async function send(local: string, to: string): Promise<void> {
     const format = await formatOf(here, local);
     if (format === "raw") return sendImage(far, local, to, await dataRanges(here, local));
-    // Inside a qcow2 file the guest's bytes are not in order.
+    // In a qcow2 file, the guest's bytes are not in order.
     const raw = join(dirname(local), `.${createHash("sha256").update(to).digest("hex").slice(0, 12)}.raw`);
     try {
       await here.run(["qemu-img", "convert", "-f", format, "-O", "raw", local, raw]);
@@ -37,7 +37,7 @@ export function farDisks(here: Host, far: Host, folder: string): FarDisks {
     }
   }
 
-  /** An image on the Xen host that several machines begin with; it is sent once. */
+  /** An image on the Xen host that several machines are made from. It is sent once. */
   async function image(local: string): Promise<string> {
     const { size, mtimeMs, ino } = await stat(local).catch((cause: NodeJS.ErrnoException) => {
       throw new TbuildError("environment", `cannot be read (${cause.code})`, { subject: local, cause });
@@ -61,7 +61,8 @@ export function farDisks(here: Host, far: Host, folder: string): FarDisks {
     disc: image,
     async make({ slot, mode, content }, file) {
       if ("existing" in content) return { slot, mode, file: content.existing, isOwn: false };
-      if (mode === "shared") throw new Error(`disk ${slot}: only a disk that exists apart can be shared`);
+      if (mode === "shared")
+        throw new Error(`disk ${slot}: only a disk that exists apart from the machine can be shared`);
       const own = { slot, mode, file, isOwn: true };
       if ("blank" in content) {
         await far.run(["truncate", "-s", String(content.blank), file]);
@@ -92,8 +93,8 @@ export function farDisks(here: Host, far: Host, folder: string): FarDisks {
   };
 }
 
-// Only where the two differ does the new image hold anything. What it has grown out of is named relative to it, so that the
-// two may be moved together.
+// The new image contains only the differences. Its backing file has a relative path, so that both can be
+// moved together.
 async function growFrom(here: Host, raw: string, base: string, to: string): Promise<void> {
   const format = await formatOf(here, base);
   await here.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", raw, "-F", "raw", to]);

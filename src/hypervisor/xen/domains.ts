@@ -3,7 +3,7 @@ export interface Domain {
   readonly name: string;
   readonly id: number;
   readonly uuid: string;
-  /** Why it has shut down, as Xen numbers it; `undefined` while it runs. */
+  /** Xen's number for the reason of its shutdown; `undefined` while it runs. */
   readonly reason?: number;
 }
 
@@ -11,8 +11,9 @@ export interface Domain {
 export const shutdownReasons = { poweroff: 0, reboot: 1, suspend: 2, crash: 3, watchdog: 4 } as const;
 
 /**
- * The domains in the output of `xl list -v`. Its columns are the name, ID, Mem, VCPUs, State, Time(s), UUID, Reason-Code and
- * Security Label, apart by blanks; a name may contain blanks, so a line is read from its end. Other lines are passed over.
+ * The domains in the output of `xl list -v`. Its columns are the name, ID, Mem, VCPUs, State, Time(s), UUID,
+ * Reason-Code and Security Label, separated by blanks. A name may contain blanks, so a line is read from its
+ * end. Other lines are ignored.
  */
 export function readDomains(text: string): Domain[] {
   return text.split("\n").flatMap((line) => {

@@ -4,21 +4,21 @@ import { guestModes } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 
-/** A disk as xl is told of it. `isOwn`: it goes with the machine. */
+/** A disk as xl gets it. `isOwn`: it is removed with the machine. */
 export const XenDisk = z.object({
   slot: z.number(),
   mode: z.enum(["write", "read-only", "shared"]),
   /** On the Xen host. */
   file: z.string(),
   isOwn: z.boolean(),
-  /** The image on tbuild's machine that it was made of as a thin disk. */
+  /** The image on tbuild's machine that this thin disk was made from. */
   grownFrom: z.string().exactOptional(),
 });
 export type XenDisk = z.infer<typeof XenDisk>;
 
 const Definition = z.object({
   name: z.string(),
-  /** Tells this machine from another of the same name. */
+  /** Distinguishes this machine from another one of the same name. */
   uuid: z.string(),
   domainType: z.enum(guestModes),
   vcpus: z.number(),
@@ -38,14 +38,14 @@ export interface XenPaths {
   readonly definition: string;
   readonly config: string;
   readonly consoleLog: string;
-  /** The device that the console is written to; there while the machine runs. */
+  /** The device of the console. It exists while the machine runs. */
   readonly consoleDevice: string;
   /** Xen's number for the reason of the last stop; present once the machine has stopped by itself. */
   readonly reason: string;
   disk(slot: number): string;
 }
 
-/** Where things of one machine are on the Xen host. */
+/** The paths of a machine's files on the Xen host. */
 export function xenPaths(folder: string, vm: string): XenPaths {
   const own = join(machinesIn(folder), vm);
   return {
@@ -62,7 +62,7 @@ export function xenPaths(folder: string, vm: string): XenPaths {
 export const machinesIn = (folder: string): string => join(folder, "machines");
 export const imagesIn = (folder: string): string => join(folder, "images");
 
-/** Throws where there is no such machine, or where a kill left half of it. */
+/** Throws if the machine does not exist, or a kill left it incomplete. */
 export async function readDefinition(host: Host, paths: XenPaths, vm: string): Promise<Definition> {
   const text = await host.readFile(paths.definition);
   if (text === undefined) throw new TbuildError("environment", "no such machine", { subject: vm });

@@ -5,16 +5,16 @@ import { type Domain, readDomains, shutdownReasons } from "./domains.ts";
 import { type Definition, readDefinition, type XenPaths, xenPaths } from "./machine.ts";
 import { destroyScript, restartingScript, watchedScript } from "./scripts.ts";
 
-/** The machines in a folder on a Xen host, and the domains that they are while they run. */
+/** The machines in a folder on a Xen host, and their domains while they run. */
 export interface XenMachines {
   readonly folder: string;
   readonly host: Host;
   paths(vm: string): XenPaths;
   definitionOf(vm: string): Promise<Definition>;
   write(vm: string, definition: Definition): Promise<void>;
-  /** All of the host, ours or not. */
+  /** All domains of the host, ours or not. */
   domains(): Promise<Domain[]>;
-  /** The machine's domain, running or not yet gone. A foreign domain of the same name does not count. */
+  /** The machine's domain, running or shutting down. A foreign domain of the same name does not count. */
   domainOf(vm: string): Promise<Domain | undefined>;
   /** The same; throws if there is none. */
   running(vm: string): Promise<Domain>;
@@ -75,7 +75,7 @@ export function xenMachines(host: Host, folder: string): XenMachines {
       const { restarts } = await definitionOf(vm);
       if (restarts && domain.reason === shutdownReasons.reboot && (await says(watchedScript, vm)))
         return "running";
-      // Its watcher is about to do this, or was killed.
+      // Its watcher will do this soon, or was killed.
       await host.writeFile(paths(vm).reason, Buffer.from(`${domain.reason}\n`));
       await script(destroyScript, paths(vm).folder, String(domain.id));
       return "stopped";

@@ -16,7 +16,7 @@ export async function openMessages(host: Host, domain: number): Promise<Messages
     const key = keyOfNode(name);
     if (key === undefined) return;
     const value = await wholeValue(store, `${out}/${name}`);
-    // One change can be told twice.
+    // A change may be reported twice.
     if (value === undefined || last.get(key) === value) return;
     last.set(key, value);
     received.push({ key, value });
@@ -26,7 +26,7 @@ export async function openMessages(host: Host, domain: number): Promise<Messages
     if (name !== "") return take(name);
     for (const one of await store.list(out)) await take(one);
   }
-  // A failure here is one of the whole store, so the next request reports it.
+  // A failure here is a failure of the whole store, so the next request reports it.
   await store.watch(out, (path) => void changed(path).catch(() => {}));
   return {
     received: () => received,
@@ -41,7 +41,7 @@ export async function openMessages(host: Host, domain: number): Promise<Messages
   };
 }
 
-/** A value with its further parts; `undefined` while it is not complete. What the guest writes may be anything. */
+/** A value with its further parts; `undefined` while it is incomplete. The guest may write anything. */
 async function wholeValue(store: XenStore, node: string): Promise<string | undefined> {
   const first = await store.read(node);
   if (first === undefined) return undefined;

@@ -8,10 +8,12 @@ export async function takePicture(host: Runner, domain: number): Promise<Uint8Ar
   const { bytes } = await host.run(["sh", "-c", pictureScript, String(domain)]);
   const png = pngOfPpm(bytes);
   if (png) return png;
-  throw new TbuildError("environment", "its device model gave no picture", { subject: `domain ${domain}` });
+  throw new TbuildError("environment", "its device model returned no picture", {
+    subject: `domain ${domain}`,
+  });
 }
 
-/** Converts a PPM (P6, 8 bits) to PNG; `undefined` if it is no PPM. */
+/** Converts a PPM (P6, 8 bits) to PNG; `undefined` if it is not a PPM. */
 export function pngOfPpm(bytes: Uint8Array): Buffer | undefined {
   const head = /^P6\s+(\d{1,5})\s+(\d{1,5})\s+255\s/.exec(
     Buffer.from(bytes.subarray(0, 64)).toString("latin1"),
@@ -56,7 +58,8 @@ function crc32(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-// The name of the file has no character that qemu's monitor would read otherwise. qemu writes it before it answers.
+// The file name has no character with a special meaning in qemu's monitor. qemu writes the file before it
+// answers.
 const pictureScript = `
 umask 077
 place=$(mktemp -d /tmp/tbuild-picture.XXXXXX) || exit

@@ -3,10 +3,10 @@ import { shutdownReasons } from "./domains.ts";
 // Shell scripts that run on the Xen host. They need sh, xl, xenstore-read, xenstore-watch, setsid and GNU coreutils.
 
 /**
- * Creates a domain, logs its console, and leaves a watcher behind: when the domain has shut down, it notes Xen's reason and
- * destroys it. `$0`: the machine's folder; `$1`: its name; `$2`: where in the domain's folder of xenstore its console's
- * device is named; `$3`: `watcherScript`; `$4`: this script, if the watcher is to start a domain that reboots again; `$5`:
- * not empty if it is the watcher that does.
+ * Creates a domain, logs its console, and leaves a watcher behind: when the domain has shut down, it notes
+ * Xen's reason and destroys it. `$0`: the machine's folder; `$1`: its name; `$2`: the xenstore key of its
+ * console's device, below the domain's folder; `$3`: `watcherScript`; `$4`: this script, if the watcher is to
+ * start a domain that reboots again; `$5`: not empty if the watcher starts it.
  */
 export const startScript = `
 cd "$0" || exit
@@ -77,13 +77,16 @@ xenstore-watch @releaseDomain | {
   exec setsid sh -c "$start" "$0" "$name" "$node" "$watcher" "$start" again </dev/null >restart.log 2>&1
 }`;
 
-/** Whether a machine without a domain is about to have one again. A file that is old was left by a host that went down. */
+/**
+ * Whether a machine without a domain is about to get one again. An old file is left over from a crash of the
+ * host.
+ */
 export const restartingScript = `[ -n "$(find "$0/restarting" -mmin -15 2>/dev/null)" ]`;
 
 /** Whether the watcher runs. */
 export const watchedScript = `pid=$(cat "$0/watcher" 2>/dev/null) && kill -0 "$pid" 2>/dev/null`;
 
-/** Waits until the watcher has ended, at most `$1` seconds; then says how many KiB are free in `$0`. */
+/** Waits until the watcher has ended, at most `$1` seconds; then prints how many KiB are free in `$0`. */
 export const waitScript = `
 pid=$(cat "$0/watcher" 2>/dev/null)
 [ -z "$pid" ] || timeout "$1" tail --pid="$pid" -s 0.3 -f /dev/null
@@ -105,7 +108,7 @@ if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
 fi
 exec cat "$0/console.log"`;
 
-/** The same, with what comes in written to the console. Ends with either. */
+/** The same, and writes its input to the console. Ends when either side ends. */
 export const joinScript = `
 exec 3<&0
 pid=$(cat "$0/watcher" 2>/dev/null)

@@ -19,7 +19,7 @@ export function shaping(
     if ((await state(vm)) !== "absent") throw exists("Remove it with: tbuild clean");
     if ((await machines.domains()).some(({ name }) => name === vm))
       throw exists(`It is a domain on ${host.name} that tbuild did not make: xl list ${vm}`);
-    // Its disks hold what the guest keeps to root.
+    // Its disks contain files that only the guest's root may read.
     await script('umask 077; mkdir -p -- "$1" && mkdir -- "$0"', paths(vm).folder, machinesIn(folder));
     await write(vm, await definition());
   }

@@ -7,8 +7,8 @@ import type { FarBoot } from "./config.ts";
 import { logsScript, startScript, watcherScript } from "./scripts.ts";
 
 /**
- * Starts a domain of the configuration in `folder`. `console`: where xenstore names the device of its console. `restarts`: a
- * guest that reboots continues by itself.
+ * Starts a domain from the configuration in `folder`. `console`: the xenstore key of its console's device.
+ * `restarts`: a guest that reboots continues by itself.
  */
 export async function startDomain(
   host: Runner,
@@ -25,7 +25,7 @@ export async function startDomain(
   }
 }
 
-/** Brings a kernel and its initramfs to a machine's folder on the Xen host. */
+/** Copies a kernel and its initramfs to a machine's folder on the Xen host. */
 export async function brought(host: Host, boot: DirectBoot, folder: string): Promise<FarBoot> {
   const [kernel, ramdisk] = [join(folder, "kernel"), join(folder, "ramdisk")];
   await host.writeFile(kernel, await readFile(boot.kernel));
@@ -33,7 +33,7 @@ export async function brought(host: Host, boot: DirectBoot, folder: string): Pro
   return { kernel, ramdisk, commandLine: boot.append };
 }
 
-/** What Xen's tools said about a failed start, and the next step. Pure. */
+/** The messages of Xen's tools about a failed start, and the next step. Pure. */
 export function notStarted(error: TbuildError, vm: string, host: string, logs: string): TbuildError {
   const lines = [...error.said, ...logs.split("\n").filter((line) => line.trim() !== "")];
   const hint = hints.find(({ said }) => lines.some((line) => said.test(line)))?.hint;
@@ -56,11 +56,11 @@ const hints: readonly { readonly said: RegExp; readonly hint: string }[] = [
   },
   {
     said: /bootloader (?:failed|timeout)|bootloader_(?:finished|timeout)|boot ?loader (?:didn't|exited)/i,
-    hint: "pygrub found nothing to boot. Look for the reason with: tbuild convert --check --for xen-4.17 --to pvm IMAGE",
+    hint: "pygrub found nothing to boot. To find the reason: tbuild convert --check --for xen-4.17 --to pvm IMAGE",
   },
   {
     said: /xc_dom_|xc_domain_dumpcore|domain building failed|build.*failed.*kernel/i,
-    hint: "Xen cannot run the kernel as this type of domain. Look for the reason with: tbuild convert --check --for xen-4.17 IMAGE",
+    hint: "Xen cannot run the kernel as this type of domain. To find the reason: tbuild convert --check --for xen-4.17 IMAGE",
   },
   {
     said: /failed to free memory|not enough memory|Out of memory|ENOMEM/i,
@@ -68,6 +68,6 @@ const hints: readonly { readonly said: RegExp; readonly hint: string }[] = [
   },
   {
     said: /bridge|vif-bridge/i,
-    hint: "Look at the bridges of the Xen host with: ip link show type bridge. Correct hypervisor.bridges in the site file.",
+    hint: "List the bridges of the Xen host with: ip link show type bridge. Correct hypervisor.bridges in the site file.",
   },
 ];

@@ -17,12 +17,15 @@ import { followScript, joinScript } from "./scripts.ts";
 import { shaping } from "./shaping.ts";
 
 export const xenKind = {
-  summary: "a Xen host with xl, this machine or one over ssh",
+  summary: "a Xen host with xl: this machine, or another over ssh",
   options: XenOptions,
   open: xen,
 } satisfies HypervisorKind<typeof XenOptions>;
 
-/** Machines of xl on a Xen host. They outlive tbuild, and are found again by the folder on the host. */
+/**
+ * Machines on a Xen host, managed with xl. They outlive tbuild, which finds them again by their folder on the
+ * host.
+ */
 function xen(here: Host, options: XenOptions): Hypervisor {
   const far = options.host === undefined ? undefined : farHost(options.host, options.sshConfig);
   const host = far ?? here;
@@ -62,7 +65,7 @@ function xen(here: Host, options: XenOptions): Hypervisor {
       return {
         host: found,
         port: 22,
-        // The bridges of a Xen host can seldom be reached from elsewhere, but the host can.
+        // The bridges of a Xen host are rarely reachable from elsewhere, but the host is.
         ...(far && { through: ["ssh", ...far.sshOptions, "-W", "%h:%p", "--", far.name] }),
       };
     },
@@ -111,7 +114,7 @@ function xen(here: Host, options: XenOptions): Hypervisor {
   };
 }
 
-// Images that machines began with go with the last machine.
+// The images that machines were made from are removed with the last machine.
 const removeScript = `
 rm -rf -- "$0"
 if rmdir -- "$1" 2>/dev/null; then rm -rf -- "$2"; fi`;

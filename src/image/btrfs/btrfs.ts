@@ -75,7 +75,11 @@ export async function openBtrfs(volume: Reader, name: string): Promise<Btrfs> {
       for await (const { object, type, data } of itemsOf(nodes, roots, from)) {
         if (object !== tree || type !== itemTypes.root) return undefined;
         if (data.length <= rootItem.level) throw damaged(name, `the root of tree ${tree}`);
-        return { at: data.readBigUInt64LE(rootItem.address), level: data.readUInt8(rootItem.level) };
+        return {
+          at: data.readBigUInt64LE(rootItem.address),
+          level: data.readUInt8(rootItem.level),
+          lastSnapshot: data.readBigUInt64LE(rootItem.lastSnapshot),
+        };
       }
       return undefined;
     },
@@ -177,7 +181,7 @@ function chunkOf(logical: bigint, data: Buffer, name: string): Chunk {
   return { logical, bytes: Number(data.readBigUInt64LE(chunk.length)), copies };
 }
 
-function keyAt(data: Buffer, at: number): Key {
+export function keyAt(data: Buffer, at: number): Key {
   return {
     object: data.readBigUInt64LE(at + key.object),
     type: data.readUInt8(at + key.type),

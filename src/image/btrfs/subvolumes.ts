@@ -4,6 +4,8 @@ import { type Btrfs, damaged, openBtrfs } from "./btrfs.ts";
 import { inodeRef, itemTypes, key, objects, rootItem, rootRef } from "./layout.ts";
 
 export interface Subvolume {
+  /** The number of its tree. */
+  readonly id: bigint;
   /** From the top of the file system, without a leading slash; empty for the top itself. */
   readonly path: string;
   readonly isSnapshot: boolean;
@@ -38,6 +40,7 @@ export async function subvolumesOf(volume: Reader, name: string): Promise<Subvol
   const found: Subvolume[] = [];
   for (const id of [top, ...refs.keys()])
     found.push({
+      id,
       path: await pathOf(btrfs, name, refs, id),
       isSnapshot: snapshots.has(id),
       isEmpty: await isEmpty(btrfs, id),

@@ -26,6 +26,8 @@ const mostSystemChunkBytes = 2048;
 export interface TreeRoot {
   readonly at: bigint;
   readonly level: number;
+  /** For a subvolume: its generation when a snapshot of it was last taken. */
+  readonly lastSnapshot?: bigint;
 }
 
 /** The superblock of a btrfs, unverified. */

@@ -1,10 +1,13 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
+import { btrfsFilePlaces } from "../btrfs/file-places.ts";
 import { insideOf } from "../disk/disk.ts";
+import { type FilePlaces, hasHoles, notAFile, type Place } from "../disk/file-places.ts";
 import { swapAreaIn } from "../disk/swap.ts";
 import { type Ext, openExt } from "../ext/ext.ts";
 import { ExtVolume } from "../ext/volume.ts";
+import { xfsFilePlaces } from "../xfs/file-places.ts";
 import { readOnly } from "./draft.ts";
 import { partFinder } from "./parts.ts";
 
@@ -47,18 +50,11 @@ async function swapFileAt(
   volume: Volume,
   path: string,
 ): Promise<Omit<Volume, "name"> | string | undefined> {
-  if (!volume.fs.startsWith("ext")) return `is a swap file on ${volume.fs}, whose blocks tbuild cannot find`;
-  if (volume.pieces) return `is a swap file on ${volume.name}, which lies in several pieces`;
-  const inside = insideOf(disk, volume);
   try {
-    const files = await openExt(inside);
-    const found = await kindAt(files, path);
-    if (found === undefined) return undefined;
-    if (found !== "file") return "is reached through a link, or is not a file";
-    const places = await files.places(path);
-    if (!places || places.length === 0) return "is a swap file with holes";
-    await checkOwn(inside, places);
-    const pieces = places.map(({ offset, bytes }) => ({ offset: volume.offset + offset, bytes }));
+    const places = await placesIn(insideOf(disk, volume), volume, path);
+    if (places === undefined || typeof places === "string") return places;
+    if (places.length === 0) return hasHoles;
+    const pieces = places.flatMap((place) => onDisk(volume, place));
     const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
     const [first] = pieces;
     const area = { offset: first?.offset ?? 0, bytes, fs: "swap" as const, pieces };
@@ -68,6 +64,37 @@ async function swapFileAt(
     if (!(error instanceof TbuildError)) throw error;
     return `is a swap file whose blocks cannot be found (${error.message})`;
   }
+}
+
+async function placesIn(inside: Reader, volume: Volume, path: string): Promise<FilePlaces> {
+  const { name, fs, subvolume } = volume;
+  if (fs === "xfs") return xfsFilePlaces(inside, name, path);
+  if (fs === "btrfs") return btrfsFilePlaces(inside, name, path, subvolume);
+  return fs.startsWith("ext")
+    ? extFilePlaces(inside, path)
+    : `is a swap file on ${fs}, whose blocks tbuild cannot find`;
+}
+
+// Of a volume in several pieces, a place may lie in more than one of them.
+function onDisk(volume: Volume, { offset, bytes }: Place): Place[] {
+  const found: Place[] = [];
+  let start = 0;
+  for (const piece of volume.pieces ?? [volume]) {
+    const [from, to] = [Math.max(offset, start), Math.min(offset + bytes, start + piece.bytes)];
+    if (from < to) found.push({ offset: piece.offset + from - start, bytes: to - from });
+    start += piece.bytes;
+  }
+  return found;
+}
+
+async function extFilePlaces(inside: Reader, path: string): Promise<FilePlaces> {
+  const files = await openExt(inside);
+  const found = await kindAt(files, path);
+  if (found === undefined) return undefined;
+  if (found !== "file") return notAFile;
+  const places = await files.places(path);
+  if (places) await checkOwn(inside, places);
+  return places ?? hasHoles;
 }
 
 async function kindAt(files: Ext, path: string): Promise<"file" | "other" | undefined> {

@@ -1,4 +1,4 @@
-import { mapBlocks, type Owned, ownedBlocks } from "./inode.ts";
+import { checkInodeBlocks, mapBlocks, type Owned, ownedBlocks } from "./inode.ts";
 import { at, mapBytes } from "./inode-fields.ts";
 import type { ExtVolume } from "./volume.ts";
 
@@ -11,6 +11,7 @@ export async function setContent(
 ): Promise<void> {
   const { blockBytes } = volume;
   const old = await ownedBlocks(volume, inode);
+  checkInodeBlocks(volume, number, inode, old);
   await volume.checkBlocks([...old.data, ...old.maps]);
   const count = Math.ceil(data.length / blockBytes);
   const blocks = old.data.slice(0, count);
@@ -39,6 +40,9 @@ export async function setTarget(
   inode.writeUInt32LE(target.length, at.size);
 }
 
-export async function release(volume: ExtVolume, { data, maps }: Owned): Promise<void> {
+export async function release(
+  volume: ExtVolume,
+  { data, maps }: Pick<Owned, "data" | "maps">,
+): Promise<void> {
   for (const block of [...data, ...maps]) await volume.freeBlock(block);
 }

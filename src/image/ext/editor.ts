@@ -7,9 +7,10 @@ import { type Attributes, nameOf, parentOf } from "../tree.ts";
 import { release, setContent, setTarget } from "./content.ts";
 import { damaged, Unfit } from "./faults.ts";
 import { startFolder } from "./folder.ts";
-import { dropAttributes, mapBlocks, ownedBlocks, setLabel } from "./inode.ts";
+import { checkInodeBlocks, dropAttributes, mapBlocks, ownedBlocks, setLabel } from "./inode.ts";
 import { fresh, own, touch } from "./inode-attributes.ts";
 import { at, kindOf } from "./inode-fields.ts";
+import { countNames, type NamesCount } from "./names-count.ts";
 import { OpenFolders } from "./open-folders.ts";
 import { ExtVolume } from "./volume.ts";
 
@@ -25,28 +26,26 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   const folders = new OpenFolders(volume);
 
   async function apply(changes: readonly Change[], { signal, progress }: Watch = {}): Promise<void> {
+    const names = await countNames(volume, { ...(signal && { signal }), ...(progress && { progress }) });
     const pace = pacer(signal, (steps) => progress?.("changes made", steps, changes.length));
     for (const change of changes) {
       const turn = pace();
       if (turn) await turn;
-      if (change.kind === "remove") await remove(change.path);
+      if (change.kind === "remove") await remove(change.path, names);
       else if (change.kind === "write" && change.was)
-        await rewrite(change.path, change.data, change.attributes);
+        await rewrite(change.path, change.data, change.attributes, names);
       else await make(change);
     }
     await folders.flush();
     await volume.flush();
   }
 
-  async function remove(path: string): Promise<void> {
-    const [parent, name] = [await folders.numberOf(parentOf(path)), bytesOf(nameOf(path))];
-    const folder = await folders.at(parent);
-    const number = folder.find(name);
-    if (number === undefined) throw damaged(`${shown(path)} is not there`);
-    const inode = await volume.inode(number);
+  async function remove(path: string, names: NamesCount): Promise<void> {
+    const { parent, name, folder, number, inode } = await found(volume, folders, path, names);
     const kind = kindOf(inode);
     if (kind === "dir") await dropFolder(path, number);
     folder.remove(name);
+    names.less(number);
     const links = inode.readUInt16LE(at.links) - (kind === "dir" ? 2 : 1);
     if (kind !== "dir" && links > 0) {
       inode.writeUInt16LE(links, at.links);
@@ -54,6 +53,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
       return volume.putInode(number, inode);
     }
     const owned = await ownedBlocks(volume, inode);
+    checkInodeBlocks(volume, number, inode, owned);
     await volume.checkBlocks([...owned.data, ...owned.maps]);
     await release(volume, owned);
     await dropAttributes(volume, inode);
@@ -70,10 +70,13 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     folders.forget(number);
   }
 
-  async function rewrite(path: string, data: Uint8Array, attributes: Attributes): Promise<void> {
-    const number = await folders.numberOf(path);
-    await volume.checkInode(number);
-    const inode = await volume.inode(number);
+  async function rewrite(
+    path: string,
+    data: Uint8Array,
+    attributes: Attributes,
+    names: NamesCount,
+  ): Promise<void> {
+    const { number, inode } = await found(volume, folders, path, names);
     await setContent(volume, number, inode, data);
     own(inode, attributes);
     touch(inode, [at.mtime, at.ctime]);
@@ -101,6 +104,24 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   }
 
   return { apply };
+}
+
+/** What is to be changed, as its folder and its inode agree on it. */
+async function found(volume: ExtVolume, folders: OpenFolders, path: string, names: NamesCount) {
+  const [parent, name] = [await folders.numberOf(parentOf(path)), bytesOf(nameOf(path))];
+  const folder = await folders.at(parent);
+  const number = folder.find(name);
+  if (number === undefined) throw damaged(`${shown(path)} is not there`);
+  await volume.checkInode(number);
+  const inode = await volume.inode(number);
+  if (!folder.isOfKind(name, inode))
+    throw damaged(`${shown(path)} is of another kind in its folder than in its inode`);
+  const links = inode.readUInt16LE(at.links);
+  if (kindOf(inode) !== "dir" && links !== names.of(number))
+    throw damaged(`${shown(path)} has ${names.of(number)} names, and its inode counts ${links}`);
+  for (const one of [parent, number])
+    if (names.isOdd(one)) throw damaged(`the inode of folder ${one} miscounts its subfolders`);
+  return { parent, name, folder, number, inode };
 }
 
 async function countFolder(volume: ExtVolume, parent: number, by: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
+import type { Place } from "../disk/file-places.ts";
 import { stringOf } from "../names.ts";
 import type { Stat } from "../tree.ts";
 import { unreadable } from "./faults.ts";
@@ -34,12 +35,6 @@ export interface Ext {
   places(path: string): Promise<readonly Place[] | undefined>;
   /** All extended attributes, as stored on the disk. */
   attributes(path: string): Promise<ReadonlyMap<string, Uint8Array>>;
-}
-
-/** A byte range of a file system. */
-export interface Place {
-  readonly offset: number;
-  readonly bytes: number;
 }
 
 export async function openExt(reader: Reader): Promise<Ext> {

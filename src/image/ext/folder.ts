@@ -1,6 +1,6 @@
+import { crc32c } from "../../io/crc.ts";
 import { shown } from "../../io/escape.ts";
 import { stringOf } from "../names.ts";
-import { crc32c } from "./crc.ts";
 import { damaged, Unfit } from "./faults.ts";
 import { folderSum, mapBlocks, ownedBlocks } from "./inode.ts";
 import { at, flag, sizeOf } from "./inode-fields.ts";
@@ -46,6 +46,13 @@ export class ExtFolder {
   find(name: Buffer): number | undefined {
     const place = this.#places.get(name);
     return place === undefined ? undefined : this.#blockAt(place).data.readUInt32LE(this.#atIn(place));
+  }
+
+  /** Whether the type in an entry is that of its inode. Folders of old file systems have none. */
+  isOfKind(name: Buffer, inode: Buffer): boolean {
+    const place = this.#places.get(name);
+    const type = place === undefined ? 0 : this.#blockAt(place).data.readUInt8(this.#atIn(place) + 7);
+    return type === 0 || type === typesOfModes[inode.readUInt16LE(at.mode) >> 12];
   }
 
   get isEmpty(): boolean {
@@ -219,6 +226,8 @@ interface Entry {
 }
 
 const types: Readonly<Record<EntryKind, number>> = { file: 1, dir: 2, link: 7 };
+/** By the upper four bits of an inode's mode. */
+const typesOfModes: Readonly<Record<number, number>> = { 1: 5, 2: 3, 4: 2, 6: 4, 8: 1, 10: 7, 12: 6 };
 const tailType = 0xde;
 
 function* entriesOf(block: Buffer): Generator<Entry> {

@@ -1,4 +1,4 @@
-import { crc32c } from "./crc.ts";
+import { crc32c } from "../../io/crc.ts";
 import { damaged, Unfit } from "./faults.ts";
 import {
   at,
@@ -17,7 +17,11 @@ import type { ExtVolume } from "./volume.ts";
 export interface Owned {
   readonly data: readonly number[];
   readonly maps: readonly number[];
+  /** Behind the last block of it that was written, in blocks of the content. */
+  readonly end: number;
 }
+
+type Collected = { -readonly [Key in keyof Owned]: Owned[Key] extends number ? number : number[] };
 
 export function attributeBlockOf(inode: Buffer): number {
   return inode.readUInt32LE(at.attributes) + inode.readUInt16LE(at.attributesHigh) * 2 ** 32;
@@ -30,12 +34,28 @@ export async function ownedBlocks(volume: ExtVolume, inode: Buffer): Promise<Own
   const kind = kindOf(inode);
   // A short link stores its target in place of the block map, and a device its numbers.
   const isFast = kind === "link" && sizeOf(inode) < mapBytes && !(flags & flag.extents);
-  if (kind === "other" || isFast) return { data: [], maps: [] };
-  const owned = { data: [] as number[], maps: [] as number[] };
+  const owned: Collected = { data: [], maps: [], end: 0 };
+  if (kind === "other" || isFast) return owned;
   if (flags & flag.extents)
     await extentBlocks(volume, inode.subarray(at.block, at.block + mapBytes), 5, owned);
   else await mappedBlocks(volume, inode, owned);
   return owned;
+}
+
+/** Checks that an inode to be changed agrees with its blocks, as e2fsck does. */
+export function checkInodeBlocks(volume: ExtVolume, number: number, inode: Buffer, owned: Owned): void {
+  const kind = kindOf(inode);
+  const flags = inode.readUInt32LE(at.flags);
+  const attributes = attributeBlockOf(inode) === 0 ? 0 : 1;
+  const blocks = owned.data.length + owned.maps.length + attributes;
+  const sectors = inode.readUInt32LE(at.sectors) + inode.readUInt16LE(at.sectorsHigh) * 2 ** 32;
+  const unit = flags & flag.huge ? volume.blockBytes : 512;
+  if (sectors * unit !== blocks * volume.blockBytes)
+    throw damaged(`inode ${number} has ${blocks} blocks and counts otherwise`);
+  const [size, written] = [sizeOf(inode), owned.end * volume.blockBytes];
+  const isShort = size < written - volume.blockBytes;
+  const isWrong = kind === "dir" ? size !== written : kind === "file" && isShort;
+  if (isWrong) throw damaged(`inode ${number} has a size of ${size} bytes, and ${written} of content`);
 }
 
 /** Makes `data` the inode's content, with new maps. The caller frees the old maps' blocks. */
@@ -62,7 +82,7 @@ async function extentBlocks(
   volume: ExtVolume,
   node: Buffer,
   deepest: number,
-  into: { data: number[]; maps: number[] },
+  into: Collected,
 ): Promise<void> {
   const [magic, count, depth] = [node.readUInt16LE(0), node.readUInt16LE(2), node.readUInt16LE(6)];
   if (magic !== extentMagic || depth > deepest || 12 + count * 12 > node.length)
@@ -79,6 +99,7 @@ async function extentBlocks(
       const blocks = length > mostWritten ? length - mostWritten : length;
       refuseMore(volume, into, blocks);
       for (let step = 0; step < blocks; step++) into.data.push(first + step);
+      if (length <= mostWritten) into.end = Math.max(into.end, node.readUInt32LE(entry) + blocks);
     }
 }
 
@@ -88,21 +109,28 @@ function refuseMore(volume: ExtVolume, { data, maps }: Owned, more: number): voi
     throw damaged("a file has more blocks than there are");
 }
 
-async function mappedBlocks(
-  volume: ExtVolume,
-  inode: Buffer,
-  into: { data: number[]; maps: number[] },
-): Promise<void> {
-  async function below(block: number, level: number): Promise<void> {
+async function mappedBlocks(volume: ExtVolume, inode: Buffer, into: Collected): Promise<void> {
+  const inMap = volume.blockBytes / 4;
+  async function below(block: number, level: number, start: number): Promise<void> {
     if (block === 0) return;
     refuseMore(volume, into, 1);
-    if (level === 0) return void into.data.push(block);
+    if (level === 0) {
+      into.data.push(block);
+      into.end = Math.max(into.end, start + 1);
+      return;
+    }
     into.maps.push(block);
     const map = await volume.block(block);
-    for (let entry = 0; entry < map.length; entry += 4) await below(map.readUInt32LE(entry), level - 1);
+    const each = inMap ** (level - 1);
+    for (let entry = 0; entry < inMap; entry++)
+      await below(map.readUInt32LE(entry * 4), level - 1, start + entry * each);
   }
-  for (let entry = 0; entry < 12; entry++) await below(inode.readUInt32LE(at.block + entry * 4), 0);
-  for (const level of [1, 2, 3]) await below(inode.readUInt32LE(at.block + (11 + level) * 4), level);
+  for (let entry = 0; entry < 12; entry++) await below(inode.readUInt32LE(at.block + entry * 4), 0, entry);
+  let start = 12;
+  for (const level of [1, 2, 3]) {
+    await below(inode.readUInt32LE(at.block + (11 + level) * 4), level, start);
+    start += inMap ** level;
+  }
 }
 
 function mapExtents(map: Buffer, data: readonly number[]): number {

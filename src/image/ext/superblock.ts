@@ -1,5 +1,5 @@
+import { crc32c } from "../../io/crc.ts";
 import type { Reader } from "../../io/reader.ts";
-import { crc32c } from "./crc.ts";
 import { bitsOf, type Feature, type features } from "./features.ts";
 
 /** Offsets in struct ext4_super_block, as in Linux (Documentation/filesystems/ext4/super.rst); ext2 and ext3 have the same. */

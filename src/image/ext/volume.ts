@@ -1,6 +1,6 @@
 import { TbuildError } from "../../errors.ts";
+import { crc16, crc32c } from "../../io/crc.ts";
 import type { Writable } from "../change/draft.ts";
-import { crc16, crc32c } from "./crc.ts";
 import { damaged, Unfit } from "./faults.ts";
 import { bitsOf, namedFeatures } from "./features.ts";
 import { blocksUninit, type Counted, descriptor, Group, inodesUninit } from "./group.ts";
@@ -54,6 +54,9 @@ export class ExtVolume {
   }
   get blocks(): number {
     return this.#sb.blocks;
+  }
+  get inodes(): number {
+    return this.groups * this.#inodesPerGroup;
   }
   get groups(): number {
     return Math.ceil((this.blocks - this.firstBlock) / this.#blocksPerGroup);

@@ -1,7 +1,8 @@
-import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { FreeRun } from "../disk/free-run.ts";
-import { XfsSuperblock } from "./superblock.ts";
+import { damagedXfs } from "./faults.ts";
+import type { XfsSuperblock } from "./superblock.ts";
+import { openXfs } from "./xfs.ts";
 
 /**
  * The free block runs of an XFS, from each allocation group's free-space tree by block number and from the list of blocks
@@ -10,13 +11,8 @@ import { XfsSuperblock } from "./superblock.ts";
  * `name` is the volume's name, for errors.
  */
 export async function* freeRunsOfXfs(volume: Reader, name: string): AsyncGenerator<FreeRun> {
-  const superblock = new XfsSuperblock(Buffer.from(await volume.read(0, 512)));
-  const { blockBytes, groupBlocks, groups, sectorBytes } = superblock;
-  if (blockBytes < 512 || blockBytes > 65536) throw damaged(name, `blocks of ${blockBytes} bytes`);
-  const isSane =
-    sectorBytes >= 512 && sectorBytes <= 32768 && groups > 0 && groupBlocks * blockBytes >= 1 << 16;
-  if (!isSane || (groups - 1) * groupBlocks * blockBytes >= volume.bytes)
-    throw damaged(name, "its superblock");
+  const { superblock } = await openXfs(volume, name);
+  const { blockBytes, groupBlocks, groups } = superblock;
   for (let number = 0; number < groups; number++) {
     const start = number * groupBlocks * blockBytes;
     const group = await openGroup(volume, `${name}, group ${number}`, superblock, start);
@@ -24,14 +20,15 @@ export async function* freeRunsOfXfs(volume: Reader, name: string): AsyncGenerat
     for await (const leaf of leavesOf(group))
       for (const [first, count] of recordsOf(group, leaf)) {
         // Block numbers must grow, so a cyclic list ends here.
-        if (first < last) throw damaged(group.name, "its list of free blocks is out of order");
+        if (first < last) throw damagedXfs(group.name, "its list of free blocks is out of order");
         last = first + count;
         free += count;
         yield { offset: start + first * blockBytes, bytes: count * blockBytes, blockBytes };
       }
     for (const block of group.reserve)
       yield { offset: start + block * blockBytes, bytes: blockBytes, blockBytes };
-    if (free !== group.free) throw damaged(group.name, `counts ${group.free} free blocks, and lists ${free}`);
+    if (free !== group.free)
+      throw damagedXfs(group.name, `counts ${group.free} free blocks, and lists ${free}`);
   }
 }
 
@@ -77,7 +74,7 @@ async function openGroup(
 ): Promise<Group> {
   const head = Buffer.from(await volume.read(start + sectorBytes, agf.end));
   if (head.toString("latin1", agf.magic, agf.magic + 4) !== "XAGF")
-    throw damaged(name, "it does not say what is free");
+    throw damagedXfs(name, "it does not say what is free");
   const length = head.readUInt32BE(agf.length);
   const ring = Buffer.from(await volume.read(start + reserveSector * sectorBytes, sectorBytes));
   return {
@@ -89,11 +86,11 @@ async function openGroup(
     reserve: reserveOf(head, ring, isFifth),
     headBytes: isFifth ? node.fifthHeadBytes : node.headBytes,
     async block(number, level) {
-      if (number >= length) throw damaged(name, `block ${number} is outside of it`);
+      if (number >= length) throw damagedXfs(name, `block ${number} is outside of it`);
       const block = Buffer.from(await volume.read(start + number * blockBytes, blockBytes));
       const magic = block.toString("latin1", node.magic, node.magic + 4);
       if (magic !== (isFifth ? "AB3B" : "ABTB") || block.readUInt16BE(node.level) !== level)
-        throw damaged(name, `block ${number} is none of its list of free blocks`);
+        throw damagedXfs(name, `block ${number} is none of its list of free blocks`);
       return block;
     },
   };
@@ -127,23 +124,19 @@ async function* leavesOf({ name, root, levels, length, headBytes, block }: Group
     const next = current.readUInt32BE(node.right);
     if (next === noNode) return;
     if (current.readUInt16BE(node.records) === 0)
-      throw damaged(name, "an empty block in its list of free blocks");
+      throw damagedXfs(name, "an empty block in its list of free blocks");
     current = await block(next, 0);
   }
-  throw damaged(name, "its list of free blocks has no end");
+  throw damagedXfs(name, "its list of free blocks has no end");
 }
 
 function* recordsOf({ name, length, headBytes }: Group, leaf: Buffer): Generator<[number, number]> {
   const records = leaf.readUInt16BE(node.records);
   const end = headBytes + records * recordBytes;
-  if (end > leaf.length) throw damaged(name, `a block with ${records} records`);
+  if (end > leaf.length) throw damagedXfs(name, `a block with ${records} records`);
   for (let at = headBytes; at < end; at += recordBytes) {
     const [first, count] = [leaf.readUInt32BE(at), leaf.readUInt32BE(at + 4)];
-    if (first + count > length) throw damaged(name, "it has free blocks past its end");
+    if (first + count > length) throw damagedXfs(name, "it has free blocks past its end");
     yield [first, count];
   }
-}
-
-function damaged(name: string, what: string): TbuildError {
-  return new TbuildError("integrity", `the XFS is damaged: ${what}`, { subject: name });
 }

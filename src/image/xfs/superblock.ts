@@ -5,14 +5,24 @@ const at = {
   blocks: 8,
   uuid: 32,
   logStart: 48,
+  rootInode: 56,
   groupBlocks: 84,
   groups: 88,
   logBlocks: 96,
   version: 100,
   sectorBytes: 102,
+  inodeBytes: 104,
   label: 108,
+  inodeShift: 123,
   groupShift: 124,
+  folderShift: 192,
+  features2: 200,
+  incompatible: 216,
+  metaUuid: 248,
 } as const;
+
+/** Of the features: file types are in folders (version 5, and version 4), inodes name another UUID. */
+const [fileTypes, fileTypes4, otherUuid] = [1, 0x200, 4];
 
 /** The superblock of an XFS, unverified: the first sector of the volume, 512 bytes or more of it. */
 export class XfsSuperblock {
@@ -60,5 +70,36 @@ export class XfsSuperblock {
     const group = Number(start >> shift);
     const inGroup = Number(start & ((1n << shift) - 1n));
     return { block: group * this.groupBlocks + inGroup, blocks: this.#data.readUInt32BE(at.logBlocks) };
+  }
+  get rootInode(): bigint {
+    return this.#data.readBigUInt64BE(at.rootInode);
+  }
+  get inodeBytes(): number {
+    return this.#data.readUInt16BE(at.inodeBytes);
+  }
+  /** An inode's number has the block in its upper bits, and its place in the block in so many lower ones. */
+  get inodeShift(): number {
+    return this.#data.readUInt8(at.inodeShift);
+  }
+  /** A block's number has the allocation group in its upper bits, and the block in the group in so many lower ones. */
+  get groupShift(): number {
+    return this.#data.readUInt8(at.groupShift);
+  }
+  /** Of a block of a folder, which is one or more blocks of the file system. */
+  get folderBlockBytes(): number {
+    return this.blockBytes << this.#data.readUInt8(at.folderShift);
+  }
+  /** Entries of folders have the type of their file. */
+  get hasFileTypes(): boolean {
+    return this.isFifth
+      ? (this.incompatible & fileTypes) !== 0
+      : (this.#data.readUInt32BE(at.features2) & fileTypes4) !== 0;
+  }
+  get incompatible(): number {
+    return this.isFifth ? this.#data.readUInt32BE(at.incompatible) : 0;
+  }
+  /** The UUID in inodes and blocks. */
+  get metaUuid(): Buffer {
+    return this.incompatible & otherUuid ? this.#data.subarray(at.metaUuid, at.metaUuid + 16) : this.uuid;
   }
 }

@@ -7,16 +7,16 @@ interface Group {
   readonly gid: number;
 }
 
-/** `group`: without a number it gets a free one. */
+/** `group`: without a number, it gets a free one. */
 export function takeAccountGroup(read: ReadLine, found: Findings): void {
   const name = read.option("name") ?? "";
   const said = read.option("gid");
   const gid = Number(said ?? freeId(found));
   if (said === undefined) found.leave(read, `no number is given; it gets ${gid}`);
-  if (!addGroup({ name, gid }, found, read)) found.leave(read, "there already is a group of this name");
+  if (!addGroup({ name, gid }, found, read)) found.leave(read, "a group of this name already exists");
 }
 
-/** `user`: its password comes from the environment, and groups that the release does not have are created. */
+/** `user`: its password comes from the environment. Groups that the release lacks are created. */
 export function takeUser(read: ReadLine, found: Findings): void {
   const name = read.option("name") ?? "";
   if (groupsOfRelease.has(name)) {
@@ -49,7 +49,7 @@ export function takeUser(read: ReadLine, found: Findings): void {
   if (said === undefined) found.leave(read, `no number is given; it gets ${uid}`);
   if (locked) found.leave(read, "is locked: it gets no password");
   if (ownGid !== undefined && groupsOf(found).some((other) => other.name === name))
-    found.leave(read, "there already is a group of its name, with another gid");
+    found.leave(read, "a group of its name already exists, with another gid");
   addGroup(own, found, read);
   for (const group of groups) {
     if (groupsOfRelease.has(group.name)) continue;
@@ -60,12 +60,15 @@ export function takeUser(read: ReadLine, found: Findings): void {
       found.leave(read, `the group ${group.name} has the number ${there.gid}, not ${group.gid}`);
   }
   found.add("users", user, read);
-  if (secret) found.leave(read, "a recipe holds no secrets; the password is read from the environment");
+  if (secret) found.leave(read, "a recipe contains no secrets; the password is read from the environment");
   else if (!locked && read.has("iscrypted")) found.leave(read, "it has no password");
   else if (!locked && read.has("plaintext")) found.leave(read, "it has no password");
 }
 
-/** The groups of a `user` line beside its own; from OL7 on a number may follow in brackets, as in `dba(54322)`. */
+/**
+ * The groups of a `user` line besides its own. From OL7 on, a number may follow in brackets, as in
+ * `dba(54322)`.
+ */
 function furtherGroups(name: string, read: ReadLine, found: Findings): { name: string; gid?: number }[] {
   const listed = read.list("groups").map((said) => {
     const [, group, gid] = /^([^()]+)\((\d+)\)$/.exec(majorOf(found.release) >= 7 ? said : "") ?? [];
@@ -74,7 +77,8 @@ function furtherGroups(name: string, read: ReadLine, found: Findings): { name: s
   const groups = listed.filter(
     (group, at) => group.name !== name && listed.findIndex((other) => other.name === group.name) === at,
   );
-  if (groups.length < listed.length) found.leave(read, "a group is given twice, or is the account's own");
+  if (groups.length < listed.length)
+    found.leave(read, "a group is listed twice, or is the account's own group");
   return groups.filter((group) => {
     const possible = Recipe.shape.groups.safeParse([{ gid: 1, ...group }]).success;
     if (!possible) found.leave(read, `a recipe cannot hold the group ${group.name}`);
@@ -89,7 +93,7 @@ const groupsOfRelease = new Set(
   ),
 );
 
-/** Whether it was added; a group of that name may be there already. */
+/** Returns whether it was added. A group of that name may already exist. */
 function addGroup(group: Group, found: Findings, from: Standing): boolean {
   if (groupsOf(found).some((other) => other.name === group.name)) return false;
   found.add("groups", group, from);

@@ -26,10 +26,10 @@ const left =
   (read, found) =>
     found.leave(read, why);
 
-// tbuild's own kickstarts say the same; the rest of the line is reported.
+// tbuild's own kickstarts have the same. The rest of the line is reported.
 const same: Take = (read, found) => found.asAnyway({ line: read.line, text: read.name });
 
-// A kickstart has one of each; a second one replaces it.
+// A kickstart has one of each; a second one replaces the first.
 const single = new Set("lang keyboard timezone selinux firewall firstboot bootloader".split(" "));
 
 const notTheSame: Readonly<Record<string, readonly string[]>> = {
@@ -51,10 +51,10 @@ const notTheSame: Readonly<Record<string, readonly string[]>> = {
     "rescue",
     "upgrade",
   ],
-  "the machine is switched off after the installation": ["reboot"],
+  "the machine is powered off after the installation": ["reboot"],
   "tbuild installs from the disc": ["url", "nfs", "harddrive", "liveimg", "ostreesetup", "ostreecontainer"],
   "made for each build, removed by the seal, and set at first boot": ["rootpw"],
-  "it is for the installer only, which tbuild does not log in to": ["sshpw"],
+  "it is only for the installer, and tbuild does not log in to that": ["sshpw"],
   "the layout of the base recipe is used": ["autopart"],
   "the disk is empty: a recipe creates the file systems": ["mount"],
 };
@@ -165,7 +165,8 @@ const portsOf: Readonly<Record<string, readonly string[]>> = {
 function takeFirewall(read: ReadLine, found: Findings): void {
   const flags = Object.keys(portsOf).filter((name) => read.has(name));
   const off = read.has("disabled", "disable");
-  if (!off && !read.has("enabled", "enable")) found.leave(read, "it does not say whether it is on; it is");
+  if (!off && !read.has("enabled", "enable"))
+    found.leave(read, "it does not say whether it is on; the default is on");
   if (off && read.has("enabled", "enable", "ssh")) found.leave(read, "it is off");
   if (!off) found.asAnyway(read.part("ssh"));
   found.say("firewall", !off, read);
@@ -191,7 +192,10 @@ function takeFirewall(read: ReadLine, found: Findings): void {
     );
 }
 
-/** `reqpart`: the partition that the firmware needs, which tbuild adds; with `--add-boot` a /boot of the release's size. */
+/**
+ * `reqpart`: the partition that the firmware needs. tbuild adds it, and with `--add-boot` also a /boot of the
+ * release's size.
+ */
 function takeRequired(read: ReadLine, found: Findings): void {
   if (majorOf(found.release) < 7) {
     found.leave(read, `${found.release} has no reqpart`);
@@ -202,7 +206,7 @@ function takeRequired(read: ReadLine, found: Findings): void {
   if (read.has("add-boot")) found.addPart({ mount: "/boot", fs: "xfs", size: "1024M" }, read);
 }
 
-/** `https:tcp` names a port by its service. */
+/** `https:tcp`: a service name instead of a port number. */
 function named(port: string): string {
   const [name = "", kind] = port.split(":");
   const number = portsOf[name]?.[0]?.split(":")[0];
@@ -224,7 +228,7 @@ function takeBootloader(read: ReadLine, found: Findings): void {
     found.leave(read, `tbuild sets the consoles and the names of the NICs itself: ${dropped.join(" ")}`);
   if (foreign.length > 0)
     found.leave(read, `is specific to the machine it was written for: ${foreign.join(" ")}`);
-  if (read.has("password", "md5pass")) found.leave(read, "a recipe holds no secrets");
+  if (read.has("password", "md5pass")) found.leave(read, "a recipe contains no secrets");
   const place = read.option("location");
   if (place === "mbr") found.asAnyway(read.part("location"));
   else if (place !== undefined) found.leave(read, `the boot loader is installed in the MBR, not in ${place}`);
@@ -244,12 +248,12 @@ function takeRepository(read: ReadLine, found: Findings): void {
     return;
   }
   if (/:\/\/[^/]*@/.test(url)) {
-    found.leave(read, "a recipe holds no secrets");
+    found.leave(read, "a recipe contains no secrets");
     return;
   }
   const id = name.replace(/[^\w.-]+/g, "_").replace(/^[^\w]+/, "");
   if (found.lists.repositories?.some((one) => (one as { id: string }).id === id))
-    found.leave(read, "there already is a repository of this name");
+    found.leave(read, "a repository of this name already exists");
   else
     found.add(
       "repositories",

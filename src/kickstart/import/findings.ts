@@ -1,25 +1,25 @@
 import { Recipe } from "../../recipe/recipe.ts";
 
-/** A line of a kickstart, or a part of one, that is not in the recipe. */
+/** A line of a kickstart, or part of a line, that is not in the recipe. */
 export interface LeftOut {
-  /** From 1; 0 for what has no line of its own. */
+  /** From 1; 0 if it has no line of its own. */
   readonly line: number;
   readonly text: string;
   readonly why: string;
 }
 
-/** Where something stands in the kickstart. */
+/** A position in the kickstart. */
 export interface Standing {
   readonly line: number;
   readonly text: string;
 }
 
-/** What `raid`, `btrfs` and `volgroup` are made of. */
+/** The members of `raid`, `btrfs` and `volgroup`. */
 export interface Member {
   readonly mib: number;
   readonly grow: boolean;
   readonly from: Standing;
-  /** Of a volume of btrfs: what it is made of. */
+  /** The members of a btrfs volume. */
   readonly of?: readonly Member[];
 }
 
@@ -32,11 +32,11 @@ export interface LayoutPart {
   readonly volume?: string;
 }
 
-/** What has been read of a kickstart so far. */
+/** The parts of a kickstart that have been read so far. */
 export class Findings {
   readonly release: Recipe["release"];
   readonly left: LeftOut[] = [];
-  /** What is the same in every template, whatever the kickstart says. */
+  /** Settings that are the same in every template, regardless of the kickstart. */
   readonly same: Standing[] = [];
   readonly scalars: Record<string, unknown> = {};
   readonly lists: Record<string, unknown[]> = {};
@@ -47,7 +47,7 @@ export class Findings {
   readonly nics = new Set<string>();
   /** `raid.01`, `pv.01`, and the labels of btrfs. */
   readonly members = new Map<string, Member>();
-  /** The members that something uses. */
+  /** The members in use. */
   readonly used = new Set<string>();
   /** The members of btrfs volumes in the layout. */
   readonly mounted = new Set<Member>();
@@ -66,17 +66,16 @@ export class Findings {
     this.release = release;
   }
 
-  /** Notes what tbuild does anyway; `undefined` is ignored. */
+  /** Records a setting that tbuild makes anyway; `undefined` is ignored. */
   asAnyway(standing: Standing | undefined): void {
     if (standing !== undefined)
       this.same.push({ line: standing.line, text: withoutSecrets(standing.text).trim() });
   }
 
-  /** Notes a command that has one value: its last line counts, and an earlier one is reported. */
+  /** Records a command that has one value: its last line wins, and an earlier one is reported. */
   once(key: string, from: Standing): void {
     const before = this.standings.get(`once ${key}`);
-    if (before !== undefined)
-      this.leave(before, `line ${from.line} says it again, and wins where they differ`);
+    if (before !== undefined) this.leave(before, `line ${from.line} repeats it, and wins if they differ`);
     this.standings.set(`once ${key}`, from);
   }
 
@@ -102,7 +101,7 @@ export class Findings {
   add(key: keyof typeof Recipe.shape, value: unknown, from: Standing): void {
     const list = this.lists[key] ?? [];
     if (list.some((one) => JSON.stringify(one) === JSON.stringify(value))) {
-      this.leave(from, `${typeof value === "string" ? value : key} is there already`);
+      this.leave(from, `${typeof value === "string" ? value : key} already exists`);
       return;
     }
     if (!Recipe.shape[key].safeParse([value]).success) {
@@ -134,7 +133,7 @@ export class Findings {
   /** Adds a name to `packages.base`, `services.disable` and the like, once. */
   addName(key: "packages" | "services", list: string, name: string, from: Standing): void {
     const names = this[key][list] ?? [];
-    if (names.includes(name)) this.leave(from, `${name} is there already`);
+    if (names.includes(name)) this.leave(from, `${name} already exists`);
     else {
       names.push(name);
       this.standings.set(`${key}.${list}.${name}`, from);
@@ -150,7 +149,9 @@ export class Findings {
     if (standing !== undefined) this.leave(standing, why);
   }
 
-  /** Where a converted value stands in the kickstart: an item of a list, a key, or `packages.base.name`. */
+  /**
+   * The position of a converted value in the kickstart: an item of a list, a key, or `packages.base.name`.
+   */
   standingOf(value: unknown): Standing | undefined {
     return this.standings.get(value);
   }
@@ -174,7 +175,7 @@ export class Findings {
 
 const plainOption = /^--(iscrypted|plaintext|lock|allow-ssh|skip|username(=[\w.-]*)?)$/;
 
-// What is left out lands in the recipe's comments.
+// What is left out is listed in the recipe's comments.
 function withoutSecrets(text: string): string {
   const [, secret, rest = ""] = /^\s*(rootpw|sshpw|sshkey|key)\b(.*)/s.exec(text) ?? [];
   if (secret !== undefined) {

@@ -13,26 +13,30 @@ import { finishStorage } from "./storage-members.ts";
 
 export { releaseOfKickstart } from "./release.ts";
 
-/** A recipe made from a kickstart, and what of the kickstart is not in it. */
+/** A recipe made from a kickstart, and the parts that it does not contain. */
 export interface ImportedKickstart {
   readonly recipe: Readonly<Record<string, unknown>>;
-  /** By line; what has no line comes last. */
+  /** By line; findings without a line come last. */
   readonly left: readonly LeftOut[];
-  /** What is the same in every template, by line. Together with the recipe and `left` it covers the whole kickstart. */
+  /**
+   * Settings that are the same in every template, by line. With the recipe and `left`, they cover the whole
+   * kickstart.
+   */
   readonly same: readonly Standing[];
 }
 
 /**
- * Converts a kickstart to a recipe on the base recipe of its release. Every word of every line is in the recipe, among what
- * is left out with the reason, or among what is the same in every template.
+ * Converts a kickstart to a recipe on the base recipe of its release. Every word of every line ends up in one
+ * of three places: the recipe, the list of what is left out and why, or the list of settings that every
+ * template has.
  */
 export async function importKickstart(text: string, name: string, base: Recipe): Promise<ImportedKickstart> {
   const { release } = base;
   const found = new Findings(release);
-  // Kickstarts for OL5 often end their sections with %end, which its installer takes for a line of the script.
+  // Kickstarts for OL5 often end their sections with %end, which its installer reads as a line of the script.
   const reader = Math.max(6, majorOf(release));
   const parts = partsOf(withoutTemplates(text, found), reader, () => {});
-  // The installer makes the groups before the accounts, in whatever order the lines stand.
+  // The installer creates groups before accounts, whatever the order of the lines.
   for (const part of parts.filter(isGroup)) take(part, found);
   for (const part of parts.filter((one) => !isGroup(one))) take(part, found);
   finishStorage(found);

@@ -1,7 +1,7 @@
 import type { Findings } from "./findings.ts";
 import type { ReadLine } from "./read-line.ts";
 
-// These mean the device that the machine is installed through.
+// These mean the device that the installation uses.
 const first = new Set([undefined, "link", "bootif", "ibft"]);
 
 /** `network`: a NIC of the recipe. Its address is configured at first boot. */
@@ -16,7 +16,7 @@ export function takeNetwork(read: ReadLine, found: Findings): void {
   if (virtual)
     found.leave(read, "a recipe has plain NICs only; configure bonds, bridges and VLANs in a clone");
   const names = virtual && members.length > 0 ? members : [device];
-  // A line with a host name alone is about no NIC.
+  // A line with only a host name is not about a NIC.
   if (device === undefined && !virtual && !read.has("bootproto") && !read.has("ip")) {
     if (addressed.length === 0) found.leave(read, "it names no NIC");
     return;
@@ -29,7 +29,7 @@ export function takeNetwork(read: ReadLine, found: Findings): void {
   if (found.nics.size > 8) found.leave(read, "a template has at most 8 NICs");
 }
 
-/** Whether a NIC is up: in a template only the first one is, by DHCP. */
+/** Whether a NIC is up. In a template, only the first one is, by DHCP. */
 function takeState(read: ReadLine, device: string | undefined, index: number, found: Findings): void {
   const own = `eth${index}`;
   const up = index === 0;

@@ -53,7 +53,7 @@ export class ReadLine {
     return (this.option(...names) ?? "").split(/[,\s]+/).filter((one) => one !== "");
   }
 
-  /** The options that nobody asked for. */
+  /** The options that were not asked for. */
   unasked(): string[] {
     return [...this.options.keys()].filter((name) => !this.asked.has(name));
   }
@@ -70,10 +70,10 @@ export function leaveRest(read: ReadLine, found: Findings): void {
   if (spare.length > 0) found.leave(read, `is not used here: ${spare.join(" ")}`);
 }
 
-// When these are repeated, their values add up. Of all others, the last one counts.
+// If these are repeated, their values are combined. For all others, the last one wins.
 const gathered = new Set(["port", "service", "trust"]);
 
-// Up to OL7, repeated options of one `services` line add up.
+// Up to OL7, repeated options of one `services` line are combined.
 function gathers(name: string, command: string, major: number): boolean {
   return gathered.has(name) || (command === "services" && major <= 7);
 }
@@ -121,7 +121,7 @@ function ruleOf(name: string): CommandRule | undefined {
   return commands[name] ?? sections[name];
 }
 
-// The installers accept the unique beginning of an option for the option.
+// The installers accept an unambiguous prefix of an option.
 function spelledOut(said: string, known: ReadonlyMap<string, boolean>): string {
   if (known.has(said)) return said;
   const meant = [...known.keys()].filter((name) => name.startsWith(said));

@@ -3,8 +3,8 @@ import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { checkKickstart } from "../check.ts";
 
 /**
- * The release that a kickstart was most likely written for: as it says itself, else by its repositories, else the one whose
- * installer accepts most of it.
+ * The release that a kickstart was most likely written for: as it states, or as its repositories suggest, or
+ * the one whose installer accepts most of it.
  */
 export function releaseOfKickstart(text: string): Recipe["release"] {
   const said = /^\uFEFF?#\s*version[\s=]+(?:RHEL|OL|EL|CENTOS)[\s-]?(\d+)/im.exec(text)?.[1];
@@ -32,7 +32,7 @@ function oneOf(major: string | undefined): Recipe["release"] | undefined {
   return releases.find((release) => release === `ol${major}`);
 }
 
-/** The release that refuses the fewest lines; among equals, the one nearest to the guess. */
+/** The release that refuses the fewest lines. If several do, the one closest to the guess. */
 function leastRefused(text: string, guess: Recipe["release"]): Recipe["release"] {
   const far = (release: Recipe["release"]) => Math.abs(majorOf(release) - majorOf(guess));
   const [best] = releases

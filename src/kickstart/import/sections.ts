@@ -98,7 +98,7 @@ function takePost(part: KickstartPart, found: Findings): void {
     return;
   }
   if (read.has("nochroot")) {
-    found.leave(part, `a script of a recipe runs in the guest, not beside it${extent(part)}`);
+    found.leave(part, `a script of a recipe runs in the guest, not outside it${extent(part)}`);
     return;
   }
   const interpreter = read.option("interpreter") ?? "/bin/sh";
@@ -125,8 +125,8 @@ function takePost(part: KickstartPart, found: Findings): void {
     found.leave(part, "it contains lines of a template engine; render the template first");
   if (secrets.test(body))
     found.leave(part, "it may contain a secret, which is now in the recipe's script: remove it");
-  // A kickstart's script continues after a failed command, and its exit code matters with --erroronfail only. Its background
-  // jobs end with the installer, where ssh would wait for them.
+  // A kickstart's script continues after a failed command, and its exit code matters only with --erroronfail.
+  // Its background jobs end with the installer; ssh would wait for them.
   const how = stops
     ? "set +eu +o pipefail"
     : "set +eu +o pipefail; trap 'kill $(jobs -p) 2>/dev/null; exit 0' EXIT";

@@ -8,7 +8,7 @@ const lists = [
   ["disabled", "disable"],
 ] as const;
 
-/** `services`: in every release the last line of each list counts. */
+/** `services`: in every release, the last line of each list wins. */
 export function takeServices(read: ReadLine, found: Findings): void {
   if (!read.has("enabled", "disabled")) found.leave(read, "it names no service");
   for (const [option, list] of lists) {
@@ -19,7 +19,7 @@ export function takeServices(read: ReadLine, found: Findings): void {
     if (read.list(option).length === 0) found.leave(part, "it names no service");
     for (const name of read.list(option))
       if (list === "disable" && neededService(name, found.release))
-        found.leave(read, `${name} stays: tbuild logs in by ssh`);
+        found.leave(read, `${name} stays enabled: tbuild logs in by ssh`);
       else if (!Recipe.shape.services.safeParse({ [list]: [name] }).success)
         found.leave(read, `"${name}" is no service`);
       else found.addName("services", list, name, part);

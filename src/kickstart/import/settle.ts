@@ -2,7 +2,7 @@ import { Recipe } from "../../recipe/recipe.ts";
 import { rules } from "../../recipe/rules.ts";
 import type { Findings } from "./findings.ts";
 
-/** Removes what the rules refuse, one by one; the base recipe's value applies instead. */
+/** Removes values that the rules refuse, one by one. The base recipe's value applies instead. */
 export async function settle(recipe: Record<string, unknown>, found: Findings, base: Recipe): Promise<void> {
   sizeDisk(recipe, found.spareMib);
   for (;;) {
@@ -14,7 +14,7 @@ export async function settle(recipe: Record<string, unknown>, found: Findings, b
     const at = Number(index) - (grows ? inherited.length : 0);
     if (dropNested(problem, recipe, base, found)) continue;
     const own = recipe[key];
-    // Without a /boot that pygrub can read it cannot be PVM, but it can be HVM.
+    // Without a /boot that pygrub can read, it can be HVM, but not PVM.
     if (problem.text.includes("pygrub") && recipe.domainType === undefined)
       recipe.domainType = "XEN_HVM_PV_DRIVERS";
     else if (Array.isArray(own) && at >= 0 && at < own.length && own.length > 1) {

@@ -5,18 +5,18 @@ import type { ReadLine } from "./read-line.ts";
 export function useMembers(names: readonly string[], read: ReadLine, found: Findings): Member[] {
   const known = names.flatMap((name) => {
     const member = found.members.get(name);
-    if (member === undefined) found.leave(read, `there is no ${name}`);
+    if (member === undefined) found.leave(read, `${name} is not defined`);
     else found.used.add(name);
     return member ?? [];
   });
-  // They become one partition, so that their own sizes and options are lost.
+  // They become one partition, so their own sizes and options are lost.
   if (known.length > 1)
     for (const member of known)
       found.leave(member.from, `is a member of ${read.words[0]}, which becomes one partition`);
   return known;
 }
 
-/** Reports what physical volumes say and the recipe does not, once all volumes are known. */
+/** Once all volumes are known, reports the settings of physical volumes that the recipe lacks. */
 export function finishStorage(found: Findings): void {
   for (const [name, names] of found.groups) {
     const members = names.flatMap((one) => found.members.get(one) ?? []);

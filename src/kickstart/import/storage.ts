@@ -16,7 +16,7 @@ export function takePartition(read: ReadLine, found: Findings): void {
   if (disk !== undefined && !further) found.asAnyway(read.part("ondisk", "ondrive"));
   if (/^(pv|raid|btrfs)\./.test(mount)) {
     if (found.members.has(mount))
-      found.leave(found.members.get(mount)?.from ?? read, `line ${read.line} says it again, and wins`);
+      found.leave(found.members.get(mount)?.from ?? read, `line ${read.line} repeats it, and wins`);
     found.members.set(mount, { mib, grow, from: read });
     if (further) found.leave(read, `a recipe has volumes on the system disk only, not on ${disk}`);
     return;
@@ -58,7 +58,7 @@ export function takeVolumeGroup(read: ReadLine, found: Findings): void {
   }
   const members = read.words.slice(1);
   useMembers(members, read, found);
-  if (found.groups.has(said)) found.leave(read, "there already is a volume group of this name");
+  if (found.groups.has(said)) found.leave(read, "a volume group of this name already exists");
   found.groups.set(said, members);
   const name = asName(said);
   const extents = read.option("pesize");
@@ -82,7 +82,7 @@ export function takeRaid(read: ReadLine, found: Findings): void {
   if (/^pv\./.test(mount)) {
     const mib = members.length === 0 ? 0 : Math.max(...members.map((member) => member.mib));
     found.members.set(mount, { mib, grow: members.some((member) => member.grow), from: read });
-    found.leave(read, "a template has one disk; the volume group goes on a plain partition");
+    found.leave(read, "a template has one disk; the volume group is put on a plain partition");
     return;
   }
   if (members.length === 0) {
@@ -106,8 +106,8 @@ export function takeRaid(read: ReadLine, found: Findings): void {
 }
 
 /**
- * `btrfs`: a mounted volume is an entry of the layout. Of a volume that is not mounted itself, the subvolume `/` stands for
- * the whole, and the others are folders in it.
+ * `btrfs`: a mounted volume is an entry of the layout. If a volume is not mounted itself, its subvolume `/`
+ * represents it, and the others become folders in it.
  */
 export function takeBtrfs(read: ReadLine, found: Findings): void {
   const [mount = "", ...names] = read.words;
@@ -128,13 +128,13 @@ export function takeBtrfs(read: ReadLine, found: Findings): void {
   }
   if (read.has("data") || read.has("metadata"))
     found.leave(read, "a template has one disk, so there are no RAID levels");
-  // The name of a subvolume is reported with it.
+  // Reports the name of a subvolume, too.
   const nested = read.has("subvol");
   if (nested) read.has("name", "parent");
   if (nested && mount === "/") found.leave(read, "a recipe has no subvolumes; / is the volume itself");
   if (members.length === 0) found.leave(read, "it has no members");
   else if (!mount.startsWith("/")) return;
-  else if (nested && mount !== "/") found.leave(read, "a recipe has no subvolumes; it lies in /");
+  else if (nested && mount !== "/") found.leave(read, "a recipe has no subvolumes; it becomes a folder in /");
   else {
     for (const member of members.flatMap((one) => [one, ...(one.of ?? [])])) found.mounted.add(member);
     found.addPart(
@@ -160,7 +160,7 @@ function sizeOf(read: ReadLine, found: Findings): { mib: number; grow: boolean }
   if (read.has("maxsize")) found.leave(read, "a recipe has a minimum size, and whether it grows");
   if (said > 9_999_999) found.leave(read, "the largest size of a recipe is 9999999 MiB");
   if (Number.isInteger(said) && said >= 1) {
-    if (percent !== undefined) found.leave(read, "a recipe has sizes in MiB, no percentages; --size counts");
+    if (percent !== undefined) found.leave(read, "a recipe has sizes in MiB, no percentages; --size is used");
     return { mib: Math.min(said, 9_999_999), grow: grows };
   }
   const mib = usual[mount] ?? 1024;
@@ -218,7 +218,7 @@ function volumeOf(read: ReadLine, found: Findings): string {
   const said = read.option("name") ?? (read.words[0] ?? "volume").replace(/^\/+/, "");
   const group = read.option("vgname");
   if (group === undefined) found.leave(read, "it names no volume group");
-  else if (!found.groups.has(group)) found.leave(read, `there is no volume group ${group} above it`);
+  else if (!found.groups.has(group)) found.leave(read, `no line before it defines volume group ${group}`);
   if (read.option("name") === undefined) found.leave(read, "no name is given");
   if (group !== undefined && found.scalars.volumeGroup === undefined)
     found.say("volumeGroup", asName(group), read);
@@ -237,7 +237,8 @@ function asName(text: string): string {
 
 function fileSystemOf(read: ReadLine, mount: string, found: Findings): string {
   const said = read.option("fstype", "type");
-  if (read.has("fstype") && read.has("type")) found.leave(read, "--type means --fstype, which counts");
+  if (read.has("fstype") && read.has("type"))
+    found.leave(read, "--type means the same as --fstype, which wins");
   if (said !== undefined && said !== "") return known(said, mount, read, found);
   found.leave(read, `no file system is given; it gets ${own(found.release)}`);
   return own(found.release);

@@ -2,13 +2,14 @@ import { stripVTControlCharacters } from "node:util";
 import { readXml } from "../../io/read-xml.ts";
 
 /*
- * What Oracle VM Manager's CLI prints in the output modes Verbose and Xml.
+ * Reads the output of Oracle VM Manager's CLI in the modes Verbose and Xml.
  *
  * Verbose: a line `OVM> COMMAND`, then `Command:`, `Status:`, `Time:`, sometimes `JobId:`, then `Data:` with indented rows, and
- * after a failure `Error Msg:`. Several commands of one call give one such block after the other. The form of the blocks, and of
- * the rows of `list`, is from logs of OVM 3.3 and 3.4 (the README of Oracle's "MoveVm" and a backup script's log, pastebin 59AiZbNn).
- * That `Error Msg:` follows a failure is what two clients rely on (Oracle's Storage HCL Testkit, and knife-oraclevm); no whole transcript
- * of a failure is public. So everything between `Status: Failure` and the next block counts as the message.
+ * after a failure `Error Msg:`. Several commands of one call print one such block after the other. The form of the blocks, and of
+ * the rows of `list`, is from logs of OVM 3.3 and 3.4 (the README of Oracle's "MoveVm" and a backup script's log, pastebin
+ * 59AiZbNn).
+ * Two clients rely on `Error Msg:` after a failure (Oracle's Storage HCL Testkit, and knife-oraclevm); no complete
+ * transcript of a failure is public. So everything between `Status: Failure` and the next block counts as the message.
  */
 
 /** One command's answer. */
@@ -22,7 +23,7 @@ export interface Block {
   readonly jobId?: string;
   /** The rows below `Data:`, without the two blanks of their indentation. One can have several lines. */
   readonly data: readonly string[];
-  /** What the Manager says about a failure. */
+  /** The Manager's message about a failure. */
   readonly error: string;
 }
 
@@ -51,7 +52,10 @@ export function linesOf(text: string): string[] {
     .split("\n");
 }
 
-/** The answers in a text, in order. What comes before the first and after the last is left out: banners, and `Connection closed.` */
+/**
+ * The answers in a text, in order. Text before the first and after the last is ignored: banners, and
+ * `Connection closed.`
+ */
 export function readAnswers(text: string): Block[] {
   const lines = linesOf(text).map(parted);
   const first = lines.findIndex(({ command }) => command !== undefined);
@@ -133,7 +137,10 @@ function rowsIn(lines: readonly string[]): string[] {
   return rows;
 }
 
-/** A name can hold colons, as the MAC of a vnic does, so a row is split at its first `  name:`. Other rows are left out. */
+/**
+ * A name can contain colons, such as the MAC of a vnic, so a row is split at its first ` name:`. Other rows
+ * are ignored.
+ */
 export function listed({ data }: Pick<Block, "data">): Listed[] {
   return data.flatMap((row) => {
     const [, id, name] = /^\s*id:(\S+?)\s\s*name:([^\n]*)/.exec(row) ?? [];
@@ -141,7 +148,7 @@ export function listed({ data }: Pick<Block, "data">): Listed[] {
   });
 }
 
-/** A value can hold ` = `, so a row is split at its first one. */
+/** A value can contain ` = `, so a row is split at its first one. */
 export function properties({ data }: Pick<Block, "data">): Property[] {
   return data.flatMap((row) => {
     const at = `${row} `.indexOf(" = ");
@@ -158,15 +165,16 @@ function trimmed(text: string): string {
   return text.slice(from, to);
 }
 
-/** Names can hold brackets, so the name ends at the last one. */
+/** Names can contain brackets, so the name ends at the last one. */
 export function referenceIn(value: string): Reference | undefined {
   const [, id, name = ""] = /^(\S+)(?:\s+\[(.*)\])?$/s.exec(value.trim()) ?? [];
   return id === undefined ? undefined : { id, name };
 }
 
 /**
- * The same data from output mode Xml. Its roots are `ListCommandResult` and `ShowCommandResult`, with `PropertyName` and `PropertyValue`
- * inside, and text may come before the XML: this is what osielczakd's backup_ovm_vm.py relies on. No complete output is public.
+ * The same data from output mode Xml. Its roots are `ListCommandResult` and `ShowCommandResult`, with
+ * `PropertyName` and `PropertyValue` inside, and text may come before the XML: osielczakd's backup_ovm_vm.py
+ * relies on this. No complete output is public.
  */
 export function readXmlAnswer(text: string): Pick<Block, "data" | "status"> | undefined {
   const start = text.indexOf("<?xml version=");

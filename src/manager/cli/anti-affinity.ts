@@ -6,8 +6,9 @@ import type { Orders } from "./orders.ts";
 const type = "AntiAffinityGroup";
 
 /**
- * `create AntiAffinityGroup name= description= on ServerPool`, `add Vm … to`, `remove Vm … from` (CLI User's Guide 3.3, A.33 and A.60). What
- * `show` says of the members is in no public output: `Vm 1 = ID  [NAME]` is likely, as other objects have it.
+ * `create AntiAffinityGroup name= description= on ServerPool`, `add Vm … to`, `remove Vm … from` (CLI User's
+ * Guide 3.3, A.33 and A.60). No public output of `show` has the members. `Vm 1 = ID [NAME]` is likely, as
+ * with other objects.
  */
 export function antiAffinityGroups(
   use: Pick<Orders, "list" | "rows" | "created" | "order">,

@@ -1,12 +1,12 @@
 import { TbuildError } from "../../errors.ts";
 
-/** A value that no log, message or process list may show. */
+/** A value that must not appear in a log, message or process list. */
 export interface Secret {
   readonly secret: string;
 }
 export type Value = string | number | boolean | Secret;
 
-/** An object by its id: names are not unique. */
+/** An object, named by its id, because names are not unique. */
 export interface Target {
   readonly type: string;
   readonly id: string;
@@ -18,12 +18,13 @@ export interface Command {
   readonly text: string;
   /** The same without its secrets, for logs and messages. */
   readonly shown: string;
-  /** The values that must not be shown: the Manager may repeat them. */
+  /** The values to hide, because the Manager may repeat them. */
   readonly secrets: readonly string[];
 }
 
 /**
- * A command from words, attributes and a last part such as `on Vm id=…`. Attributes without a value are left out. An attribute may come
+ * A command from words, attributes and a last part such as `on Vm id=…`. Attributes without a value are left out. An
+ * attribute may come
  * once only: the Manager takes the last one of several (CLI User's Guide 3.3, chapter 3).
  */
 export function command(
@@ -58,9 +59,10 @@ function wordOf(name: string, value: Value, hide: boolean): string {
 }
 
 /**
- * Inside quotes a slash escapes the character after it, itself too: `url="http:////example.com//t.tgz"` (Concepts Guide 3.3, preface; CLI
- * User's Guide 3.3, "add Repository"). Whether a slash outside quotes must be doubled is not documented, so such values are quoted. Nothing
- * documents how a line end could be written: it would end the command, and what follows would run as the next.
+ * Inside quotes, a slash escapes the character after it, including another slash:
+ * `url="http:////example.com//t.tgz"` (Concepts Guide 3.3, preface; CLI User's Guide 3.3, "add Repository").
+ * Whether a slash outside quotes must be doubled is not documented, so such values are quoted. How to write a
+ * line end is not documented: it would end the command, and the rest would run as another command.
  */
 function quoted(name: string, value: string): string {
   if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value))

@@ -69,8 +69,8 @@ export function devices({ door, dialect, order, on, created, list, rows }: Order
           command("create Vnic", { network, name: mac ?? "vnic", macAddress: mac }, `on ${target}`),
         );
       if (mac === undefined)
-        throw new TbuildError("usage", "its release wants the MAC of a new vnic", { subject: door.name });
-      // An interrupted call may have made it, and not added it.
+        throw new TbuildError("usage", "its release requires the MAC of a new vnic", { subject: door.name });
+      // An interrupted call may have made it without adding it.
       const loose = (await looseVnics()).find((one) => one.mac === mac);
       const id =
         loose?.id ?? (await created("Vnic", command("create Vnic", { network, name: mac, description })));

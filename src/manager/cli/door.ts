@@ -12,12 +12,12 @@ import { type Login, nameOf } from "./ssh/login.ts";
 export interface DoorOptions {
   readonly login: Login;
   readonly signal?: AbortSignal | undefined;
-  /** Told of each command as it is sent, without secrets. */
+  /** Called with each command when it is sent, without secrets. */
   readonly onCommand?: ((shown: string) => void) | undefined;
-  /** Told what is being waited for. */
+  /** Called with the reason for each wait. */
   readonly onWait?: ((words: string) => void) | undefined;
   readonly readsXml: boolean;
-  /** Milliseconds that a locked object is waited for. */
+  /** Milliseconds to wait for a locked object. */
   readonly lockMs?: number;
 }
 
@@ -26,9 +26,14 @@ const readMs = 120_000;
 /** The one way to the CLI: every command goes through `order` or `read`. */
 export interface Door extends AsyncDisposable {
   readonly name: string;
-  /** Something that changes the Manager. Sent once; repeated only if the Manager refused it because an object is locked. */
+  /**
+   * A command that changes the Manager. It is sent once, and repeated only if the Manager refused it because
+   * an object is locked.
+   */
   order(command: Command, deadlineMs: number): Promise<Block>;
-  /** Something that changes nothing; a lost connection is opened again. What is asked for at once is sent in one call. */
+  /**
+   * A command that changes nothing. A lost connection is opened again. Concurrent reads are sent in one call.
+   */
   read(command: Command): Promise<Block>;
 }
 
@@ -42,7 +47,7 @@ export function openDoor(options: DoorOptions): Door {
     said = await sentTo(text, deadlineMs);
     return said;
   }
-  // One command at a time: nothing documents that the CLI takes several at once on one connection.
+  // One command at a time: whether the CLI accepts several at once on one connection is not documented.
   const inTurn = atMost(1);
 
   async function ordered(command: Command, deadlineMs: number): Promise<Block> {
@@ -67,18 +72,18 @@ export function openDoor(options: DoorOptions): Door {
     if (options.readsXml) {
       const blocks: Block[] = [];
       for (const text of texts) {
-        // Options belong to the session, and each call is one: so the mode is set in the same call.
+        // Options belong to the session, and each call is a session, so the mode is set in the same call.
         const answer = await sent(`set OutputMode=Xml; ${text}`, readMs);
         const answers = readAnswers(answer);
         const failed = answers.find(({ status }) => status === "failure");
         const xml = failed ? undefined : readXmlAnswer(answer);
-        // Only lists and objects come as XML.
+        // Only lists and objects are printed as XML.
         const one = failed ?? (xml ? { command: text, time: "", error: "", ...xml } : answers[1]);
         if (one) blocks.push(one);
       }
       return blocks;
     }
-    // `;` separates the commands of one call, and each gives a block (Tervis' OracleVM.psm1).
+    // `;` separates the commands of one call, and each prints a block (Tervis' OracleVM.psm1).
     const answer = await sent(texts.join("; "), readMs);
     if (!breaksOff(answer)) return readAnswers(answer);
     // What a list does not have would be made again.

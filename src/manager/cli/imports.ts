@@ -7,7 +7,9 @@ import type { Orders } from "./orders.ts";
 type Imports = Pick<ManagerApi, "importIso" | "importTemplate" | "importAssembly" | "templatesFromAssembly">;
 
 export function imports({ door, dialect, order, rows, copyMs }: Orders): Imports {
-  /** Releases name the same command differently: what one refuses is tried in the next form. */
+  /**
+   * Releases have different names for the same command. If the Manager refuses one form, the next is tried.
+   */
   async function firstAccepted(commands: readonly Command[]): Promise<void> {
     for (const [at, one] of commands.entries())
       try {
@@ -20,7 +22,7 @@ export function imports({ door, dialect, order, rows, copyMs }: Orders): Imports
 
   async function imported(words: readonly string[], wanted: ImportWanted): Promise<void> {
     if (dialect.importsByServer && wanted.server === undefined)
-      throw new TbuildError("usage", "its release wants the name of the server that fetches an import", {
+      throw new TbuildError("usage", "its release requires the name of the server that fetches an import", {
         subject: door.name,
         hint: "Set manager.server in the site.",
       });

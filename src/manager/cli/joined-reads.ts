@@ -1,7 +1,7 @@
 import type { Block } from "./answer.ts";
 import type { Command } from "./command.ts";
 
-/** How long a call may be is not documented. */
+/** The maximum length of a call is not documented. */
 const mostCommands = 50;
 const mostCharacters = 4000;
 
@@ -12,14 +12,15 @@ interface Asked {
 }
 
 /**
- * Reads that wait for their turn are sent as one call: `;` separates its commands, and each gives a block (Tervis' OracleVM.psm1).
- * Whether a failure ends the call is not documented, nor whether every release separates commands. So what got no block is asked
- * again; and once a call gave none, each command is a call of its own.
+ * Sends waiting reads as one call: `;` separates its commands, and each prints a block (Tervis'
+ * OracleVM.psm1). It is not documented whether a failure ends the call, and whether every release separates
+ * commands. So a command without a block is sent again. Once a call returns no block at all, each command is
+ * sent in a separate call.
  */
 export function joinedReads(options: {
   readonly inTurn: (work: () => Promise<void>) => Promise<void>;
   readonly call: (commands: readonly Command[]) => Promise<readonly Block[]>;
-  /** The error for a command whose answer is no block. */
+  /** The error for a command whose answer is not a block. */
   readonly unreadable: (command: Command) => Error;
 }): (command: Command) => Promise<Block> {
   const waiting: Asked[] = [];
@@ -46,7 +47,7 @@ export function joinedReads(options: {
   function begin(): void {
     if (isDue || waiting.length === 0) return;
     isDue = true;
-    // What is asked for at once comes together.
+    // Concurrent requests are sent together.
     queueMicrotask(() => void options.inTurn(turn));
   }
 
@@ -66,7 +67,7 @@ function taken(waiting: Asked[], joins: boolean): Asked[] {
   return waiting.splice(0, count);
 }
 
-/** The blocks that are certainly those of the first commands. */
+/** The blocks that certainly belong to the first commands. */
 function ownBlocks(commands: readonly Command[], blocks: readonly Block[]): readonly Block[] {
   const isWhole = blocks.length === commands.length;
   const other = commands.findIndex(({ text }, at) => {

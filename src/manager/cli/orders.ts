@@ -6,7 +6,7 @@ import type { Dialect, Release } from "./dialect.ts";
 import type { Door } from "./door.ts";
 
 export interface CliManagerOptions {
-  /** The release whose syntax to use, whatever the Manager says it is. */
+  /** The release whose syntax to use, regardless of what the Manager reports. */
   readonly release?: Release | undefined;
   readonly commandMs: number;
   readonly copyMs: number;
@@ -20,7 +20,7 @@ export interface Orders {
   order(one: Command, deadlineMs?: number): Promise<Block>;
   /** A command with one object: `delete Vm id=…`. */
   on(words: string, type: string, id: string, deadlineMs?: number): Promise<Block>;
-  /** A command that makes something; gives its id. */
+  /** A command that creates an object; returns its id. */
   created(type: string, one: Command, deadlineMs?: number): Promise<string>;
   list(type: string): Promise<Named[]>;
   rows(type: string, id: string): Promise<Property[]>;
@@ -42,7 +42,7 @@ export function ordersOf(door: Door, dialect: Dialect, { commandMs, copyMs }: Cl
     async created(type, one, deadlineMs) {
       const [row] = listed(await order(one, deadlineMs));
       if (row) return row.id;
-      throw new TbuildError("environment", `made a ${type}, but does not say its id: ${one.shown}`, {
+      throw new TbuildError("environment", `made a ${type}, but did not report its id: ${one.shown}`, {
         subject: door.name,
         code: "outcome-unknown",
       });
@@ -53,7 +53,7 @@ export function ordersOf(door: Door, dialect: Dialect, { commandMs, copyMs }: Cl
   };
 }
 
-/** What was begun goes on: names the last jobs, and how to abort one. Nothing says which of them it is. */
+/** The job continues. Lists the last jobs, and how to abort one; which of them it is, is unknown. */
 async function withJobs(error: unknown, door: Door, dialect: Dialect): Promise<unknown> {
   if (!(error instanceof TbuildError) || error.code !== "outcome-unknown") return error;
   const block = await door.read(command(dialect.lastJobs, { amount: 5 })).catch(() => undefined);

@@ -3,10 +3,11 @@ import type { DiskSeen, MappingSeen, Named, VmSeen, VmState, VnicSeen } from "..
 import { type Listed, type Property, type Reference, referenceIn } from "./answer.ts";
 
 /*
- * What `show` says, as tbuild needs it. The keys are those that public scripts read: `Status`, `Memory (MB)`, `Processors`,
- * `Domain Type`, `Repository`, `Server`, `VmDiskMapping 1`, `Slot`, `Virtual Disk`, `Physical Disk`, `Max (GiB)`, `Shareable`
- * (cegamboav's list_disks_from_vm.sh; github.com/Tagar/ovm for `Virtual Disk Id`). The others (`Description`, `Vnic 1`, `Mac Address`, `Network`,
- * `Server Pool`) were in no public output: they are read if they are there, and what is not there stays unknown.
+ * Reads the output of `show`. The keys are those that public scripts read: `Status`, `Memory (MB)`,
+ * `Processors`, `Domain Type`, `Repository`, `Server`, `VmDiskMapping 1`, `Slot`, `Virtual Disk`, `Physical
+ * Disk`, `Max (GiB)`, `Shareable` (cegamboav's list_disks_from_vm.sh; github.com/Tagar/ovm for `Virtual Disk
+ * Id`). The others (`Description`, `Vnic 1`, `Mac Address`, `Network`, `Server Pool`) were in no public
+ * output. They are read if present, and unknown otherwise.
  */
 
 export function vmSeen({ id, name }: Listed, rows: readonly Property[]): VmSeen {
@@ -19,7 +20,7 @@ export function vmSeen({ id, name }: Listed, rows: readonly Property[]): VmSeen 
     id,
     name: get("Name") ?? name,
     state,
-    // Nothing public shows how the CLI tells templates from machines. A machine that runs is none.
+    // How the CLI tells templates from machines is not public. A running machine is not a template.
     isTemplate: state === "template" ? true : state === "unknown" || state === "stopped" ? undefined : false,
     ...optional("description", get("Description")),
     ...optional("domainType", domainType(get("Domain Type"))),

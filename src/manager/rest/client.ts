@@ -12,7 +12,7 @@ import { type Query, type RestLogin, urlOf } from "./login.ts";
 export interface RestOptions {
   readonly login: RestLogin;
   readonly signal?: AbortSignal | undefined;
-  /** Told of each request that changes something, without its body. */
+  /** Called with each request that changes something, without its body. */
   readonly onCommand?: ((shown: string) => void) | undefined;
   readonly onWait?: ((words: string) => void) | undefined;
   readonly lockMs?: number;
@@ -21,14 +21,14 @@ export interface RestOptions {
 export interface Asked {
   readonly query?: Query;
   readonly body?: Json;
-  /** What of the body must not be shown: the Manager may repeat it. */
+  /** The secrets in the body, to hide, because the Manager may repeat them. */
   readonly secrets?: readonly string[];
 }
 
 export interface RestClient extends AsyncDisposable {
   readonly name: string;
   get(path: string): Promise<Json>;
-  /** Starts a job and waits for its end; gives the id of what it made, if it made anything. */
+  /** Starts a job and waits for its end. Returns the id of the object that it made, if any. */
   order(
     method: "POST" | "PUT" | "DELETE",
     path: string,
@@ -37,7 +37,7 @@ export interface RestClient extends AsyncDisposable {
   ): Promise<string | undefined>;
 }
 
-/** So many objects are asked for at once. */
+/** The number of objects in one request. */
 const mostReads = 8;
 const mostBytes = 64 * 2 ** 20;
 
@@ -109,7 +109,7 @@ export function restClient(options: RestOptions): RestClient {
 }
 
 function clientOf({ login, signal, onWait }: RestOptions): Client {
-  // TLS 1.0 is all that Java 6 and 7 speak; a site allows it explicitly.
+  // Java 6 and 7 support only TLS 1.0. The site must allow it explicitly.
   const context = login.oldAlgorithms
     ? createSecureContext({ minVersion: "TLSv1", ciphers: "DEFAULT@SECLEVEL=0" })
     : createSecureContext();
@@ -142,7 +142,7 @@ function withoutSecrets(error: unknown, secrets: readonly string[]): unknown {
     : error;
 }
 
-/** The fingerprint of the certificate that a server shows; nothing is sent to it. */
+/** The fingerprint of the certificate that a server presents. Nothing is sent to it. */
 export async function certificateOf(login: RestLogin, signal?: AbortSignal): Promise<string> {
   await using client = httpClient({
     certificate: "none is trusted",

@@ -3,7 +3,7 @@ import { CertificateError, HttpError } from "../../io/http.ts";
 import { saysLocked } from "../locked.ts";
 import type { RestLogin } from "./login.ts";
 
-/** What went wrong between tbuild and a Manager. `shown` is the request, without its body. */
+/** Errors between tbuild and a Manager. `shown` is the request, without its body. */
 export interface RestFaults {
   badLogin(): TbuildError;
   unreachable(error: unknown, isSent: boolean, shown: string): unknown;
@@ -32,7 +32,7 @@ export function faultsOf(name: string, login: RestLogin): RestFaults {
         cause: error,
         code: isUnknown ? "outcome-unknown" : "no-connection",
         hint: isUnknown
-          ? "Whether the request was carried out is not known."
+          ? "Whether the request was run is unknown."
           : "Is the Manager running, and is manager.port that of its web service?",
       });
     },
@@ -45,7 +45,9 @@ export function faultsOf(name: string, login: RestLogin): RestFaults {
       }),
 
     tooLarge: (mostBytes) =>
-      new TbuildError("integrity", `answers with more than ${mostBytes / 2 ** 20} MiB`, { subject: name }),
+      new TbuildError("integrity", `sent an answer of more than ${mostBytes / 2 ** 20} MiB`, {
+        subject: name,
+      }),
 
     refused: (shown, lines) =>
       new TbuildError("environment", `refused: ${shown}`, {
@@ -63,7 +65,7 @@ function untrusted(name: string, login: RestLogin, shown: string): TbuildError {
     "environment",
     isNew
       ? "its certificate is not known yet"
-      : "its certificate is not the one that is trusted; somebody may be in between",
+      : "its certificate is not the trusted one; somebody may intercept the connection",
     {
       subject: name,
       code: "not-trusted",

@@ -1,7 +1,7 @@
 import type { Named } from "../api.ts";
 import { idIn, type Json, member } from "./json.ts";
 
-/** An id as a part of an address: ids of disks have a dot, and what a server says is not trusted. */
+/** An id as a part of an address. Ids of disks have a dot, and answers of a server are not trusted. */
 export function at(id: string): string {
   return encodeURIComponent(id);
 }

@@ -8,7 +8,10 @@ import type { Orders } from "./orders.ts";
 type Imports = Pick<ManagerApi, "importIso" | "importTemplate" | "importAssembly" | "templatesFromAssembly">;
 
 export function imports({ client, order, copyMs }: Orders): Imports {
-  /** The guide of 3.3 has `?url=`, clients of later releases send `{"urls": […]}`: what is refused is tried the other way. */
+  /**
+   * The guide of 3.3 has `?url=`, clients of later releases send `{"urls": […]}`. If one form is refused, the
+   * other is tried.
+   */
   async function imported(
     { repository, urls }: ImportWanted,
     inBody: { readonly path: string; readonly query?: Asked["query"] },
@@ -26,7 +29,7 @@ export function imports({ client, order, copyMs }: Orders): Imports {
       const [url, ...more] = urls;
       if (!isRefusal(error) || url === undefined || more.length > 0) throw error;
       await order("PUT", `${start}/${inQuery}`, { query: { url } }, copyMs).catch((second) => {
-        // The first answer is the Manager's opinion of the import, unless it did not know the form.
+        // The first answer is about the import itself, unless the Manager did not know the form.
         throw isRefusal(second) ? error : second;
       });
     }

@@ -12,8 +12,8 @@ export interface JobContext {
 }
 
 /**
- * Waits for the end of a job, and gives the id of what it made, if it made anything. It polls until `summaryDone`: a job is done
- * when its child jobs are, too.
+ * Waits for the end of a job, and returns the id of the object that it made, if any. It polls until
+ * `summaryDone`: a job is done when its child jobs are, too.
  */
 export async function jobResult(
   { name, faults, ask, signal }: JobContext,
@@ -58,7 +58,7 @@ function overdue(
     subject: name,
     code: "outcome-unknown",
     hint: isAborted
-      ? `Job ${id} was aborted. Set manager.commandMinutes or manager.copyMinutes if it needs longer.`
+      ? `Job ${id} was aborted. Set manager.commandMinutes or manager.copyMinutes if it needs more time.`
       : `Job ${id} is still in progress, and could not be aborted. Abort it in the web interface.`,
   });
 }

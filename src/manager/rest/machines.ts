@@ -34,7 +34,7 @@ export function machines({ client, order, created, copyMs }: Orders): Machines {
       };
       const id = await order("PUT", `/Vm/${at(from)}/clone`, { query }, copyMs);
       if (id === undefined)
-        throw new TbuildError("environment", "made a clone, but does not say its id", {
+        throw new TbuildError("environment", "made a clone, but did not report its id", {
           subject: client.name,
           code: "outcome-unknown",
         });

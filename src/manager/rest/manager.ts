@@ -12,7 +12,8 @@ import { type Orders, ordersOf, type RestManagerOptions } from "./orders.ts";
 import { diskSeen, mappingSeen, vmSeen, vnicSeen } from "./seen.ts";
 
 /*
- * Resources and fields are those of the Web Services API Developer's Guide 3.3 (E50245_01/E50253), and of clients: python-ovmclient, go-ovm-helper.
+ * Resources and fields are those of the Web Services API Developer's Guide 3.3 (E50245_01/E50253), and of clients:
+ * python-ovmclient, go-ovm-helper.
  */
 
 /** Oracle VM Manager over its REST API. */

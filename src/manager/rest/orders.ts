@@ -18,10 +18,10 @@ export interface Orders extends RestManagerOptions {
     asked?: Asked,
     deadlineMs?: number,
   ): Promise<string | undefined>;
-  /** A POST that makes something; gives its id. */
+  /** A POST that creates an object; returns its id. */
   created(path: string, asked: Asked): Promise<string>;
   ids(type: string): Promise<Named[]>;
-  /** The owner of an object, which its address names. */
+  /** The owner of an object, which is part of the object's address. */
   ownerOf(type: string, id: string, key: string): Promise<string>;
 }
 
@@ -37,7 +37,7 @@ export function ordersOf(client: RestClient, options: RestManagerOptions): Order
     async created(path, asked) {
       const id = await order("POST", path, asked);
       if (id !== undefined) return id;
-      throw new TbuildError("environment", `made something, but does not say its id: POST ${path}`, {
+      throw new TbuildError("environment", `made an object, but did not report its id: POST ${path}`, {
         subject: client.name,
         code: "outcome-unknown",
       });
@@ -55,7 +55,7 @@ export function ordersOf(client: RestClient, options: RestManagerOptions): Order
     async ownerOf(type, id, key) {
       const owner = idIn(member(await client.get(`/${type}/${at(id)}`), key))?.value;
       if (owner !== undefined) return owner;
-      throw new TbuildError("environment", `does not say the ${key} of ${type} ${id}`, {
+      throw new TbuildError("environment", `does not report the ${key} of ${type} ${id}`, {
         subject: client.name,
       });
     },

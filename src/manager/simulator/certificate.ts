@@ -6,7 +6,7 @@ export interface Certificate {
   readonly cert: string;
 }
 
-/** A self-signed certificate for the loopback, as Managers have one of their own. */
+/** A self-signed certificate for the loopback, like that of a real Manager. */
 export async function makeCertificate(host: Host): Promise<Certificate> {
   const argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
   const subject = ["-subj", "/CN=ovmm.simulator", "-days", "30", "-nodes"];

@@ -2,17 +2,17 @@ import { attribute, type ParsedCommand } from "./cli-language.ts";
 import * as operate from "./operations/index.ts";
 import { type Job, Refusal, type Thing, type World } from "./world.ts";
 
-/** What a command gives: rows at once, or a job and what it made. */
+/** The result of a command: rows immediately, or a job and the object that it made. */
 export interface Outcome {
   readonly rows?: readonly string[];
   readonly job?: Job;
-  /** The result of `showversion` and the like: for output mode Xml. */
+  /** The result of commands such as `showversion`, for output mode Xml. */
   readonly kind?: "list" | "show";
 }
 
 const helpers = ["help", "showversion", "showobjtypes", "showclisession", "showallcustomcmds"];
 
-/** Carries out one command in the dialect of the world's version. */
+/** Runs one command in the dialect of the world's version. */
 export async function carryOut(world: World, one: ParsedCommand): Promise<Outcome> {
   const [verb = "", type = ""] = one.words.map((word) => word.toLowerCase());
   const dialect = /^\d+\.\d+/.exec(world.settings.version)?.[0] ?? "";
@@ -44,7 +44,7 @@ export async function carryOut(world: World, one: ParsedCommand): Promise<Outcom
   if (verb === "clone" && type === "vm") return { job: cloned(world, one) };
   if (["start", "stop", "kill", "restart"].includes(verb) && type === "vm")
     return { job: operate.power(world, target(world, one, 2), verb as "start") };
-  // 3.2: a vnic is made alone, and added (CLI User's Guide 3.2, add Vnic).
+  // 3.2: a vnic is created separately, and added (CLI User's Guide 3.2, add Vnic).
   if ((verb === "add" || verb === "remove") && type === "vnic" && is32) {
     const [vnic, vm] = [target(world, one, 2), target(world, one, 4)];
     return {
@@ -84,7 +84,7 @@ export async function carryOut(world: World, one: ParsedCommand): Promise<Outcom
   throw new Refusal(`Unknown command: ${one.words.join(" ")}`);
 }
 
-/** The object that a type and the attribute behind it name: `Vm id=…`, or `Vm name=…`. */
+/** The object that a type and its following attribute name: `Vm id=…`, or `Vm name=…`. */
 function target(world: World, one: ParsedCommand, after: number): Thing {
   const type = knownType(world, one.words[after - 1] ?? "");
   const id = attribute(one, "id", after);
@@ -114,7 +114,7 @@ function rowsOf(world: World, type: string): string[] {
   return world.all(type).map(({ id, name }) => `id:${id}  name:${name}`);
 }
 
-/** An id, or a name where an attribute takes both. */
+/** An id, or a name if an attribute accepts both. */
 function either(text: string, world: World, type: string) {
   return world.all(type).some((one) => one.id === text) ? { id: text } : { name: text };
 }
@@ -145,7 +145,7 @@ function vmFields(one: ParsedCommand): operate.VmFields {
 function edited(world: World, one: ParsedCommand): Job {
   const vm = target(world, one, 2);
   const names = one.attributes.filter((each) => each.name === "name");
-  // The first name is the machine itself, unless an id is.
+  // The first name is the machine itself, unless an id is given.
   const isRenamed = attribute(one, "id", 2) !== undefined ? names.length > 0 : names.length > 1;
   return operate.editVm(world, vm, { ...vmFields(one), ...(!isRenamed && { name: undefined }) });
 }

@@ -8,14 +8,14 @@ export interface ParsedCommand {
   readonly attributes: readonly { readonly name: string; readonly value: string; readonly after: number }[];
 }
 
-/** Cannot be read as a command. */
+/** The error if it cannot be read as a command. */
 export class Unreadable extends Error {
   override readonly name = "Unreadable";
 }
 
 /**
- * Splits what was sent at `;` and line ends outside quotes, and each command into words and attributes. In quotes, a slash escapes what
- * follows it (Concepts Guide 3.3, preface: `description="HR/'s VMs"`).
+ * Splits the input at `;` and line ends outside quotes, and each command into words and attributes. In
+ * quotes, a slash escapes the next character (Concepts Guide 3.3, preface: `description="HR/'s VMs"`).
  */
 export function parseCommands(text: string, unquotedSlash: "plain" | "escape"): ParsedCommand[] {
   const commands: ParsedCommand[] = [];

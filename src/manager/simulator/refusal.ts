@@ -1,4 +1,7 @@
-/** What the Manager refuses. Its texts carry codes such as `OVMAPI_4010E`; which code means what is not public, but for a few. */
+/**
+ * A refusal of the Manager. Its texts contain codes such as `OVMAPI_4010E`. The meaning of most codes is not
+ * public.
+ */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly code: string;

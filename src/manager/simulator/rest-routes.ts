@@ -34,7 +34,7 @@ const types: Readonly<Record<string, string>> = {
   AssemblyVm: "AssemblyVm",
 };
 
-/** Answers one request. Most writes give a job. */
+/** Answers one request. Most writes return a job. */
 export async function route(world: World, asked: Asked): Promise<Reply> {
   const { method, path, query } = asked;
   const [resource = "", second = "", third = "", fourth = ""] = path;
@@ -150,7 +150,7 @@ function changed(
   if (/^Vm PUT (start|stop|kill|restart)$/.test(way)) return operate.power(world, thing, what as "start");
   if (way === "Vm PUT clone") {
     const pool = byQuery("serverPoolId", "ServerPool");
-    // A body is not read, so that its parameters are missing.
+    // The body is ignored, so its parameters are missing.
     if (!pool) throw new Refusal("serverPoolId was found to be null");
     return operate.cloneVm(world, thing, {
       asTemplate: query.get("createTemplate") === "true",

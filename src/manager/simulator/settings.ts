@@ -1,28 +1,35 @@
 /*
- * What the simulator does where Oracle's documents say nothing, or where Managers differ. Each switch names what is not known;
- * tests run the client against every value.
+ * The simulator's behaviour where Oracle's documents say nothing, or where Managers differ. Each switch is
+ * one open question. Tests run the client against every value.
  */
 export interface SimulatorSettings {
-  /** As `showversion` and REST give it; its first two numbers choose the dialect. */
+  /** As in `showversion` and REST. Its first two numbers choose the dialect. */
   readonly version: string;
   readonly user: string;
   readonly password: string;
   /** Public keys in the OpenSSH format that may log in. */
   readonly authorizedKeys: readonly string[];
   /**
-   * Where the password is asked for after a key: as a second step of the login, or in the session. The guides say only that it is asked
-   * at the first login of a client's address, and again after a restart (CLI User's Guide 3.3, vmcli-ssh-key).
+   * How the password is requested after a key: as a second step of the login, or in the session. The guides
+   * say only that it is requested at the first login of a client's address, and again after a restart (CLI
+   * User's Guide 3.3, vmcli-ssh-key).
    */
   readonly passwordAfterKey: "login" | "session" | "never";
   /** Whether the server offers `password` or `keyboard-interactive`. */
   readonly passwordMethod: "password" | "keyboard-interactive";
-  /** Whether one connection takes several commands one after the other. Not documented; clients open one for each. */
+  /**
+   * Whether one connection accepts several commands, one after the other. Not documented; clients open one
+   * for each.
+   */
   readonly commandsPerConnection: number;
   /** A client library of Oracle's HCL Testkit expects `\n\r`. */
   readonly lineEnd: "\n" | "\r\n" | "\n\r";
-  /** Whether `;` separates the commands of a call: a client of one site relies on it, and no guide says so. */
+  /**
+   * Whether `;` separates the commands of a call: a client of one site relies on it, but no guide documents
+   * it.
+   */
   readonly separatesCommands: boolean;
-  /** What a failed command does to the commands after it in the same call. Not documented. */
+  /** The effect of a failed command on the commands after it in the same call. Not documented. */
   readonly afterFailure: "goes-on" | "stops";
   /** Scripts differ: some say 15 minutes, some 30. */
   readonly idleMs: number;
@@ -34,19 +41,25 @@ export interface SimulatorSettings {
   readonly showsDescription: boolean;
   /** Whether an anti-affinity group shows its machines. */
   readonly showsMembers: boolean;
-  /** Whether a group with machines, and a machine in a group, can not be deleted. */
+  /** True if a group with machines, and a machine in a group, cannot be deleted. */
   readonly refusesMembers: boolean;
-  /** What a message to a guest without running additions does: the guides say only that they must run. */
+  /** The result of a message to a guest without running additions. The guides say only that they must run. */
   readonly messageBeforeGuest: "refused" | "lost";
-  /** Milliseconds after a start until the guest's additions hear messages. */
+  /** Milliseconds from a start until the guest's additions receive messages. */
   readonly guestDelayMs: number;
-  /** Whether `stop Vm` is done when the guest has shut down, or when it was asked to. Only with machines behind the simulator. */
+  /**
+   * Whether `stop Vm` finishes when the guest has shut down, or right after the request. Only with real
+   * machines.
+   */
   readonly stopWaits: boolean;
-  /** Milliseconds after which a guest that was asked to shut down is given up. */
+  /** Milliseconds to wait for a guest to shut down. */
   readonly stopMs: number;
   /** Milliseconds that a job takes. */
   readonly jobMs: number;
-  /** Which imports REST takes: `?url=` (Web Services Guide 3.3), or `{"urls": […]}` (clients of 3.4). */
+  /**
+   * The form of imports that REST accepts: `?url=` (Web Services Guide 3.3), or `{"urls": […]}` (clients of
+   * 3.4).
+   */
   readonly restImports: "query" | "body";
   /** Whether a clone's disks have the names of those that they are copies of, and it and they have their descriptions. Not documented. */
   readonly clonesKeepTexts: boolean;
@@ -81,7 +94,7 @@ export const usualSettings: SimulatorSettings = {
   deleteKeepsDisks: true,
 };
 
-/** What goes wrong, for tests: at the next operations whose name matches. */
+/** Injected failures, for tests: they affect the next operations whose name matches. */
 export interface InjectedFault {
   /** Matches an operation such as `create Vm`, `start Vm`, `list Vm`. */
   readonly at: RegExp;
@@ -89,7 +102,7 @@ export interface InjectedFault {
     | "fails"
     /** The operation fails after its parent object was made: since 3.3.1 operations are not all-or-nothing (Release Notes 3.3, 6.11). */
     | "fails-half-way"
-    /** The connection ends before the operation is begun. */
+    /** The connection ends before the operation starts. */
     | "disconnects-before"
     /** The connection ends after it was done, without an answer. */
     | "disconnects-after"

@@ -14,13 +14,13 @@ export interface Simulator extends AsyncDisposable {
   readonly cli: CliServer;
   /** `SHA256:…`. */
   readonly hostKey: string;
-  /** Left out below 3.3, or if there is no host to make a certificate on. */
+  /** Absent below 3.3, or if there is no host to make a certificate on. */
   readonly rest?: RestServer & { readonly fingerprint: string };
 }
 
 export interface SimulatorOptions extends CliServerOptions {
   readonly settings?: Partial<SimulatorSettings>;
-  /** What runs the machines. The simulator ends it. */
+  /** The hypervisor of the machines. The simulator closes it. */
   readonly backing?: Backing;
   /** Makes the certificate of the REST API; left out, only the CLI is served. */
   readonly host?: Host;

@@ -9,11 +9,11 @@ import { Refusal, type World } from "./world.ts";
 /** The CLI of the simulated Manager on a loopback port. */
 export interface CliServer {
   readonly port: number;
-  /** As `SHA256:…` is made of: the public host key. */
+  /** The public host key, from which `SHA256:…` is computed. */
   readonly hostKey: Buffer;
-  /** How many connections are open. */
+  /** The number of open connections. */
   connections(): number;
-  /** As a restart of the Manager: connections end, and passwords are asked for again. */
+  /** Like a restart of the Manager: connections end, and passwords are requested again. */
   restart(): void;
   close(): Promise<void>;
 }
@@ -46,7 +46,7 @@ export async function cliServer(world: World, options: CliServerOptions = {}): P
       connections.delete(connection);
     });
     connection.on("ready", () => {
-      // The types of ssh2 do not know it.
+      // Missing in the types of ssh2.
       (connection as Connection & { setNoDelay(on: boolean): void }).setNoDelay(true);
       idle();
       connection.on("session", (accept) => {
@@ -68,7 +68,7 @@ export async function cliServer(world: World, options: CliServerOptions = {}): P
             })
             .finally(idle);
         });
-        // The interactive way: a prompt, and a command for each line.
+        // An interactive session: a prompt, and a command for each line.
         session.on("pty", (acceptPty) => acceptPty?.());
         session.on("shell", (acceptShell) => {
           const channel = acceptShell();
@@ -123,7 +123,7 @@ function authenticate(world: World, context: AuthContext, ip: string, remembered
   const more = [...(authorizedKeys.length > 0 ? ["publickey" as const] : []), passwordMethod];
   if (context.method === "publickey") {
     if (!isUser || !authorizedKeys.some((text) => isSigned(context, text))) context.reject([passwordMethod]);
-    // The first login of an address wants the password as well.
+    // The first login of an address needs the password as well.
     else if (context.signature !== undefined && passwordAfterKey === "login" && !remembered.has(client))
       context.reject([passwordMethod], true);
     else context.accept();
@@ -246,7 +246,7 @@ async function talk(
       onCommand?.(one.text);
       const said = await block(world, one, session);
       if (said === "cut") return cut();
-      // The terminal echoes what was typed, so the block begins after it.
+      // The terminal echoes the input, so the block begins after it.
       write(`\n${said.text.slice(said.text.indexOf("\n") + 1)}`);
     }
     write("OVM> ");

@@ -1,4 +1,4 @@
-/** An object of the simulated Manager. `is` holds what its type has, with ids for references. */
+/** An object of the simulated Manager. `is` contains the properties of its type, with ids for references. */
 export interface Thing {
   readonly id: string;
   readonly type: string;

@@ -37,7 +37,7 @@ export class World {
   readonly jobs = new Map<string, Job>();
   readonly faults: InjectedFault[] = [];
   readonly locked = new Set<string>();
-  /** Of each machine, by id. */
+  /** For each machine, by id. */
   readonly sent = new Map<string, { key: string; value: string; log: boolean }[]>();
   readonly received = new Map<string, { key: string; value: string }[]>();
   readonly startedAt = new Map<string, number>();
@@ -63,7 +63,7 @@ export class World {
     return [...this.things.values()].filter((one) => one.type.toLowerCase() === type.toLowerCase());
   }
 
-  /** An object by its id, or by its name where that is the only one of it. */
+  /** An object by its id, or by its name if that is unique. */
   get(type: string, by: { readonly id?: string | undefined; readonly name?: string | undefined }): Thing {
     const found = this.all(type).filter((one) =>
       by.id !== undefined ? one.id === by.id : one.name === by.name,
@@ -82,7 +82,9 @@ export class World {
     return found;
   }
 
-  /** Begins an operation as a job on objects that it locks. `work` gives the id of what it made. */
+  /**
+   * Starts an operation as a job, and locks its objects. `work` returns the id of the object that it made.
+   */
   begin(
     name: string,
     on: readonly string[],

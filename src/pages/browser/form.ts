@@ -4,7 +4,8 @@ import { managerMessages, stdinMessages } from "../../firstboot/messages.ts";
 import { amount } from "../../io/units.ts";
 import type { Parameter } from "../../model/manifest.ts";
 
-// What runs in the pages with a form. `npm run build` bundles it with the checks of `tbuild message`, which it shares.
+// The script of the pages with a form. `npm run build` bundles it with the checks of `tbuild message`, which
+// it shares.
 
 type Field = HTMLInputElement | HTMLSelectElement;
 
@@ -48,11 +49,11 @@ function remark(faults: number, given: ReadonlyMap<string, string>): string {
   if (open.length > 0) return `Still required: ${open.join(", ")}`;
   const waits = contract.some(({ key }) => key === rootPassword) && !given.has(rootPassword);
   return waits
-    ? "Without the root password the clone goes on waiting: it starts the work, and goes last."
+    ? "Without the root password, the clone keeps waiting: the password starts the configuration, so it is last."
     : "";
 }
 
-/** Adds the numbered fields of a module once more, with the next number. */
+/** Adds another copy of the numbered fields of a module, with the next number. */
 function addOne(section: Element): void {
   const numberOf = ({ name }: Field) => Number(/\.(\d+)$/.exec(name)?.[1] ?? -1);
   const fields = fieldsOf(section);
@@ -81,7 +82,7 @@ for (const name of ["manager", "stdin"] as const)
     write();
   });
 copy.addEventListener("click", async () => {
-  // A page from a file may not write to the clipboard by itself; then what is marked is copied.
+  // A page from a file may not write to the clipboard itself. In that case, the selected text is copied.
   try {
     await navigator.clipboard.writeText(out.textContent ?? "");
   } catch {

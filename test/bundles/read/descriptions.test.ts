@@ -71,8 +71,8 @@ describe("an OVF", () => {
     ["an element that does not end", ovf("<a>"), "not well-formed"],
     ["no XML at all", "\u007fELF", "not well-formed"],
     ["nothing", "", "not well-formed"],
-    ["elements in elements without end", ovf("<a>".repeat(1000)), "more elements"],
-    ["elements without end", ovf("<a/>".repeat(30_000)), "more elements"],
+    ["elements in elements without end", ovf("<a>".repeat(1000)), "too many elements"],
+    ["elements without end", ovf("<a/>".repeat(30_000)), "too many elements"],
     ["another root", "<domain/>", "is not an OVF"],
     ["no machine", ovf(""), "describes no machine"],
     ["no disk", ovf("<VirtualSystem/>"), "has no disk"],
@@ -86,7 +86,7 @@ describe("an OVF", () => {
     [
       "a blank disk of no size",
       ovf(`<DiskSection><Disk diskId="d"/></DiskSection>${machine("ovf:/disk/d")}`),
-      "is blank, and nothing says",
+      "is blank, and its size is not stated",
     ],
     [
       "a disk that is a difference",
@@ -164,7 +164,7 @@ describe("an OVF", () => {
     [
       item("ResourceType=9999;ElementName=a thing;", 'ovf:required="true"'),
       "",
-      ['the OVF requires "a thing" (ResourceType "9999"), which the template will not have'],
+      ['the OVF requires "a thing" (ResourceType "9999"), which the template will lack'],
     ],
     [item("ResourceType=9999;ElementName=a thing;") + item("ResourceType=6;", 'ovf:required="true"'), "", []],
     [
@@ -190,7 +190,7 @@ describe("an OVF", () => {
     ["AllocationUnits=byte * 1024 * 1024;VirtualQuantity=1024;", 1024, []],
     ["AllocationUnits=KiloBytes;VirtualQuantity=1048576;", 1024, []],
     ["VirtualQuantity=1024;", 1024, []],
-    ["VirtualQuantity=1073741824;", 1024, ["its memory has no unit; 1073741824 was taken as bytes"]],
+    ["VirtualQuantity=1073741824;", 1024, ["its memory has no unit; 1073741824 was read as bytes"]],
     ["VirtualQuantity=lots;", undefined, ['its memory is not understood: "lots"']],
     ["VirtualQuantity=0;", undefined, ['its memory is not understood: "0"']],
     [
@@ -210,7 +210,7 @@ describe("an OVF", () => {
     const text = simple(config).replace('ovf:diskId="d"', 'ovf:diskId="d" ovf:capacity="-5"');
     const two = text.replace("</VirtualSystem>", "<VirtualHardwareSection/></VirtualSystem>");
     expect(readOvf("x.ovf", two).notes).toEqual([
-      "it has several hardware sections; the first was taken",
+      "it has several hardware sections; the first was used",
       'the capacity of a disk is not understood: "-5"',
       "its Secure Boot is left out",
     ]);
@@ -233,7 +233,7 @@ describe("an OVF", () => {
       'network card 1: its MAC address 00:21:f6:01:02:03 and its model "VmxNet3" are left out',
       "network card 3: its MAC address 00:21:f6:01:02:04 is left out",
       "its licence (EULA) is left out",
-      'configuration "small" was taken; "large" is left out',
+      'configuration "small" was used; "large" is left out',
     ]);
   });
 

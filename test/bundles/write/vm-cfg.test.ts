@@ -89,13 +89,17 @@ describe("vm.cfg of a template", () => {
     const text = vmCfg(unknown).toString();
     expect(text).not.toMatch(/OVM_os_type|Oracle Linux/);
     expect(text).toContain(
-      "# Nobody proved that it is sealed; whether it configures itself at first boot is not known.",
+      "# It was not verified that it is sealed; whether it configures itself at first boot is unknown.",
     );
   });
 
   it.each<[string, Partial<Manifest>, RegExp]>([
-    ["an import that is armed", { armed: true }, /^Nobody proved .*; it configures itself at first boot/],
-    ["an import that is not", { armed: false }, /^Nobody proved .*; it is not armed/],
+    [
+      "an import that is armed",
+      { armed: true },
+      /^It was not verified .*; it configures itself at first boot/,
+    ],
+    ["an import that is not", { armed: false }, /^It was not verified .*; it is not armed/],
     ["what was sealed", { seal: sealed(true) }, /^Sealed: it configures itself at first boot/],
     ["what was sealed and not armed", { seal: sealed(false) }, /^Sealed; it is not armed/],
   ])("of %s says so", (_what, changes, sentence) => {

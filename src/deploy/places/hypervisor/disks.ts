@@ -2,7 +2,7 @@ import { TbuildError } from "../../../errors.ts";
 import type { Place } from "../../place.ts";
 import { foreign, type Kept } from "./kept.ts";
 
-/** Makes disks that exist apart from machines, gives them to machines, and removes them. */
+/** Makes disks that exist apart from machines, attaches them to machines, and removes them. */
 export function disksAt({
   disks,
   drawer,
@@ -18,7 +18,8 @@ export function disksAt({
   return {
     async makeDisk({ name, bytes, isShared }, mark) {
       await disks.claim(name, { mark, bytes, isShared });
-      // What a guest keeps to root is on them. Growing one to its size changes nothing where it has that size.
+      // They contain files that only the guest's root may read. `truncate` to the current size changes
+      // nothing.
       const script = 'umask 077; mkdir -p -- "$0" && truncate -s "$2" -- "$1"';
       await drawer.host.run(["sh", "-c", script, drawer.folder, diskFile(name), String(bytes)]);
       return name;

@@ -32,7 +32,7 @@ function hypervisorsPlace(context: PlaceContext): Place {
     abilities: async () => ({
       clones: ["thin", "full"],
       sharedDisks: true,
-      antiAffinity: { why: "this place has one server" },
+      antiAffinity: { why: "this place has only one server" },
       joinsMachines: hypervisor.joinsMachines ?? false,
       messages: hypervisor.messages?.reaches ?? [],
       mostSlots: 16,

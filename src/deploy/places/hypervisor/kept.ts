@@ -9,14 +9,17 @@ import { type PlaceTemplates, templatesIn } from "./templates.ts";
 
 const MarkText = z.object({ id: z.string(), deployment: z.string() });
 
-/** What is kept beside a machine: whose it is, and what its definition does not say. */
+/** The record beside a machine: its owner, and facts that its definition lacks. */
 const MachineRecord = z.object({
   mark: MarkText,
   /** False while it is being made. */
   isMade: z.boolean(),
   /** The id of its template at this place. */
   template: z.string(),
-  /** The networks of its nics as the deployment names them: on the hypervisor, the first one is connected to the host. */
+  /**
+   * The networks of its nics, by their names in the deployment. On the hypervisor, the first one is connected
+   * to the host.
+   */
   networks: z.record(z.string(), z.string()),
 });
 export type MachineRecord = z.infer<typeof MachineRecord>;
@@ -35,7 +38,7 @@ export interface Kept {
   readonly machines: PlaceRecords<MachineRecord>;
   readonly disks: PlaceRecords<DiskRecord>;
   readonly templates: PlaceTemplates;
-  /** Where the files of disks lie. */
+  /** The folder with the files of disks. */
   readonly drawer: { readonly host: Runner; readonly folder: string };
   diskFile(name: string): string;
   hasFile(disk: string): Promise<boolean>;

@@ -1,7 +1,7 @@
 import type { Inventory, Mark, NicWanted, Place, SeenMachine } from "../../place.ts";
 import type { Kept, MachineRecord } from "./kept.ts";
 
-/** What the place has of a deployment, and which of the wanted names others use. */
+/** The objects of a deployment at the place, and the needed names that others use. */
 export async function lookAt(
   kept: Kept,
   mark: Mark,
@@ -27,7 +27,7 @@ export async function lookAt(
     if (!own.has(name) && (await kept.hasFile(name))) taken.push({ kind: "disk", name });
   }
   const disks = [];
-  // A record without its file is a disk that was not made yet, or that somebody removed.
+  // A record without its file belongs to a disk that was not made yet, or that was removed.
   for (const [name, { mark: of, bytes, isShared }] of own)
     if (of.id === mark.id && (await kept.hasFile(name))) disks.push({ id: name, name, bytes, isShared });
   return { machines, disks, groups: [], taken };

@@ -51,7 +51,7 @@ async function made(
   const record = { mark, isMade: false, template: template.id, networks: networksOf(nics) };
   if (known?.isMade && known.mark.id === mark.id && (await hypervisor.state(name)) !== "absent") return name;
   await machines.claim(name, record);
-  // What an interrupted call left has never run.
+  // A machine that an interrupted call left has never run.
   await hypervisor.destroy(name);
   const from = await templates.read(template.id);
   await hypervisor.define({
@@ -88,8 +88,8 @@ function networksOf(nics: readonly NicWanted[]): Record<string, string> {
 }
 
 function gone(machine: string): TbuildError {
-  return new TbuildError("environment", "is gone: somebody else removed it", {
+  return new TbuildError("environment", "was removed outside tbuild", {
     subject: machine,
-    hint: "Run the command again; it makes a new plan.",
+    hint: "Run the command again to make a new plan.",
   });
 }

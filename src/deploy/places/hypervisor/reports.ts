@@ -8,12 +8,12 @@ import type { Conversation } from "../../place.ts";
 
 type Report = { readonly key: string; readonly value: string };
 
-// How soon a report is on disk after it came.
+// The delay before a report is written to disk.
 const everyMs = 50;
 
 /**
- * Messages to a machine whose hypervisor tells what comes while it is listened to. What the guest reports is written down, so
- * that the next process knows it too.
+ * Messages to a machine whose hypervisor passes on reports only while we listen. The guest's reports are
+ * stored, so that the next process has them, too.
  */
 export async function conversationWith(
   messages: Messages,
@@ -44,7 +44,7 @@ export async function conversationWith(
   };
 }
 
-/** A machine that starts again has reported nothing. */
+/** After a new start, a machine has reported nothing. */
 export function forgetReports(folder: string, machine: string): Promise<void> {
   return rm(fileOf(folder, machine), { force: true });
 }

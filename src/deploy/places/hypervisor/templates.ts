@@ -9,7 +9,7 @@ import { makeFolders } from "../../../io/folders.ts";
 import { type Manifest, manifestDigest } from "../../../model/manifest.ts";
 import type { Place, PlaceContext, PlacedTemplate, TemplateWanted } from "../../place.ts";
 
-/** A template whose disks lie in a folder, for clones to grow from. */
+/** A template whose disks are in a folder, as backing files of clones. */
 const TemplateFolder = z.object({
   /** Paths, in the order of their slots. */
   disks: z.array(z.string()),
@@ -57,13 +57,13 @@ export function templatesIn({
       await makeFolders(folder);
       await using _lock = await lock(join(folder, "templates.lock"), {
         signal,
-        onWait: (pid) => progress(`waiting for process ${pid}, which brings a template`),
+        onWait: (pid) => progress(`waiting for process ${pid}, which copies a template`),
       });
       const [partial, whole] = [join(root, `${id}.part`), join(root, id)];
       if ((await textOf(textFile(id))) !== undefined) return described(manifest, true);
       await rm(partial, { recursive: true, force: true });
       await rm(whole, { recursive: true, force: true });
-      // Its disks hold what the guest keeps to root.
+      // Its disks contain files that only the guest's root may read.
       await makeFolders(partial, 0o700);
       const names = manifest.disks.map((_, slot) => `disk${slot}.img`);
       for (const [slot, disk] of manifest.disks.entries()) {
@@ -84,9 +84,9 @@ export function templatesIn({
     async read(id) {
       const text = await textOf(join(root, basename(id), "template.json"));
       if (text === undefined)
-        throw new TbuildError("environment", "its template is gone from this place", {
+        throw new TbuildError("environment", "its template no longer exists at this place", {
           subject: id,
-          hint: "Run it again; it then transfers the template again.",
+          hint: "Run the command again. It transfers the template again.",
         });
       return TemplateFolder.parse(JSON.parse(text));
     },

@@ -5,7 +5,7 @@ import { chosen, createSteadily } from "../../../manager/steady.ts";
 import { type Inventory, type Mark, markLine } from "../../place.ts";
 import { groupName } from "./marks.ts";
 
-/** The anti-affinity groups of deployments. Their names carry the mark. */
+/** The anti-affinity groups of deployments. Their names contain the mark. */
 export function apartAt(api: ManagerApi, groups: AntiAffinityGroups, options: ManagerOptions) {
   const ours = async (mark: Mark) =>
     (await groups.list()).filter(({ name }) => name.startsWith(groupName("", mark)));
@@ -43,7 +43,7 @@ export function apartAt(api: ManagerApi, groups: AntiAffinityGroups, options: Ma
       const [first, ...more] = (await groups.list()).filter((one) => one.name === name);
       for (const { id } of more) await removed(id);
       const there = first && (await groups.members(first.id));
-      // Who is in it is not shown, so it is made anew.
+      // Its members are not shown, so the group is made again.
       if (first && !there) await removed(first.id);
       const id = first && there ? first.id : await made(name, mark);
       const members = there ?? [];
@@ -63,7 +63,7 @@ export function apartAt(api: ManagerApi, groups: AntiAffinityGroups, options: Ma
       for (const { id, name } of await ours(mark)) if (name === groupName(group, mark)) await removed(id);
     },
 
-    /** Takes a machine out of the groups: whether a member can be deleted is not documented. */
+    /** Removes a machine from the groups: whether a member can be deleted is not documented. */
     async leave(vm: string, mark: Mark): Promise<void> {
       for (const { id } of await ours(mark))
         if ((await groups.members(id))?.includes(vm)) await groups.remove(id, vm);

@@ -28,7 +28,7 @@ export interface Clones {
   tidy(mark: Mark): Promise<void>;
 }
 
-/** A clone that was asked for where it gets its name afterwards. */
+/** A requested clone that gets its name afterwards. */
 const Pending = z.object({
   mark: z.object({ id: z.string(), deployment: z.string() }),
   template: z.string(),
@@ -37,16 +37,17 @@ const Pending = z.object({
 });
 type Pending = z.infer<typeof Pending>;
 
-/** Clones of templates. `folder` keeps what was asked for, where the Manager does not. */
+/** Clones of templates. `folder` keeps the requests, if the Manager does not. */
 export function clonesOf(
   api: ManagerApi,
   options: ManagerOptions,
   { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
 ): Clones {
   const pending = recordsIn(join(folder, "clones"), Pending);
-  // A clone of this process that has no name yet must not be taken for one that was interrupted.
+  // A clone of this process that has no name yet must not be mistaken for an interrupted one.
   const inTurn = atMost(1);
-  // Each of its operations locks the template: those of several clones at once would be refused, and wait to be tried again.
+  // Each of its operations locks the template. Those of parallel clones would be refused, and retried after a
+  // wait.
   const onTemplate = atMost(1);
 
   async function create(wanted: Parameters<ManagerApi["cloneVm"]>[0], mark: Mark): Promise<string> {
@@ -71,7 +72,7 @@ export function clonesOf(
         throw new TbuildError("environment", `has several new clones, and one of them is ${name}`, {
           subject: api.name,
           lines: found.map((vm) => `${vm.name} (${vm.id})`),
-          hint: "An interrupted run cloned a template, and could not name the clone. Remove or rename those that you know; then run it again.",
+          hint: "An interrupted run cloned a template, and could not name the clone. Remove or rename the clones that you know, and run it again.",
         });
       if (one) await api.editVm(one.id, { name });
       await pending.remove(name);
@@ -128,7 +129,7 @@ export function clonesOf(
   }
 }
 
-/** Waits until no clone is being made: the job of an interrupted call continues. */
+/** Waits until no clone is being made, because the job of an interrupted call continues. */
 async function cloned(api: ManagerApi, { copyMinutes }: ManagerOptions, signal: AbortSignal): Promise<void> {
   const until = Date.now() + copyMinutes * 60_000;
   const isCloning = async () => ((await api.activeJobs?.()) ?? []).some(({ name }) => /clone/i.test(name));
@@ -136,8 +137,8 @@ async function cloned(api: ManagerApi, { copyMinutes }: ManagerOptions, signal: 
 }
 
 /**
- * Machines that can only be the clone: new since it was asked for, never started, without a word in its description that the
- * template does not have, of the template's size, and with a name that the Manager made of the template's.
+ * Machines that can only be the clone: new since the request, never started, with the template's size and
+ * description, and a name that the Manager derived from the template's.
  */
 async function candidates(api: ManagerApi, { template, before }: Pending, mark: Mark): Promise<VmSeen[]> {
   const known = new Set(before);

@@ -8,7 +8,7 @@ import { blind, machineDescription, unfinishedName } from "./marks.ts";
 import { removeHalf } from "./removal.ts";
 import { mappingsOf } from "./seen.ts";
 
-/** A stopped clone of a template with its nics. Interrupted ones are removed before. */
+/** Makes a stopped clone of a template with its nics. Removes interrupted ones first. */
 export async function machineMade(
   api: ManagerApi,
   options: ManagerOptions,
@@ -24,15 +24,19 @@ export async function machineMade(
     if (one.name === half) await removeHalf(api, vm, mark);
     else if (markIn(vm.description ?? "")?.id === mark.id) return vm.id;
     else
-      throw new TbuildError("environment", `has a virtual machine ${name} that is not ours`, {
-        subject: api.name,
-      });
+      throw new TbuildError(
+        "environment",
+        `has a virtual machine ${name} that this deployment did not make`,
+        {
+          subject: api.name,
+        },
+      );
   }
   const target = await chosen(api, "Repository", storage ?? options.repository);
   const id = await clones.make({ template: template.id, name, way, target }, mark);
   const vm = await api.vm(id);
   const vnics = vm.vnics.map((vnic) => vnic.id);
-  // Between two commands a vnic can be one of no machine; then only the description tells whose it was.
+  // Between two commands, a vnic may have no machine. Then only the description shows its owner.
   if (api.looseVnics && vnics.length > 0)
     await api.editVm(id, { description: machineDescription([], mark, vnics) });
   for (const vnic of vnics) await api.deleteVnic(vnic, id);

@@ -3,13 +3,14 @@ import type { ManagerApi } from "../../../manager/api.ts";
 import { type Mark, markLine } from "../../place.ts";
 
 /*
- * Our machines and disks carry the mark in their description. A machine's description also names its system disks, which the clone made:
- * deleting a machine leaves them behind. A clone has a name of its own until it is complete, so a machine with its final name is complete.
+ * Our machines and disks have the mark in their description. A machine's description also names its system
+ * disks, which the clone made: deleting a machine leaves them behind. A clone has a temporary name until it
+ * is complete, so a machine with its final name is complete.
  */
 
 const wantedBytes = /tbuild size (\d+)\. /;
 
-/** The size that was wanted, where the Manager made whole GiB of it. */
+/** The requested size, if the Manager rounded it to whole GiB. */
 export function bytesOf(made: number, text: string): number {
   const wanted = Number(wantedBytes.exec(text)?.[1] ?? made);
   return made >= wanted && made - wanted < 2 ** 30 ? wanted : made;
@@ -37,23 +38,23 @@ export function systemDisksIn(text: string): string[] {
   return (systemDisks.exec(text)?.[1] ?? "").split(",").filter(Boolean);
 }
 
-/** The final name of a clone that is not complete; `undefined`: it is none of this deployment. */
+/** The final name of an incomplete clone; `undefined` if it does not belong to this deployment. */
 export function finalNameOf(name: string, mark: Mark): string | undefined {
   const ending = `.tbuild-${mark.id}`;
   return name.endsWith(ending) ? name.slice(0, -ending.length) : undefined;
 }
 
-/** The name of a clone that is not complete. */
+/** The name of an incomplete clone. */
 export function unfinishedName(name: string, mark: Mark): string {
   return `${name}.tbuild-${mark.id}`;
 }
 
-/** The customizer for the clone of this name; it hangs on the template. */
+/** The customizer for the clone of this name. It belongs to the template. */
 export function customizerName(name: string, mark: Mark): string {
   return `tbuild-${mark.id}-${name}`;
 }
 
-/** An anti-affinity group hangs on the pool. */
+/** An anti-affinity group belongs to the pool. */
 export function groupName(name: string, mark: Mark): string {
   return `tbuild-${mark.id}-${name}`;
 }
@@ -61,6 +62,6 @@ export function groupName(name: string, mark: Mark): string {
 export function blind(api: ManagerApi, what: string): TbuildError {
   return new TbuildError("environment", `does not show the description of the ${what}`, {
     subject: api.name,
-    hint: "tbuild marks what it makes there, and would not find it again. Remove it, and set via: rest in the site.",
+    hint: "tbuild finds its objects by marks in their descriptions. Remove it, and set via: rest in the site.",
   });
 }

@@ -2,7 +2,7 @@ import type { ManagerApi } from "../../../manager/api.ts";
 import { findOne } from "../../../manager/steady.ts";
 import { markIn, markLine, type Place } from "../../place.ts";
 
-/** Gives machines network cards, and takes them away. */
+/** Adds and removes network cards of machines. */
 export function nicsAt(api: ManagerApi): Pick<Place, "addNic" | "removeNic"> {
   return {
     async addNic(machine, { network, mac }) {

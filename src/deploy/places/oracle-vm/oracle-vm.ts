@@ -18,7 +18,7 @@ import { templateAt } from "./templates.ts";
 
 /** Oracle VM Manager as a place: the one that the site names. */
 export const oracleVmPlace: PlaceKind = {
-  summary: "Oracle VM Manager, as the site's `manager` says",
+  summary: "Oracle VM Manager, as in the site's `manager`",
   isOf: (site) => site.manager !== undefined,
   async open(context) {
     const { manager } = context.site;
@@ -50,7 +50,7 @@ export async function managerPlace(
     if (markIn(vm.description ?? "")?.id === mark.id) return vm;
     throw new TbuildError("environment", `${what} ${vm.name} does not carry the mark of this deployment`, {
       subject: api.name,
-      hint: "Somebody else made it, or changed its description. It was left alone.",
+      hint: "Somebody made it outside tbuild, or changed its description. It was not changed.",
     });
   }
 
@@ -66,11 +66,11 @@ export async function managerPlace(
     abilities: async () => ({
       clones: api.createCustomizer ? ["thin", "full"] : ["full"],
       sharedDisks: true,
-      antiAffinity: apart ? true : { why: "only the CLI is known to do it (via: ssh)" },
+      antiAffinity: apart ? true : { why: "only the CLI is known to support this (via: ssh)" },
       joinsMachines: true,
-      // Whether tbuild's additions would be heard by a real Manager is not known.
+      // It is unknown whether a real Manager receives reports of tbuild's additions.
       messages: isSimulator ? ["oracle", "tbuild"] : ["oracle"],
-      // At most 7 vifs stand in Apache CloudStack's code for Oracle VM 3; slots are xvda to xvdz.
+      // Apache CloudStack's code for Oracle VM 3 allows at most 7 vifs. Slots are xvda to xvdz.
       mostSlots: 26,
       mostNics: 7,
       parallel: 4,

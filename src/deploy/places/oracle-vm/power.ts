@@ -3,7 +3,7 @@ import { sleep } from "../../../host/wait-for.ts";
 import type { ManagerApi } from "../../../manager/api.ts";
 import type { Place } from "../../place.ts";
 
-/** Starts and stops machines. `started` is told of each start. */
+/** Starts and stops machines. `started` is called at each start. */
 export function power(
   api: ManagerApi,
   signal: AbortSignal,
@@ -21,7 +21,8 @@ export function power(
     async stop(machine, { graceMs, signal: stopSignal }) {
       if ((await api.vm(machine)).state === "stopped") return;
       const until = Date.now() + graceMs;
-      // A job that lasts as long as the guest takes ends at the same deadline. What the Manager says of it matters less than the guest.
+      // A job that lasts as long as the guest takes ends at the same deadline. The state of the guest counts,
+      // not the result of the job.
       await api.stop(machine, Math.max(graceMs, 1000)).catch((error) => {
         if (!(error instanceof TbuildError) || signal.aborted || stopSignal?.aborted) throw error;
       });

@@ -3,7 +3,10 @@ import { type Mark, markIn } from "../../place.ts";
 import { machineDescription, systemDisksIn, vnicsIn } from "./marks.ts";
 import { mappingsOf } from "./seen.ts";
 
-/** Removes a machine with everything that a clone made: first its system disks, so that the last to go is what names them. */
+/**
+ * Removes a machine with everything that a clone made: first its system disks, because the machine's
+ * description names them.
+ */
 export async function removeMachine(api: ManagerApi, vm: VmSeen): Promise<void> {
   const existing = new Set((await api.list("VirtualDisk")).map(({ id }) => id));
   for (const one of await mappingsOf(api, vm)) await api.deleteMapping(one.id);
@@ -16,8 +19,8 @@ export async function removeMachine(api: ManagerApi, vm: VmSeen): Promise<void> 
 }
 
 /**
- * Removes a clone that is not complete. It has never run. Its disks are copies, which its description names before they go;
- * a disk that others could use, or that carries a mark, is none of them.
+ * Removes an incomplete clone, which has never run. Its disks are copies, and its description names them
+ * before they are deleted. A shareable disk, or one with a mark, does not belong to it.
  */
 export async function removeHalf(api: ManagerApi, vm: VmSeen, mark: Mark): Promise<void> {
   const disks = new Set(systemDisksIn(vm.description ?? ""));

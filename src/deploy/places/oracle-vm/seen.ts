@@ -6,7 +6,10 @@ export async function mappingsOf(api: ManagerApi, vm: VmSeen): Promise<MappingSe
   return Promise.all(vm.mappings.map(({ id }) => api.mapping(id)));
 }
 
-/** The machines and disks that the Manager has of a deployment. All that is independent is asked for at once: the Manager is asked in few calls. */
+/**
+ * The machines and disks of a deployment in the Manager. Independent requests run at once, so there are few
+ * calls.
+ */
 export async function lookAt(
   api: ManagerApi,
   mark: Mark,
@@ -27,7 +30,7 @@ export async function lookAt(
         memoryMib: 0,
         nics: [],
         disks: [],
-        // Beside the complete machine it is of no use, and goes.
+        // It is useless beside the complete machine, and is removed.
         name: all.has(final) ? vm.name : final,
       };
     }),

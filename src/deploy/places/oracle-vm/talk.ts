@@ -17,7 +17,7 @@ export function conversationAt(
   let isHeard = false;
   return {
     async send(message) {
-      // The additions must run, which nothing shows; scripts wait for half a minute after the start.
+      // The additions must run, but nothing shows that they do. Scripts wait half a minute after the start.
       const pause = startedAt + options.guestSeconds * 1000 - Date.now();
       if (!isHeard && pause > 0) await sleep(pause, signal);
       const until = Date.now() + options.commandMinutes * 60_000;

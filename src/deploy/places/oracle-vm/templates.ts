@@ -4,7 +4,7 @@ import { findOne } from "../../../manager/steady.ts";
 import { markIn, type PlacedTemplate, type TemplateWanted } from "../../place.ts";
 import { mappingsOf } from "./seen.ts";
 
-/** A template of the Manager: the one with this name, or the one of this version. */
+/** A template in the Manager: the one with this name, or the one of this version. */
 export async function templateAt(api: ManagerApi, wanted: TemplateWanted): Promise<PlacedTemplate> {
   const name = "atPlace" in wanted ? wanted.atPlace : undefined;
   const found =

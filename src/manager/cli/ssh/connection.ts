@@ -7,14 +7,14 @@ import { openSsh } from "./open.ts";
 export interface Connection {
   readonly isOpen: boolean;
   /**
-   * All that the CLI prints for `text`. Throws `no-connection` if it was certainly not sent, and `outcome-unknown` if
-   * the connection or the time ended afterwards.
+   * The complete output of the CLI for `text`. Throws `no-connection` if it was certainly not sent, and
+   * `outcome-unknown` if the connection or the time ended afterwards.
    */
   exec(text: string, options: ExecOptions): Promise<string>;
   close(): Promise<void>;
 }
 
-/** The host key that a server shows, without logging in. */
+/** The host key that a server presents, without logging in. */
 export async function hostKeyOf(login: Login, signal?: AbortSignal): Promise<string> {
   let seen: string | undefined;
   await openSsh({ ...login, hostKey: undefined }, signal, (key) => {
@@ -58,7 +58,7 @@ export async function connect(login: Login, signal?: AbortSignal): Promise<Conne
     async close() {
       const closed = isOpen && new Promise<void>((done) => client.once("close", () => done()));
       client.end();
-      // A server that does not answer must not keep us.
+      // A server that does not answer must not block us.
       const timer = setTimeout(() => client.destroy(), 2000);
       await closed;
       clearTimeout(timer);
@@ -72,14 +72,14 @@ function untrusted(login: Login, shown: string): TbuildError {
     "environment",
     isNew
       ? "its host key is not known yet"
-      : "its host key is not the one that is trusted; somebody may be in between",
+      : "its host key is not the trusted one; somebody may intercept the connection",
     {
       subject: nameOf(login),
       code: "not-trusted",
       lines: [...(isNew ? [] : [`trusted: ${login.hostKey}`]), `${isNew ? "" : "shown:   "}${shown}`],
       hint: isNew
         ? "Compare it with `ssh-keygen -l` on the Manager; then run `tbuild manager trust`, or set manager.hostKey in the site."
-        : "If the Manager was installed anew, run `tbuild manager trust`, or change manager.hostKey in the site.",
+        : "If the Manager was reinstalled, run `tbuild manager trust`, or change manager.hostKey in the site.",
     },
   );
 }

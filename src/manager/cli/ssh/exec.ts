@@ -9,7 +9,7 @@ export interface ExecOptions {
 const mostBytes = 64 * 2 ** 20;
 const mostGreeting = 2 ** 16;
 
-/** All that the CLI prints for `text`, as `Connection.exec` says. */
+/** The complete output of the CLI for `text`, as in `Connection.exec`. */
 export function exec(
   client: Client,
   name: string,
@@ -33,7 +33,7 @@ export function exec(
         new TbuildError("environment", why, {
           subject: name,
           code: stream ? "outcome-unknown" : "no-connection",
-          ...(stream && { hint: "Whether the command was carried out is not known." }),
+          ...(stream && { hint: "Whether the command was run is unknown." }),
         }),
       );
     const onAbort = () => fail(new Interrupted());
@@ -52,18 +52,18 @@ export function exec(
     client.once("close", onLost);
     try {
       client.exec(text, (error, channel) => {
-        if (error) return unknown(`does not take a command: ${error.message}`);
+        if (error) return unknown(`refuses the command: ${error.message}`);
         stream = channel;
         const take = (into: Buffer[]) => (piece: Buffer) => {
           bytes += piece.length;
           if (bytes > mostBytes)
             return fail(
-              new TbuildError("integrity", `answers with more than ${mostBytes / 2 ** 20} MiB`, {
+              new TbuildError("integrity", `sent an answer of more than ${mostBytes / 2 ** 20} MiB`, {
                 subject: name,
               }),
             );
           into.push(piece);
-          // After a key login the CLI itself may ask, once for each address of a client.
+          // After a login with a key, the CLI itself may ask for the password, once for each client address.
           if (hasPassword && bytes < mostGreeting && asksForPassword(Buffer.concat(into).toString("utf8"))) {
             hasPassword = false;
             channel.write(`${password}\n`);

@@ -2,12 +2,12 @@ import { TbuildError } from "../../../errors.ts";
 import { type Connection, connect } from "./connection.ts";
 import type { Login } from "./login.ts";
 
-/** A connection without commands is closed after so long. It keeps the process alive until then. */
+/** How long an idle connection stays open. Until then, it keeps the process alive. */
 const idleMs = 3000;
 
-/** A connection that is opened when it is needed, and kept for the next command. */
+/** A connection that is opened on demand, and kept for the next command. */
 export interface KeptConnection {
-  /** Sends a command, and gives its output. */
+  /** Sends a command, and returns its output. */
   sent(text: string, deadlineMs: number): Promise<string>;
   closed(): Promise<void>;
 }
@@ -27,7 +27,7 @@ export function connectionTo(login: Login, signal: AbortSignal | undefined): Kep
 
   async function closed(): Promise<void> {
     clearTimeout(timer);
-    // At once, so that no command takes a connection that is about to end.
+    // Immediately, so that no command uses a connection that is about to end.
     const known = connection;
     connection = undefined;
     await (await known?.catch(() => undefined))?.close();
@@ -41,9 +41,9 @@ export function connectionTo(login: Login, signal: AbortSignal | undefined): Kep
       try {
         return await one.exec(text, { deadlineMs, signal });
       } catch (error) {
-        // The channel of a command that is not finished must not be used again.
+        // The channel of an unfinished command must not be reused.
         await closed();
-        // It was certainly not sent: the connection had ended meanwhile.
+        // It was certainly not sent: the connection had already ended.
         if (!(error instanceof TbuildError) || error.code !== "no-connection") throw error;
         return await (await opened()).exec(text, { deadlineMs, signal });
       }

@@ -3,7 +3,7 @@ export interface Login {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** Asked for when the server wants it. */
+  /** Called when the server asks for the password. */
   readonly password?: () => Promise<string>;
   /** A private key in PEM or OpenSSH format. */
   readonly key?: string;

@@ -5,7 +5,7 @@ import { type Login, nameOf } from "./login.ts";
 
 const connectMs = 20_000;
 
-// Old Managers have keys and ciphers of the time of their Java; a site allows them explicitly.
+// Old Managers have the keys and ciphers of their old Java. The site must allow them explicitly.
 const modern: Algorithms = {
   serverHostKey: [
     "ssh-ed25519",
@@ -75,7 +75,7 @@ export function openSsh(
       keepaliveCountMax: 4,
       algorithms: login.oldAlgorithms ? old : modern,
       hostVerifier: (key: Buffer) => accepts(fingerprint(key)),
-      // The types of ssh2 know fewer forms of this than it takes.
+      // ssh2 accepts more forms of this than its types allow.
       authHandler: authentication(login, password) as never,
     };
     try {
@@ -88,8 +88,9 @@ export function openSsh(
 }
 
 /**
- * Key first, then the password once: as `password` or, if the server does not offer that, `keyboard-interactive`. After a key
- * the Manager may still ask for the password (Command Line Interface User's Guide 3.2 and 3.3, vmcli-ssh-key).
+ * Key first, then the password once: as `password` or, if the server does not offer that,
+ * `keyboard-interactive`. After a login with a key, the Manager may still ask for the password (Command Line
+ * Interface User's Guide 3.2 and 3.3, vmcli-ssh-key).
  */
 function authentication({ user, key }: Login, password: string | undefined) {
   const tried = new Set<string>();
@@ -127,8 +128,8 @@ function connectFault(login: Login, error: Error & { level?: string; code?: stri
       code: "not-trusted",
       hint:
         login.password === undefined
-          ? "Set manager.password in the site. After a restart the Manager wants it even if there is a key."
-          : "Check manager.user and manager.password of the site. If only keys fail, log in by hand once: the Manager wants the password after its restart.",
+          ? "Set manager.password in the site. After its restart, the Manager asks for it even if there is a key."
+          : "Check manager.user and manager.password of the site. If only the key fails, log in by hand once: after its restart, the Manager asks for the password.",
     });
   if (error.level === "handshake")
     return fault(`no common ssh algorithms (${error.message})`, {

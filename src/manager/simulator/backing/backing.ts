@@ -1,6 +1,6 @@
 import type { Thing } from "../thing.ts";
 
-/** What a machine is started with. */
+/** The parameters for starting a machine. */
 export interface BackedMachine {
   readonly vm: Thing;
   /** By slot. Discs have slots as well. */
@@ -9,15 +9,15 @@ export interface BackedMachine {
   readonly nics: readonly { readonly network: string; readonly mac: string }[];
 }
 
-/** A disk of an imported template, still outside of the repository. */
+/** A disk of an imported template, still outside the repository. */
 export interface FetchedDisk {
   readonly name: string;
   readonly bytes: number;
-  /** Moves it to where the data of `disk` is kept. */
+  /** Moves it to the place for the data of `disk`. */
   keepAs(disk: Thing): Promise<void>;
 }
 
-/** A template as an import brings it. */
+/** A template from an import. */
 export interface FetchedTemplate extends AsyncDisposable {
   readonly domainType?: string | undefined;
   readonly memoryMib?: number | undefined;
@@ -35,12 +35,15 @@ export interface Backing extends AsyncDisposable {
   fetchTemplate(urls: readonly string[]): Promise<FetchedTemplate>;
   fetchDisc(url: string, disc: Thing): Promise<void>;
 
-  /** `stopped` is called once, when the machine stands still for whatever reason. A guest that reboots is started again. */
+  /**
+   * `stopped` is called once, when the machine has stopped for any reason. A guest that reboots is started
+   * again.
+   */
   start(machine: BackedMachine, stopped: () => void): Promise<void>;
-  /** Asks the guest to shut down; resolves when it stands still, or the time is over. */
+  /** Asks the guest to shut down; resolves when it has stopped, or at the deadline. */
   shutDown(vm: Thing, graceMs: number): Promise<void>;
   cutPower(vm: Thing): Promise<void>;
-  /** Whether the guest's additions have been heard since the start. */
+  /** Whether the guest's additions have reported since the start. */
   isHeard(vm: Thing): boolean;
   send(vm: Thing, key: string, value: string): Promise<void>;
   received(vm: Thing): readonly { readonly key: string; readonly value: string }[];

@@ -26,13 +26,13 @@ export interface MachinesOptions {
   readonly folder: string;
   /** Unpacks one archive, or a folder with the parts of one, below `work`. */
   readonly unpack: (file: string, work: string) => Promise<UnpackedTemplate>;
-  /** Told when a machine was started or stands still. */
+  /** Called when a machine was started or has stopped. */
   readonly onChange?: (text: string) => void;
 }
 
 interface Running {
   readonly ending: AbortController;
-  /** Ends when the machine stands still and is removed. */
+  /** Resolves when the machine has stopped and is removed. */
   watching: Promise<void>;
   messages: Messages | undefined;
   /** From before the last reboot. */
@@ -47,7 +47,7 @@ export async function machinesBehind(options: MachinesOptions): Promise<Backing>
   await clear(options);
   const running = new Map<string, Running>();
   const fileOf = (disk: Thing) => join(folder, "disks", disk.id);
-  // As the domains of Oracle VM are named.
+  // Like the names of Oracle VM's domains.
   const nameOf = (vm: Thing) => vm.id.replace(/[^a-z0-9]/g, "");
 
   async function listen(one: Running, name: string): Promise<void> {
@@ -62,7 +62,7 @@ export async function machinesBehind(options: MachinesOptions): Promise<Backing>
       for (;;) {
         const how = await hypervisor.waitStopped(name, { timeoutMs: neverMs, signal: one.ending.signal });
         if (how !== "guest-reset") break;
-        // As `on_reboot = 'restart'` in a vm.cfg.
+        // Like `on_reboot = 'restart'` in a vm.cfg.
         await hypervisor.start(name);
         await listen(one, name);
         onChange(`${vm.name} reboots${await loginOf(name)}`);
@@ -115,7 +115,7 @@ export async function machinesBehind(options: MachinesOptions): Promise<Backing>
     async shutDown(vm, graceMs) {
       const one = running.get(vm.id);
       if (!one) return;
-      // At its deadline it goes on running, as a guest does that does not listen.
+      // At the deadline, it continues to run, like a guest that ignores the request.
       await hypervisor.stop(nameOf(vm), { force: false, graceMs }).then(
         () => one.watching,
         () => {},
@@ -140,7 +140,7 @@ export async function machinesBehind(options: MachinesOptions): Promise<Backing>
   };
 }
 
-// What a simulator that was killed has left.
+// Remains of a killed simulator.
 async function clear({ hypervisor, folder }: MachinesOptions): Promise<void> {
   await makeFolders(folder, 0o700);
   for (const name of await hypervisor.list()) await hypervisor.destroy(name);
@@ -197,7 +197,7 @@ function specOf({ vm, disks, discs, nics }: BackedMachine, name: string, fileOf:
       content: { existing: fileOf(disk) },
     })),
     cdroms: discs.map(fileOf),
-    // The first one leads to this machine, so that the guest can be logged in to.
+    // The first one reaches this machine, so that logins to the guest work.
     nics: nics.map(({ network, mac }, at) => ({ mac, network: at === 0 ? buildNetwork : network })),
     ...(String(vm.is.bootOrder).startsWith("CDROM") && { discFirst: true as const }),
     guest: { release: release === undefined ? 6 : Number(release) },

@@ -3,8 +3,8 @@ import { type Job, Refusal, type Thing, type World } from "../world.ts";
 const gib = 2 ** 30;
 
 /**
- * The servers fetch the URLs. Without machines behind the simulator nothing is downloaded; a URL with `missing` in it fails as one
- * of a file that is not there. A template gets the name of its file.
+ * The servers fetch the URLs. Without machines behind the simulator nothing is downloaded; a URL with
+ * `missing` in it fails like that of a missing file. A template gets the name of its file.
  */
 export function imported(
   world: World,
@@ -46,7 +46,10 @@ export function templateFromAssembly(world: World, vm: Thing): Job {
   });
 }
 
-/** With real machines behind it, a template is what its files hold; an assembly is fetched when a template is made of it. */
+/**
+ * With real machines, a template has the contents of its files. An assembly is fetched when a template is
+ * made from it.
+ */
 async function fetchedTemplate(
   world: World,
   repository: Thing,

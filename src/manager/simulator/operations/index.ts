@@ -1,5 +1,6 @@
 /*
- * What the Manager does, for both of its interfaces. The behaviour is from the guides of the CLI (3.2: E35328_01/E35336, 3.3: E50245_01/E50252,
+ * The operations of the Manager, for both of its interfaces. The behaviour is from the guides of the CLI (3.2:
+ * E35328_01/E35336, 3.3: E50245_01/E50252,
  * 3.4: E64076_01/E64086) and of the Web Services (3.3: E50245_01/E50253), by the command's or the resource's name.
  */
 

@@ -1,6 +1,6 @@
 import type { Thing, World } from "../world.ts";
 
-/** Things of a type that refer to another by `key`. */
+/** Objects of a type that refer to another by `key`. */
 export function of(world: World, type: string, key: string, id: string | undefined): Thing[] {
   return id === undefined ? [] : world.all(type).filter((one) => one.is[key] === id);
 }

@@ -77,7 +77,10 @@ function checkVm(world: World, { name, domainType, memoryMib, vcpus }: VmFields,
     throw new Refusal("OVMAPI_9999E cpuCount must be between 1 and 128.");
 }
 
-/** Deletes a machine with its mappings and vnics; its virtual disks stay, as scripts that tear down a machine show. */
+/**
+ * Deletes a machine with its mappings and vnics; its virtual disks are kept, as scripts that remove a machine
+ * show.
+ */
 export function deleteVm(world: World, vm: Thing): Job {
   return world.begin("delete Vm", [vm.id], async () => {
     if (vm.is.state === "RUNNING" || vm.is.state === "STOPPING")

@@ -1,4 +1,4 @@
-/** CRC-32C as in ext4: without inversion at either end, so sums can be continued. */
+/** CRC-32C, as in ext4: without inversion at either end, so sums can be continued. */
 export function crc32c(start: number, data: Uint8Array): number {
   let sum = start;
   for (const byte of data) sum = (castagnoli[(sum ^ byte) & 0xff] ?? 0) ^ (sum >>> 8);

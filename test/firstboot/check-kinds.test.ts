@@ -1,0 +1,520 @@
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkModules } from "../../src/firstboot/check/index.ts";
+import { releases } from "../../src/guest/release.ts";
+import { localHost } from "../../src/host/local.ts";
+
+let root = "";
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "tbuild-kinds-"));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+interface Pieces {
+  readonly for?: string;
+  readonly targets?: string;
+  readonly imports?: string;
+  readonly parameters?: string;
+  readonly enumerate?: string;
+  readonly configure?: string;
+  readonly more?: string;
+  readonly text?: (script: string) => string | Uint8Array;
+  /** With a module.yaml in place of the script: the keys behind `program`. */
+  readonly yaml?: string;
+  /** The payload's program, and further files. */
+  readonly run?: string | Uint8Array;
+  readonly mode?: number;
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+const key = "org.example.acme";
+const parameters = `[{'key': '${key}.code', 'description': 'C'}, {'key': '${key}.pw', 'password': True}]`;
+const indented = (text: string) => text.replaceAll("\n", "\n    ");
+const scriptOf = (of: Pieces) => `#!/usr/bin/python
+### BEGIN PLUGIN INFO
+# name: acme
+${of.targets ?? "# configure: 80"}
+# description: Does it.
+### END PLUGIN INFO
+try:
+    import json
+except ImportError:
+    import simplejson as json
+from templateconfig.cli import main
+from templateconfig.common import run_cmd
+${of.imports ?? ""}
+
+def do_enumerate(target):
+    ${indented(of.enumerate ?? `return json.dumps(${of.parameters ?? parameters})`)}
+
+${of.more ?? ""}
+def do_configure(param):
+    param = json.loads(param)
+    ${indented(of.configure ?? "run_cmd(['/opt/acme/run.sh'])")}
+    return json.dumps(param)
+
+if __name__ == '__main__':
+    main(do_enumerate, {'configure': do_configure})
+`;
+const yamlOf = (more: string) => `name: acme
+description: Does it.
+targets: { configure: 80, cleanup: 15 }
+parameters:
+  - { name: db-password, description: D, password: true }
+  - { name: peers, description: P, index: true }
+run: { program: /opt/acme/run.sh${more} }
+`;
+
+let count = 0;
+async function findings(of: Pieces): Promise<string[]> {
+  const folder = join(root, String(++count), "acme");
+  const script = scriptOf(of);
+  const files: Record<string, string | Uint8Array> = {
+    "payload/opt/acme/run.sh": of.run ?? "#!/bin/bash\nexit 0\n",
+    ...(of.yaml === undefined ? { acme: of.text?.(script) ?? script } : { "module.yaml": yamlOf(of.yaml) }),
+    ...of.files,
+  };
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+    await chmod(join(folder, path), path.endsWith("run.sh") ? (of.mode ?? 0o755) : 0o644);
+  }
+  const majors = (of.for ?? "6 7").split(" ").map(Number) as (keyof typeof releases)[];
+  const asked = majors.map((major) => ({ name: `ol${major}`, python: releases[major].python }));
+  const { findings } = await checkModules([folder], asked, true, undefined, localHost());
+  return findings.map(
+    ({ level, file, line, text, remedy }) =>
+      `${file.slice(folder.length + 1)}:${line}: ${level}: ${text}. ${remedy}`,
+  );
+}
+
+const pw = `param['${key}.pw']`;
+const secret = (configure: string, of: Pieces = {}): Pieces => ({
+  imports: "import os, subprocess",
+  configure,
+  ...of,
+});
+const shell = (run: string, of: Pieces = {}): Pieces => ({ yaml: "", run: `#!/bin/bash\n${run}\n`, ...of });
+const replaced = (path: string): [string, Pieces, RegExp] => [
+  `a payload that replaces /${path}`,
+  { files: { [`payload/${path}`]: "x\n" } },
+  new RegExp(`^payload/${path}:1: error: would replace /${path}`),
+];
+
+const broken: readonly (readonly [string, Pieces, RegExp])[] = [
+  // Header and code
+  [
+    "a second header",
+    { text: (text) => `${text}### BEGIN PLUGIN INFO\n` },
+    /^acme:\d+: error: header: a second ###/,
+  ],
+  [
+    "a key that nothing enumerates",
+    { configure: `run_cmd(['/opt/acme/run.sh', param['${key}.cod']])` },
+    /^acme:19: warning: do_configure reads \S+\.cod, which do_enumerate does not enumerate; did you mean/,
+  ],
+  [
+    "a key of a module that Oracle's templates of clusters have",
+    { parameters: "[{'key': 'com.oracle.linux.etchosts.hostname.0.1'}]" },
+    /error: the key \S+ lies in the name space of Oracle's module etchosts/,
+  ],
+  [
+    "a deadline that is no number",
+    { text: (text) => `${text}# tbuild-timeout: soon\n` },
+    /^acme:\d+: error: tbuild-timeout: "soon"/,
+  ],
+  [
+    "a deadline of nothing",
+    { text: (text) => `${text}# tbuild-timeout: 0\n` },
+    /^acme:\d+: error: tbuild-timeout: "0"/,
+  ],
+  // What waits for ever
+  [
+    "an enumeration that waits",
+    {
+      imports: "import os, time",
+      enumerate: "while not os.path.exists('/x'):\n    time.sleep(1)\nreturn json.dumps([])",
+    },
+    /^acme:16: error: the function that enumerates waits in a loop while not os\.path\.exists/,
+  ],
+  [
+    "an enumeration over numbers without an end",
+    {
+      imports: "import itertools",
+      enumerate: "for one in itertools.count():\n    pass\nreturn json.dumps([])",
+    },
+    /^acme:16: error: never ends/,
+  ],
+  [
+    "an enumeration that asks",
+    { enumerate: "raw_input('Size?')\nreturn json.dumps([])" },
+    /^acme:16: error: asks with raw_input/,
+  ],
+  [
+    "a program that ends before it calls main",
+    { more: "import sys\nsys.exit(0)\n" },
+    /error: calls a main|error: never calls main/,
+  ],
+  // Commands
+  [
+    "one word with a blank",
+    { configure: "run_cmd(['/opt/acme/run.sh -v'])" },
+    /^acme:21: error: run_cmd gets a program and its arguments as one word/,
+  ],
+  [
+    "a text as args=",
+    secret("subprocess.Popen(args='/opt/acme/run.sh -v')"),
+    /^acme:21: error: Popen gets one text/,
+  ],
+  [
+    "a list for a shell",
+    secret("subprocess.call(['/opt/acme/run.sh', '-v'], shell=True)"),
+    /^acme:21: error: call with shell=True runs the first word/,
+  ],
+  [
+    "arguments beside the program",
+    { configure: "run_cmd('/opt/acme/run.sh', '-v')" },
+    /^acme:21: error: run_cmd gets the arguments beside/,
+  ],
+  [
+    "a relative program",
+    { configure: "run_cmd(['./run.sh'])" },
+    /^acme:21: error: starts \.\/run\.sh, and a module's folder/,
+  ],
+  [
+    "a path that is joined",
+    secret("run_cmd([os.path.join('/opt/acme', 'rum.sh')])"),
+    /^acme:21: error: starts \/opt\/acme\/rum\.sh, which the payload does not have/,
+  ],
+  [
+    "a missing script for an interpreter",
+    { configure: "run_cmd(['/bin/sh', '/opt/acme/rum.sh'])" },
+    /^acme:21: error: starts \/opt\/acme\/rum\.sh, which the payload/,
+  ],
+  // Secrets on command lines, in Python
+  [
+    "a secret by os.execvp",
+    secret(`os.execvp('a', ['a', '-p' + ${pw}])`),
+    /^acme:21: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret by os.spawnlp",
+    secret(`os.spawnlp(os.P_WAIT, 'a', 'a', ${pw})`),
+    /^acme:21: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret by args=",
+    secret(`subprocess.Popen(args=['a', ${pw}])`),
+    /^acme:21: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret in a loop over all values",
+    secret("for key, value in param.items():\n    run_cmd(['a', key, value])"),
+    /^acme:22: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret among all values",
+    secret("run_cmd(['a'] + list(param.values()))"),
+    /^acme:21: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret under another name",
+    secret("own = dict((k.split('.')[-1], v) for k, v in param.items())\nrun_cmd(['a', own['pw']])"),
+    /^acme:22: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret by %(name)s",
+    secret(`os.system('a -p %(pw)s' % {'pw': ${pw}})`),
+    /^acme:21: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret by shlex",
+    secret(`run_cmd(shlex.split('a -p %s' % ${pw}))`, { imports: "import shlex" }),
+    /^acme:21: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret in quotes",
+    secret(`os.system('a ' + pipes.quote(${pw}))`, { imports: "import os, pipes" }),
+    /^acme:21: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret in base64",
+    secret(`run_cmd(['a', base64.b64encode(${pw})])`, { imports: "import base64" }),
+    /^acme:21: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret of the environment",
+    secret("run_cmd(['a', os.environ['DB_PASSWORD']])"),
+    /^acme:21: error: puts DB_PASSWORD on a command line/,
+  ],
+  // Secrets on command lines, in the payload
+  [
+    "a secret in $( )",
+    shell('x="$(a -p $DB_PASSWORD)"'),
+    /^payload\/opt\/acme\/run\.sh:2: error: puts \$DB_PASSWORD on the command line of a,/,
+  ],
+  [
+    "a secret that was copied",
+    shell('pw=$DB_PASSWORD\na -p "$pw"'),
+    /run\.sh:3: error: puts \$pw on the command line of a,/,
+  ],
+  [
+    "a secret as an argument of a function",
+    shell('f() { a -p "$1"; }\nf "$DB_PASSWORD"'),
+    /run\.sh:2: error: puts \$1 on the command line of a,/,
+  ],
+  [
+    "a secret over lines",
+    shell('a \\\n  -u b \\\n  -p "$DB_PASSWORD"'),
+    /run\.sh:2: error: puts \$DB_PASSWORD on the command line of a,/,
+  ],
+  [
+    "a secret by env",
+    shell('env PW="$DB_PASSWORD" a'),
+    /run\.sh:2: error: puts \$DB_PASSWORD on the command line of env,/,
+  ],
+  [
+    "a secret by eval",
+    shell('eval "a -p $DB_PASSWORD"'),
+    /run\.sh:2: error: puts \$DB_PASSWORD on the command line of a,/,
+  ],
+  [
+    "a secret by a program of the same name as a builtin",
+    shell('/bin/echo "$DB_PASSWORD" | a'),
+    /run\.sh:2: error: puts \$DB_PASSWORD on the command line of \/bin\/echo,/,
+  ],
+  [
+    "a secret in a file that is read in",
+    shell(". /opt/acme/lib.sh", { files: { "payload/opt/acme/lib.sh": 'a "$DB_PASSWORD"\n' } }),
+    /^payload\/opt\/acme\/lib\.sh:1: error: puts \$DB_PASSWORD/,
+  ],
+  [
+    "a secret in Perl",
+    { yaml: "", run: '#!/usr/bin/perl\nsystem("a -p $ENV{DB_PASSWORD}");\n' },
+    /run\.sh:2: error: puts DB_PASSWORD on the command line that system starts/,
+  ],
+  [
+    "a secret in Python",
+    {
+      yaml: "",
+      run: "#!/usr/bin/python\nimport os, subprocess\nsubprocess.call(['a', os.environ['DB_PASSWORD']])\n",
+    },
+    /run\.sh:3: error: puts DB_PASSWORD on a command line/,
+  ],
+  // What is not up
+  [
+    "NFS in a shell text",
+    secret("os.system('true && mount -t nfs a:/b /c')"),
+    /^acme:21: error: mounts NFS at configure/,
+  ],
+  [
+    "all of NFS",
+    { configure: "run_cmd(['mount', '-a', '-t', 'nfs'])" },
+    /^acme:21: error: mounts NFS at configure/,
+  ],
+  [
+    "NFS by sh -c",
+    { configure: "run_cmd(['/bin/sh', '-c', 'mount -t nfs a:/b /c'])" },
+    /^acme:21: error: mounts NFS at configure/,
+  ],
+  ["NFS over lines", shell("mount \\\n  -t nfs \\\n  a:/b /c"), /run\.sh:2: error: mounts NFS at configure/],
+  [
+    "NFS behind if !",
+    shell("if ! /bin/mount -o ro -t nfs4 a:/b /c; then exit 1; fi"),
+    /run\.sh:2: error: mounts NFS at configure/,
+  ],
+  [
+    "NFS from a server in a variable",
+    shell('mount "$SERVER:/b" /c'),
+    /run\.sh:2: error: mounts NFS at configure/,
+  ],
+  [
+    "NFS in a file that is read in",
+    shell("source /opt/acme/lib.sh", {
+      files: { "payload/opt/acme/lib.sh": "up() { mount -t nfs a:/b /c; }\n" },
+    }),
+    /^payload\/opt\/acme\/lib\.sh:1: error: mounts NFS/,
+  ],
+  [
+    "the network by urllib2",
+    { targets: "# configure: 40", imports: "import urllib2", configure: "urllib2.urlopen('http://a/')" },
+    /^acme:21: error: runs urllib2\.urlopen at configure: 40/,
+  ],
+  [
+    "the network by a socket",
+    {
+      targets: "# configure: 20",
+      imports: "import socket",
+      configure: "socket.create_connection(('a', 80))",
+    },
+    /^acme:21: error: runs socket\.create_connection at configure: 20/,
+  ],
+  [
+    "the network in $( )",
+    { targets: "# configure: 35", run: "#!/bin/bash\nx=$(timeout 9 curl -fsS http://a/)\n" },
+    /run\.sh:2: error: runs curl at configure: 35/,
+  ],
+  // Files
+  ["an empty program", { run: "" }, /run\.sh:1: error: is executable and empty/],
+  [
+    "bash that bash refuses",
+    { run: "#!/bin/bash\nif true; then\necho\n" },
+    /run\.sh:4: error: bash refuses it: syntax error/,
+  ],
+  [
+    "Python that Python refuses",
+    { for: "6", run: "#!/usr/bin/python\nif True\n    pass\n" },
+    /run\.sh:2: error: .*; fails on ol6 \(Python 2\.6\)/,
+  ],
+  [
+    "Python of another release",
+    { for: "7", run: "#!/usr/bin/python\nprint(f'{1}')\n" },
+    /run\.sh:2: error: an f-string needs Python 3\.6; fails on ol7/,
+  ],
+  [
+    "python3 on OL6",
+    { for: "6", run: "#!/usr/bin/python3\n" },
+    /run\.sh:1: error: ol6 has no program python3/,
+  ],
+  [
+    "python on OL8",
+    { for: "8", run: "#!/usr/bin/env python\n" },
+    /run\.sh:1: error: ol8 has no program python/,
+  ],
+  [
+    "an interpreter with a word too many",
+    { run: "#!/usr/bin/env bash -e\n" },
+    /run\.sh:1: error: #!\/usr\/bin\/env gets "bash -e" as one word/,
+  ],
+  [
+    "an interpreter of no package",
+    { run: "#!/usr/local/bin/bash\n" },
+    /run\.sh:1: error: #!\/usr\/local\/bin\/bash is no program of the release/,
+  ],
+  ["a byte order mark in the payload", { run: "\ufeff#!/bin/sh\n" }, /run\.sh:1: error: a byte order mark/],
+  [
+    "CR-LF in a file that is read in",
+    { run: "#!/bin/sh\n. /opt/acme/lib.sh\n", files: { "payload/opt/acme/lib.sh": "A=1\r\n" } },
+    /^payload\/opt\/acme\/lib\.sh:1: error: lines end with CR-LF/,
+  ],
+  [
+    "a letter beyond ASCII in ASCII",
+    { text: (text) => text.replace("\n", "\n# coding: ascii\n").replace("Does", "D\u00f6es") },
+    /^acme:6: error: a letter beyond ASCII, and the file declares/,
+  ],
+  ...[
+    "etc/rc.d/init.d/network",
+    "usr/lib/systemd/system/sshd.service",
+    "etc/systemd/system/network.target",
+    "etc/sysctl.conf",
+    "etc/rc.d/rc.local",
+    "etc/chrony.conf",
+    "usr/bin/curl",
+    "etc/yum.repos.d/public-yum-ol6.repo",
+    "root/.ssh/authorized_keys",
+    "etc/init.d/functions",
+    "etc/sysconfig/iptables",
+    "usr/lib64/python2.6/os.py",
+    "var/lib/rpm/Packages",
+    "etc/default/grub",
+  ].map(replaced),
+];
+
+describe("a broken module is told of, with file, line and remedy:", () => {
+  it.each(broken)("%s", async (_, pieces, wanted) => {
+    const found = await findings(pieces);
+    expect(found).toEqual(expect.arrayContaining([expect.stringMatching(wanted)]));
+    for (const line of found) expect(line).toMatch(/^\S+:[1-9]\d*: (?:error|warning): \S.*\. \S/);
+  });
+});
+
+const good: readonly (readonly [string, Pieces])[] = [
+  [
+    "hands a secret to standard input",
+    secret(`p = subprocess.Popen(['chpasswd'], stdin=subprocess.PIPE)\np.communicate('root:%s' % ${pw})`),
+  ],
+  [
+    "hands over the hash of a secret",
+    { imports: "import crypt", configure: `run_cmd(['usermod', '-p', crypt.crypt(${pw}, '$6$a'), 'b'])` },
+  ],
+  [
+    "uses builtins' names for its own",
+    { for: "6 7 8", configure: "for file in ['a']:\n    cmp = file\nrun_cmd(['/opt/acme/run.sh', cmp])" },
+  ],
+  [
+    "waits with a counter",
+    {
+      imports: "import os, time",
+      enumerate: "n = 0\nwhile not os.path.exists('/x') and n < 3:\n    n += 1\nreturn json.dumps([])",
+    },
+  ],
+  ["asks the environment", secret("os.system('x ' + os.environ['HOME'])")],
+  ["mounts what is no NFS", { configure: "run_cmd(['mount', '-t', 'xfs', '/dev/xvdb1', '/u01'])" }],
+  [
+    "reads another module's value",
+    { configure: "run_cmd(['/opt/acme/run.sh', param.get('com.oracle.linux.network.hostname', '')])" },
+  ],
+  [
+    "has drop-ins and programs of its own",
+    {
+      files: {
+        "payload/etc/sysctl.d/90-acme.conf": "a = 1\n",
+        "payload/etc/sudoers.d/acme": "\n",
+        "payload/usr/lib/systemd/system/acme.service": "\n",
+        "payload/usr/sbin/acmectl": "\n",
+        "payload/opt/acme/notes.txt": "a\r\nb\r\n",
+      },
+    },
+  ],
+  [
+    "has a program for python of module.yaml",
+    { yaml: ", interpreter: python, input: json", for: "5 6 7 8 9", run: "import sys\nprint(sys.argv[1])\n" },
+  ],
+  [
+    "has a shell program of many forms",
+    shell(`set -eu -o pipefail; shopt -s extglob
+declare -A map=([a]=1)
+save() { local pw=$1; printf '%s\\n' "$pw" > /etc/acme; }
+case \${1:?} in
+  configure)
+    [[ -n \${DB_PASSWORD:-} ]] || exit 1
+    save "$DB_PASSWORD"
+    printf '%s' "$DB_PASSWORD" | passwd --stdin acme
+    PGPASSWORD=$DB_PASSWORD psql < /dev/null
+    acmectl --file <(printf '%s' "$DB_PASSWORD")
+    cat > /etc/acme.ini <<-EOF
+	password = $DB_PASSWORD
+	EOF
+    echo "\${#DB_PASSWORD} \${DB_PASSWORD:+yes}"
+    hash=$(openssl passwd -1 -stdin <<< "$DB_PASSWORD")
+    usermod -p "$hash" acme ;;
+  *) rm -f /etc/acme.@(conf|ini) ;;
+esac
+for ((i = 0; i < \${#map[@]}; i++)); do :; done
+while read -r a; do echo "$a"; done < <(getent passwd)
+[[ $a =~ ^a(.*)$ ]] && echo "\${BASH_REMATCH[1]}"`),
+  ],
+  ["has a program for ksh", { yaml: "", run: '#!/bin/ksh\nprint -- "$DB_PASSWORD" | chpasswd\n' }],
+];
+
+describe("nothing is found in a module that", () => {
+  it.each(good)("%s", async (_, pieces) => expect(await findings(pieces)).toEqual([]));
+});
+
+it("two modules of one priority are told of", async () => {
+  const folders = ["one", "two"].map((name) => join(root, "beside", name));
+  for (const [index, folder] of folders.entries()) {
+    await mkdir(folder, { recursive: true });
+    const script = scriptOf({ configure: "pass", parameters: `[{'key': 'org.example.k${index}.a'}]` });
+    await writeFile(
+      join(folder, index === 0 ? "one" : "two"),
+      script.replace("name: acme", `name: ${index === 0 ? "one" : "two"}`),
+    );
+  }
+  const { findings } = await checkModules(folders, [{ name: "ol6", python: [2, 6] }]);
+  expect(findings.map(({ level, line, text }) => `${line} ${level}: ${text}`)).toEqual([
+    "4 warning: configure: 80 is also the priority of the module one; which runs first depends on their names",
+  ]);
+});
