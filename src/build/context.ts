@@ -50,7 +50,7 @@ export async function buildLock(context: BuildContext) {
   if ("release" in got) return got;
   throw new TbuildError(
     "environment",
-    `is being built already, by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+    `is already being built by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
     { subject: context.name, hint: "Wait until it ends, or stop it (Ctrl-C in its terminal)." },
   );
 }

@@ -66,7 +66,7 @@ export async function manifestOf(
   };
 }
 
-// Names and versions only: a site's mirrors and addresses may hold passwords, and must not be published.
+// Names and versions only: a site's mirrors and addresses may contain passwords, and must not be published.
 async function hostsOf({ hypervisor }: BuildContext): Promise<Readonly<Record<string, string>>> {
   return {
     builder: `${hostname()}, Linux ${release()} ${arch()}, ${amount(cpus().length, "cpu")}, node ${process.versions.node}`,
@@ -103,6 +103,6 @@ export async function gitState(
     }
     return { commit: commit.stdout.trim(), dirty };
   } catch {
-    return undefined; // no git on this machine: a build does not need it
+    return undefined; // git is not installed, and a build does not need it
   }
 }

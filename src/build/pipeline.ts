@@ -45,7 +45,7 @@ export class Pipeline<State extends object> {
   }
 }
 
-/** The pipeline up to and with the step `last`. What later steps would give is missing. */
+/** The pipeline up to and including the step `last`. The results of later steps are missing. */
 export function untilStep<State extends object>(
   pipeline: Pipeline<State>,
   last: string | undefined,
@@ -69,7 +69,7 @@ export interface PlannedStep {
   readonly why: readonly string[];
 }
 
-/** What becomes of a step that failed, and of its machine: keep it, clean up, or clean up and run the step again. */
+/** What to do with a failed step and its machine: keep it, clean up, or clean up and run the step again. */
 export type AfterFailure = "keep" | "clean" | "retry";
 export type OnFailure = (failed: FailedStep) => Promise<AfterFailure>;
 
@@ -83,12 +83,12 @@ export interface NextStep {
   readonly build: string;
   readonly step: string;
   readonly text: string;
-  /** What the steps before it gave. */
+  /** The results of the previous steps. */
   readonly state: object;
 }
 export type BeforeStep = (next: NextStep) => Promise<void>;
 
-/** Says for each step whether it will run, and why. Changes nothing. */
+/** Determines for each step whether it will run, and why. Changes nothing. */
 export async function planOf<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
@@ -133,7 +133,7 @@ export async function runPipeline<State extends object>(
   let ran = options.fresh ?? false;
   let keep = false;
   const isInterrupted = (error: unknown) => error instanceof Interrupted || context.signal.aborted;
-  /** Runs a step until it succeeds, or is not to be tried again. */
+  /** Runs a step until it succeeds, or must not be retried. */
   const run = async (step: AnyStep, once: () => Promise<Checkpoint>): Promise<Checkpoint> => {
     for (;;) {
       try {
@@ -155,13 +155,13 @@ export async function runPipeline<State extends object>(
       const place = { step: step.name, index: index + 1, of: pipeline.steps.length };
       const inputs = await allInputs(step, state);
       const key = checkpointKey(step.name, inputs, before?.id);
-      // Two builds may need the same result at the same time. The second uses what the first makes.
+      // Two builds may need the same result at the same time. The second uses the result of the first.
       await using _lock = await lock(join(context.home.checkpoints, "locks", key), {
         signal: context.signal,
         onWait: (pid) =>
           context.report({
             type: "note",
-            text: `${step.name}: another build (pid ${pid}) is making the same; waiting for it`,
+            text: `${step.name}: another build (pid ${pid}) is making the same result; waiting for it`,
           }),
       });
       const found = ran ? undefined : await kept(context, step, state, before?.id);
@@ -267,15 +267,15 @@ async function reasons(
   runs: string | undefined,
 ): Promise<string[]> {
   const last = await lastCheckpoint(context.home.checkpoints, context.name, step.name);
-  // After a step that runs, inputs that depend on it are not known yet.
+  // After a step that runs, inputs that depend on it are still unknown.
   const inputs = runs === undefined ? await allInputs(step, state) : await knownInputs(step, state);
   const changed = last && inputs ? changedInputs(last.inputs, inputs) : [];
   if (changed.length > 0) return changed;
   if (runs !== undefined) return [`after ${runs}`];
-  return [last ? "its result is gone" : "never made"];
+  return [last ? "its result no longer exists" : "never made"];
 }
 
-// As a plan names it: "tbuild's code changed".
+// The wording in plans: "tbuild's code changed".
 const codeInput = "tbuild's code";
 
 /** The inputs of a step's result: those that the step declares, and its code. */
@@ -291,7 +291,7 @@ async function knownInputs(step: AnyStep, state: object): Promise<Inputs | undef
   }
 }
 
-// An error that names its step is found again in a log of ten builds.
+// An error with the name of its step is easier to find in a log of ten builds.
 function named(error: unknown, step: string | undefined): unknown {
   if (!(error instanceof TbuildError) || step === undefined) return error;
   return error.within(step, { cause: error.cause ?? error });

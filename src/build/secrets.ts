@@ -52,6 +52,6 @@ async function found(
 function unusable(first: string, more: readonly string[] = []): TbuildError {
   return new TbuildError("environment", first, {
     lines: more,
-    hint: "The recipe names the source of each password. The source must hold one line when the guest is built.",
+    hint: "The recipe names the source of each password. The source must contain one line when the guest is built.",
   });
 }

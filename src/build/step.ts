@@ -42,7 +42,7 @@ export interface StepContext extends BuildContext {
   readonly progress: (text: string, done?: number, total?: number) => void;
 }
 
-/** What machines need of a build, or of another command that runs some. `folder` holds what is kept for logging in. */
+/** The context that machines need, from a build or another command. `folder` keeps the data for logins. */
 export type MachineContext = Pick<
   StepContext,
   "id" | "folder" | "host" | "hypervisor" | "report" | "signal" | "progress"

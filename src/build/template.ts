@@ -9,8 +9,9 @@ import { publishTemplate } from "./steps/publish-template.ts";
 import { sealImage } from "./steps/seal-image.ts";
 
 /**
- * From a disc, or another template, to a published template: the master, then a copy of it that is converted, sealed, audited, booted, packed and numbered.
- * `trial` is what clones are booted as; without it there is no boot trial. `places`: the hypervisor keeps templates, too.
+ * From a disc, or another template, to a published template: the master, then a copy of it that is converted,
+ * sealed, audited, booted, packed and numbered. `trial` is the mode in which clones boot; without it, there
+ * is no boot trial. `places`: the hypervisor keeps the template, too.
  */
 export function planTemplate(ingredients: Ingredients, trial: GuestMode | undefined, places = false) {
   const { recipe, mode, frame } = ingredients.made;

@@ -1,5 +1,5 @@
 import { TbuildError } from "../errors.ts";
-import { parseHeader } from "../firstboot/module.ts";
+import { parseHeader } from "../firstboot/module-header.ts";
 import type { Volume } from "../image/access.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { buildOperations } from "./convert/index.ts";

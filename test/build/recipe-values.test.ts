@@ -355,7 +355,7 @@ describe("what cannot be built is refused before the first step", () => {
     const lines = error.lines.join("\n");
     expect(lines).toContain("OracleLinux-R6-U10-Server-x86_64-dvd.iso: not in");
     expect(lines).toContain("nosuch: no such recipe");
-    expect(lines).toContain("ol6-base are both named ol6-base");
+    expect(lines).toContain("ol6-base have the same name, ol6-base");
   });
 
   it("a rehearsal of a release that has none, also by a plan", async () => {

@@ -59,7 +59,7 @@ const lines: readonly (readonly [string, number, RegExp])[] = [
   ["recipe ol6-base --set nosuch=1", 2, /--set nosuch.*: no such key/],
   ["recipe --matrix", 2, /--matrix requires --changed-since\nFor example/],
   ["recipe ol6-base --changed-since HEAD", 2, /finds the recipes itself\nLeave the names out/],
-  ["recipe --changed-since HEAD", 2, /git finds no repository there\n/],
+  ["recipe --changed-since HEAD", 2, /is not in a git repository\n/],
   ["recipe ol6-base --set =1", 2, /not key=value\nFor example/],
   ["recipe ol6-base --set machine.memory", 2, /not key=value\nFor example/],
   ["recipe ol6-base --var-file nosuch.yaml", 2, /nosuch\.yaml: cannot be read/],

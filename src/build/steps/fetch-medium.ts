@@ -12,7 +12,7 @@ import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
 import type { Step } from "../step.ts";
 
-/** What a guest is made of, besides the recipe. */
+/** The sources of a guest, besides the recipe. */
 export interface Sources {
   /** Absent for a guest that was not installed here. */
   readonly mediumDigest?: Digest;
@@ -37,7 +37,7 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
     module: import.meta.url,
     describe: () => `check ${disc.file}`,
     inputs: () => ({
-      iso: disc.sha256 ?? "of a digest that the recipe does not know",
+      iso: disc.sha256 ?? "with a digest that is not in the recipe",
       disc: JSON.stringify(wantedMedium(recipe)),
     }),
     valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
@@ -100,13 +100,13 @@ export function wantedMedium(recipe: Recipe): WantedMedium {
   return { major: majorOf(recipe.release), update: recipe.update, ...known };
 }
 
-/** Says which disc is needed, and which ones were found instead. */
+/** The error that names the needed disc, and those found instead. */
 export async function missingIso(recipe: Recipe, isoFolder: string): Promise<TbuildError> {
   const wanted = discOf(recipe);
   const there = (await discsIn(isoFolder)).map((disc) => {
     if (!("medium" in disc)) return disc.fault;
     const { volumeId } = disc.medium;
-    const same = volumeId === wanted.volumeId ? ", the disc that is wanted, by another name" : "";
+    const same = volumeId === wanted.volumeId ? ": the right disc under another name" : "";
     return `${disc.file}: is ${releaseOf(disc.medium)} (volume id ${printable(volumeId)})${same}`;
   });
   return new TbuildError("environment", `not in ${isoFolder}`, {

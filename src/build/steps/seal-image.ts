@@ -22,7 +22,7 @@ export interface SealedImage {
   /** The raw image, sealed and armed. */
   readonly image: string;
   readonly sealed: readonly Done[];
-  /** Describes what no operation removes and the recipe does not keep, each with its path. */
+  /** Findings that no operation removes and the recipe does not keep, each with its path. */
   readonly leftovers: readonly string[];
   /** The version in the image's passport. */
   readonly numbered: string;
@@ -90,7 +90,7 @@ export function sealImage(
 
 const mostLeftoversTold = 10;
 
-// Before anything is taken away by which it is known.
+// Before anything is removed that identifies it.
 async function traitsOf(context: StepContext, image: string): Promise<Trait[]> {
   await using opened = await openImage(context, image, { readOnly: true });
   return await readTraits(opened.tree);
@@ -111,7 +111,7 @@ async function leftoversIn(
   traits: readonly Trait[],
   stays: { readonly keep: readonly string[]; readonly meant: readonly string[] },
 ): Promise<string[]> {
-  context.progress("looking for what is left");
+  context.progress("searching for identities and secrets");
   await using opened = await openImage(context, image, { readOnly: true });
   const { signal } = context;
   const { found } = await findLeftovers(opened.tree, { traits, pending: [], ...stays, signal });
@@ -123,7 +123,7 @@ async function leftoversIn(
   return all;
 }
 
-// Oracle's own clean-up in the running guest first, then what it leaves behind.
+// First Oracle's own clean-up in the running guest, then everything that it leaves.
 async function sealInGuest(
   context: StepContext,
   recipe: Recipe,

@@ -1,32 +1,11 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import { pacer } from "../../host/pace.ts";
 import { writeAll } from "../../io/durable.ts";
 import { isZero, type Piece } from "./draft.ts";
+import type { Head } from "./undo-head.ts";
 
-/**
- * The start of an undo record: a description of the change, its time (ISO 8601, UTC), and the sizes of the image in bytes.
- * `others` are the images that were changed with it, as paths from its folder.
- */
-const Head = z.object({
-  what: z.string(),
-  when: z.string(),
-  size: z.int().nonnegative(),
-  sizeAfter: z.int().nonnegative(),
-  others: z
-    .array(
-      z.object({
-        file: z.string().min(1),
-        size: z.int().nonnegative(),
-        sizeAfter: z.int().nonnegative(),
-      }),
-    )
-    .max(31)
-    .optional(),
-});
-export type Head = Readonly<z.infer<typeof Head>>;
 export type ChangeNote = Pick<Head, "what" | "when">;
 
 /** An image that is open. */
@@ -194,6 +173,8 @@ export async function readHead(record: FileHandle, file: string): Promise<Head> 
   const { size } = await record.stat();
   const text = (await readFully(record, 0, Math.min(size, longestStart))).toString("utf8");
   const end = text.indexOf("\n");
+  // Most images have no record, and a schema costs a command a third of its start.
+  const { Head } = await import("./undo-head.ts");
   try {
     const magic = [magicOfOne, magicOfMany].find((one) => text.startsWith(one));
     if (magic === undefined || end < 0) throw new Error("no record");

@@ -4,12 +4,12 @@ import { checkInterrupted, TbuildError } from "../../errors.ts";
 import { writeAll } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import type { Piece } from "./draft.ts";
+import type { Head } from "./undo-head.ts";
 import {
   type ChangeNote,
   checkRecord,
   checkUntouched,
   checkUntouchedByOthers,
-  type Head,
   openBeside,
   openQuietly,
   piecesOf,
