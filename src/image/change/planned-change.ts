@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { type Lock, tryLock } from "../../host/lock.ts";
+import { isThere } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { imagesOfArrays } from "../disk/members-beside.ts";
 import type { FarFolder } from "../far.ts";
@@ -198,13 +199,6 @@ export async function takeImage(
     await release();
     throw error;
   }
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function usersNow(far: FarFolder | undefined): Promise<FilesInUse> {
