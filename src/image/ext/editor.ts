@@ -106,19 +106,19 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   return { apply };
 }
 
-/** What is to be changed, as its folder and its inode agree on it. */
+/** The file to change, if its folder and its inode agree. */
 async function found(volume: ExtVolume, folders: OpenFolders, path: string, names: NamesCount) {
   const [parent, name] = [await folders.numberOf(parentOf(path)), bytesOf(nameOf(path))];
   const folder = await folders.at(parent);
   const number = folder.find(name);
-  if (number === undefined) throw damaged(`${shown(path)} is not there`);
+  if (number === undefined) throw damaged(`${shown(path)} does not exist`);
   await volume.checkInode(number);
   const inode = await volume.inode(number);
   if (!folder.isOfKind(name, inode))
-    throw damaged(`${shown(path)} is of another kind in its folder than in its inode`);
+    throw damaged(`${shown(path)} has different types in its folder and in its inode`);
   const links = inode.readUInt16LE(at.links);
   if (kindOf(inode) !== "dir" && links !== names.of(number))
-    throw damaged(`${shown(path)} has ${names.of(number)} names, and its inode counts ${links}`);
+    throw damaged(`${shown(path)} has ${names.of(number)} names, but its inode counts ${links}`);
   for (const one of [parent, number])
     if (names.isOdd(one)) throw damaged(`the inode of folder ${one} miscounts its subfolders`);
   return { parent, name, folder, number, inode };
