@@ -19,6 +19,8 @@ const Checkpoint = z.object({
   made: z.string(),
   /** The version of tbuild that made it, and the digest of its code for this step. */
   maker: z.string(),
+  /** Where it was made; absent in checkpoints of older versions. */
+  hosts: z.record(z.string(), z.string()).default({}),
   ms: z.number(),
   gives: z.looseObject({}),
 });

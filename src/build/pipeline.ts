@@ -11,7 +11,8 @@ import {
   keepCheckpoint,
   lastCheckpoint,
 } from "./checkpoint.ts";
-import type { BuildContext, Inputs, Step, StepContext } from "./step.ts";
+import { hostsOf } from "./manifest.ts";
+import type { BuildContext, Hosts, Inputs, Step, StepContext } from "./step.ts";
 import { stepCode } from "./step-code.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the one place where steps of different types lie in one list
@@ -104,7 +105,11 @@ export async function planOf<State extends object>(
       state = { ...state, ...found.gives };
       before = found;
     }
-    const why = found ? [] : fresh ? ["--fresh"] : await reasons(context, step, state, runs);
+    const why = found
+      ? []
+      : fresh
+        ? ["--fresh"]
+        : await reasons(context, step, state, { runs, parent: before?.id });
     planned.push({ step: step.name, text: step.describe(), kept: found !== undefined, why });
     if (!found) runs ??= step.name;
   }
@@ -123,11 +128,12 @@ export async function runPipeline<State extends object>(
     readonly onFailure?: OnFailure | undefined;
     readonly beforeStep?: BeforeStep | undefined;
   } = {},
-): Promise<State & Pick<StepContext, "timings" | "makers">> {
+): Promise<State & Pick<StepContext, "timings" | "makers" | "hosts">> {
   const earlier: AnyStep[] = [];
   let running: AnyStep | undefined;
   const timings: Record<string, number> = {};
   const makers: Record<string, string> = {};
+  const hosts: Record<string, Hosts> = {};
   let state: object = {};
   let before: Checkpoint | undefined;
   let ran = options.fresh ?? false;
@@ -177,7 +183,14 @@ export async function runPipeline<State extends object>(
         const parent = before?.id;
         before = await run(step, () => {
           context.report({ type: "step-started", ...place, text: step.describe() });
-          const made = { key, inputs, parent, timings: { ...timings }, makers: { ...makers } };
+          const made = {
+            key,
+            inputs,
+            parent,
+            timings: { ...timings },
+            makers: { ...makers },
+            hosts: { ...hosts },
+          };
           return runStep(context, step, state, made);
         });
         running = undefined;
@@ -186,6 +199,7 @@ export async function runPipeline<State extends object>(
       }
       timings[step.name] = before.ms;
       makers[step.name] = before.maker;
+      hosts[step.name] = before.hosts;
       state = { ...state, ...before.gives };
     }
   } catch (error) {
@@ -193,7 +207,7 @@ export async function runPipeline<State extends object>(
     if (running && (interrupted || !keep)) await cleanUp(context, [running]);
     throw interrupted ? new Interrupted() : named(error, running?.name);
   }
-  return { ...(state as State), timings, makers };
+  return { ...(state as State), timings, makers, hosts };
 }
 
 /** Runs the clean-ups, last first. A failure is reported, and the rest still run. */
@@ -211,7 +225,10 @@ async function runStep(
   context: BuildContext,
   step: AnyStep,
   state: object,
-  made: { key: string; inputs: Inputs; parent: string | undefined } & Pick<StepContext, "timings" | "makers">,
+  made: { key: string; inputs: Inputs; parent: string | undefined } & Pick<
+    StepContext,
+    "timings" | "makers" | "hosts"
+  >,
 ): Promise<Checkpoint> {
   const { id, out } = await beginCheckpoint(context.home.checkpoints);
   const begun = Date.now();
@@ -226,8 +243,8 @@ async function runStep(
       });
     // Remove what a killed run left behind.
     await step.cleanup?.(context);
-    const { key, inputs, parent, timings, makers } = made;
-    const gives = await step.run({ ...context, out, progress, timings, makers }, state);
+    const { key, inputs, parent, timings, makers, hosts } = made;
+    const gives = await step.run({ ...context, out, progress, timings, makers, hosts }, state);
     checkInterrupted(context.signal);
     return await keepCheckpoint(context.home.checkpoints, out, {
       id,
@@ -238,6 +255,7 @@ async function runStep(
       parent,
       made: new Date().toISOString(),
       maker: `${context.tbuild}, code ${inputs[codeInput]}`,
+      hosts: await hostsOf(context),
       ms: Date.now() - begun,
       gives,
     });
@@ -252,19 +270,25 @@ async function kept(
   state: object,
   parent: string | undefined,
 ): Promise<Checkpoint | undefined> {
-  const found = await findCheckpoint(
-    context.home.checkpoints,
-    checkpointKey(step.name, await allInputs(step, state), parent),
-  );
-  if (!found) return undefined;
-  return !step.valid || (await step.valid(context, found.gives)) ? found : undefined;
+  const found = await madeBefore(context, step, state, parent);
+  return found && (await step.outdated?.(context, found.gives)) === undefined ? found : undefined;
+}
+
+async function madeBefore(
+  context: BuildContext,
+  step: AnyStep,
+  state: object,
+  parent: string | undefined,
+): Promise<Checkpoint | undefined> {
+  const key = checkpointKey(step.name, await allInputs(step, state), parent);
+  return findCheckpoint(context.home.checkpoints, key);
 }
 
 async function reasons(
   context: BuildContext,
   step: AnyStep,
   state: object,
-  runs: string | undefined,
+  { runs, parent }: { readonly runs: string | undefined; readonly parent: string | undefined },
 ): Promise<string[]> {
   const last = await lastCheckpoint(context.home.checkpoints, context.name, step.name);
   // After a step that runs, inputs that depend on it are still unknown.
@@ -272,7 +296,9 @@ async function reasons(
   const changed = last && inputs ? changedInputs(last.inputs, inputs) : [];
   if (changed.length > 0) return changed;
   if (runs !== undefined) return [`after ${runs}`];
-  return [last ? "its result no longer exists" : "never made"];
+  const made = await madeBefore(context, step, state, parent);
+  const outdated = made && (await step.outdated?.(context, made.gives));
+  return [outdated ?? (last ? "its result no longer exists" : "never made")];
 }
 
 // The wording in plans: "tbuild's code changed".

@@ -225,12 +225,24 @@ async function keepAll(rehearse: boolean, name = "whole", settings: readonly str
       medium,
       standInsDigest: "none",
       draft: { bundles: [] },
+      passwords: {},
       bundleFolder: out,
       template: "t",
     };
     const inputs = await allInputs(step, gives);
     const key = checkpointKey(step.name, inputs, parent);
-    const named = { id, key, recipe: name, step: step.name, inputs, parent, maker: "", ms: 1, gives };
+    const named = {
+      id,
+      key,
+      recipe: name,
+      step: step.name,
+      inputs,
+      parent,
+      maker: "",
+      hosts: {},
+      ms: 1,
+      gives,
+    };
     await keepCheckpoint(folder, out, { ...named, made: new Date().toISOString() });
     parent = id;
   }

@@ -203,7 +203,7 @@ const lines: readonly (readonly [string, number, RegExp])[] = [
   ["resize ok.img", 2, /required option '--size <size>' not specified/],
   ["resize ok.img --size lots", 2, /not a size such as 500M or 200G/],
   ["resize ok.img --size -5G", 2, /not a size such as 500M or 200G/],
-  ["resize ok.img --size 1M --plan", 2, /is not made smaller\nTo make a disk smaller/],
+  ["resize ok.img --size 1M --plan", 2, /cannot make it smaller\nTo make a disk smaller/],
   ["resize ok.img --size 999999T --plan", 2, /more than 1024T/],
   ["resize junk.img --size 20G --plan", 2, /no file system that tbuild knows/],
   ["resize nosuch.img --size 20G", 2, /there is no such file/],

@@ -22,7 +22,7 @@ import {
   whileRunning,
 } from "../guest-machine.ts";
 import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
-import { passwordHashes } from "../secrets.ts";
+import { changedPasswords, type PasswordMarks, passwordHashes, passwordMarks } from "../secrets.ts";
 import type { Inputs, Step } from "../step.ts";
 import type { Sources } from "./fetch-medium.ts";
 import type { InstalledGuest } from "./install-guest.ts";
@@ -31,6 +31,8 @@ export interface ProvisionedGuest {
   readonly disk: string;
   /** The disks after provisioning. */
   readonly furtherDisks: readonly string[];
+  /** Of the passwords that provisioning has set. */
+  readonly passwords: PasswordMarks;
   readonly packages: readonly PackageRecord[];
   /** The files of packages in /etc. Other files there, and changed ones, were made by hand. */
   readonly packagedFiles: PackagedFiles;
@@ -58,6 +60,7 @@ export function provisionGuest(
       "stand-in repositories": standInsDigest ?? "none",
       questions: "packages, their files in /etc, first-boot parameters",
     }),
+    outdated: ({ environment }, { passwords }) => changedPasswords(passwords, recipe, folder, environment),
     async run(context, { disk, key, standIns }) {
       const name = machineName(context, "provision");
       const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
@@ -88,7 +91,9 @@ export function provisionGuest(
       await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.qcow2"));
       for (const [index, file] of furtherDisks.entries())
         await context.hypervisor.fetchDisk(name, index + 1, file);
-      return { disk: join(context.out, "disk.qcow2"), furtherDisks, ...answers };
+      const passwords =
+        recipe.provision === "post" ? {} : await passwordMarks(recipe, folder, context.environment);
+      return { disk: join(context.out, "disk.qcow2"), furtherDisks, passwords, ...answers };
     },
     cleanup: (context) => discard(context, "provision"),
   };

@@ -108,25 +108,25 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   return { apply };
 }
 
-/** Names are counted only for these: it takes a look into every folder, and a wrong count does harm only where an inode is freed. */
+/** Only these need the names of every inode, which takes a look into every folder: a wrong count does harm where an inode is freed. */
 function freesInodes({ kind }: Change): boolean {
   return kind === "remove";
 }
 
-/** What is to be changed, as its folder and its inode agree on it. */
+/** The file to change, if its folder and its inode agree. */
 async function found(volume: ExtVolume, folders: OpenFolders, path: string, names: NamesCount | undefined) {
   const [parent, name] = [await folders.numberOf(parentOf(path)), bytesOf(nameOf(path))];
   const folder = await folders.at(parent);
   const number = folder.find(name);
-  if (number === undefined) throw damaged(`${shown(path)} is not there`);
+  if (number === undefined) throw damaged(`${shown(path)} does not exist`);
   await volume.checkInode(number);
   const inode = await volume.inode(number);
   if (!folder.isOfKind(name, inode))
-    throw damaged(`${shown(path)} is of another kind in its folder than in its inode`);
+    throw damaged(`${shown(path)} has different types in its folder and in its inode`);
   if (!names) return { parent, name, folder, number, inode };
   const links = inode.readUInt16LE(at.links);
   if (kindOf(inode) !== "dir" && links !== names.of(number))
-    throw damaged(`${shown(path)} has ${names.of(number)} names, and its inode counts ${links}`);
+    throw damaged(`${shown(path)} has ${names.of(number)} names, but its inode counts ${links}`);
   for (const one of [parent, number])
     if (names.isOdd(one)) throw damaged(`the inode of folder ${one} miscounts its subfolders`);
   return { parent, name, folder, number, inode };
