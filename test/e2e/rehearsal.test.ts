@@ -109,7 +109,7 @@ describe("a rehearsal of ol6-grid", () => {
     const { code, stderr } = await build.ended;
     expect(code, stderr).toBe(4);
     expect(stderr).toContain("install-guest: ");
-    expect(stderr).toMatch(/go on: +tbuild recipe ol6-grid --rehearse/);
+    expect(stderr).toMatch(/continue: +tbuild recipe ol6-grid --rehearse/);
     expect((await tbuild.run("plan", "ol6-grid", "--rehearse")).stdout).toMatch(/kept +fetch-medium/);
   });
 

@@ -332,7 +332,7 @@ describe("an upload", () => {
   });
 
   it.each([
-    ["names none", {}, "refused an upload|gave no address"],
+    ["names none", {}, "refused an upload|returned no address"],
     ["names what is no address", { location: "http://[" }, "returned no address for the upload"],
   ])("whose answer %s is refused", async (_, headers, words) => {
     await using server = await faultServer((_, response) => response.writeHead(202, headers).end());
