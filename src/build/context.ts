@@ -12,7 +12,8 @@ import { trialMode } from "./trial-mode.ts";
 import type { Workshop } from "./workshop.ts";
 
 export function pipelineOf(workshop: Workshop, made: Ingredients, request: BuildRequest) {
-  return untilStep(planTemplate(made, trialMode(workshop, made, request)), request.until);
+  const places = workshop.hypervisor.templates !== undefined;
+  return untilStep(planTemplate(made, trialMode(workshop, made, request), places), request.until);
 }
 
 export function contextOf(

@@ -6,7 +6,7 @@ import { type OtherNetwork, otherNetworks } from "../seal/other-networks.ts";
 import type { Leftover } from "./search.ts";
 import { withoutXmlComments } from "./telling-keys.ts";
 
-/** What the files of other network managers hold of this guest: of each class, the first key. */
+/** Identities in the files of other network managers: for each class, the first key. */
 export async function otherNetworkIdentities(tree: GuestTree): Promise<Leftover[]> {
   const found: Leftover[] = [];
   for (const network of otherNetworks)
