@@ -3,7 +3,7 @@
 # make deb    packs tbuild as a Debian package, in .tbuild/deb
 # make picture   records docs/picture.svg: the terminal of a rehearsal at work
 # make additions   makes the RPMs of tbuild's guest additions, for Enterprise Linux 5 to 9, in .tbuild/additions
-.PHONY: additions deb demo picture test check contract e2e e2e-xen bench torture release build setup clean
+.PHONY: additions deb demo picture test check contract e2e e2e-oracle-vm e2e-xen bench torture release build setup clean
 
 # what the tests need beside the packages that `tbuild setup` installs
 debian_tests := flake8 man-db mandoc dpkg-dev lintian gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
@@ -40,6 +40,10 @@ e2e-xen: build setup .tbuild/setup-tests
 	@sh .ci/debian.sh $(debian_xen)
 	TBUILD_REQUIRE=1 npx vitest run --project xen
 
+# a build on a simulated Oracle VM Manager, killed in four steps: half an hour
+e2e-oracle-vm: build setup .tbuild/setup-tests
+	TBUILD_SLOW=1 TBUILD_REQUIRE=1 npx vitest run --project e2e test/e2e/oracle-vm-build.test.ts
+
 bench: build setup .tbuild/setup-tests
 	@sh .ci/debian.sh $(debian_bench)
 	node test/bench/start-up.mjs
@@ -67,7 +71,7 @@ torture: build setup .tbuild/setup-tests
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/deb.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts -t guestfish
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/sysprep.test.ts
-	TBUILD_SLOW=1 npx vitest run --project e2e test/e2e/rehearsal.test.ts test/e2e/trial-modules.test.ts
+	TBUILD_SLOW=1 npx vitest run --project e2e test/e2e/rehearsal.test.ts test/e2e/trial-modules.test.ts test/e2e/oracle-vm-build.test.ts
 	@# the file systems that e2fsck is tested with
 	node test/torture/e2fsprogs-images.mjs
 	@# What tbuild packs, converted to KVM by virt-v2v from end to end: two minutes under TCG.

@@ -70,6 +70,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "recipe/located.ts",
     "recipe/shape.ts",
     "recipe/suggestion.ts",
+    "recipe/timezones.ts",
   ],
   bundles: [
     "host",
@@ -231,7 +232,14 @@ describe("architecture", () => {
   it("imports commands lazily, so that --help starts fast", () => {
     const program = imports.filter((i) => /^cli\/[\w-]+\.ts$/.test(i.file) && !i.dynamic && !i.typeOnly);
     expect(program.map((i) => i.target).filter((target) => target.startsWith("cli/commands/"))).toEqual([]);
-    expect(packagesBehind("main.ts")).toEqual(["commander", "string-width", "wrap-ansi"]);
+    expect(packagesBehind("main.ts")).toEqual(["commander"]);
+  });
+
+  it.each([
+    ["repair", []],
+    ["inspect", ["string-width", "wrap-ansi"]],
+  ])("loads no large package for %s before it is needed", (command, packages) => {
+    expect(packagesBehind(`cli/commands/${command}.ts`)).toEqual(packages);
   });
 });
 

@@ -16,7 +16,7 @@ export async function withAdvice(
   for (const machine of machines)
     if ((await context.hypervisor.state(machine)) === "running") running.push(machine);
   const look = running.flatMap((machine) => [
-    `look at it:     tbuild console ${machine}`,
+    `watch it: tbuild console ${machine}`,
     `log in:         tbuild console ${machine} --ssh`,
   ]);
   const lines = [
@@ -25,8 +25,8 @@ export async function withAdvice(
     `log:            ${join(context.folder, "log.txt")}`,
     `report:         ${join(context.folder, "report.html")}`,
     ...look,
-    ...(machines.length > 0 ? [`throw it away:  tbuild clean ${context.id}`] : []),
-    `go on:          ${again}   (what is done is kept)`,
+    ...(machines.length > 0 ? [`delete it: tbuild clean ${context.id}`] : []),
+    `continue: ${again} (finished steps are cached)`,
   ];
   return error.within(context.name, { lines });
 }

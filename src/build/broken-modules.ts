@@ -15,7 +15,7 @@ export async function refuseBrokenModules(recipe: Recipe, folders: readonly stri
     throw new TbuildError("usage", `${amount(errors.length, "error")} in its first-boot modules`, {
       subject: recipe.name,
       lines: errors.map(findingLine),
-      hint: "To see the warnings as well: tbuild module check",
+      hint: "To see warnings, too: tbuild module check",
     });
 }
 

@@ -33,7 +33,7 @@ export interface BuildResult {
   readonly report: string;
   /** Milliseconds by step in this run, without cached steps. */
   readonly ran: Readonly<Record<string, number>>;
-  /** What the recipe converts the same master for as well. */
+  /** The recipe's further conversions of the same master. */
   readonly further: readonly GuestMode[];
 }
 
@@ -129,6 +129,6 @@ export async function plan(
   };
 }
 
-/** The machine of a guest's fault can be looked into; any other failure is not its machine's. */
+/** After a guest's fault, its machine can be inspected. Other failures are not the machine's. */
 export const keepGuestFault: OnFailure = async ({ error }) =>
   error instanceof TbuildError && error.fault === "guest" ? "keep" : "clean";

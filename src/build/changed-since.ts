@@ -12,7 +12,10 @@ import type { Workshop } from "./workshop.ts";
 /** A recipe that has to be built, as one job of a queue. */
 export interface ToBuild {
   readonly recipe: string;
-  /** 0 for a recipe that waits for no other one of the list; else one more than the highest that it waits for. */
+  /**
+   * 0 for a recipe that needs no other one of the list; otherwise one more than the highest level that it
+   * needs.
+   */
   readonly level: number;
   /** The recipe of the list whose template it starts from. */
   readonly needs: readonly string[];
@@ -21,9 +24,10 @@ export interface ToBuild {
 }
 
 /**
- * The recipes of the repo whose builds would give something else than at a commit, in an order in which each comes after the
- * one that it starts from. What counts is the resolved recipe and what it refers to in the repo, not which file was touched: a
- * comment in a recipe is no change, and a change in `extends` reaches every heir. Builds nothing and changes nothing.
+ * The recipes of the repo whose builds would differ from those at a commit, each after the one that it starts
+ * from. Compares the resolved recipes and the files that they refer to, not which files were touched: a
+ * comment in a recipe is no change, and a change in a recipe affects every recipe that extends it. Builds
+ * nothing and changes nothing.
  */
 export async function changedSince(workshop: Workshop, commit: string): Promise<ToBuild[]> {
   const now = await allParts(workshop);
@@ -69,7 +73,7 @@ async function differences(
   ];
 }
 
-// Of a file that is in the repo at both times. What lies elsewhere is the same file for both.
+// For a file that is in the repo in both versions. A file elsewhere is the same for both.
 async function hasOtherBase(old: RecipeParts, now: RecipeParts, cacheFile: string): Promise<boolean> {
   const { from } = now.loaded.recipe;
   if (from === undefined || from !== old.loaded.recipe.from || originOf(from) !== "file") return false;
@@ -91,7 +95,7 @@ function differingKeys(
   return [...keys].filter((key) => one[key] !== other[key]);
 }
 
-// A recipe also changes when the one that it starts from does.
+// A recipe also changes if the one that it starts from does.
 function inOrder(
   now: ReadonlyMap<string, RecipeParts>,
   why: ReadonlyMap<string, readonly string[]>,
@@ -109,7 +113,7 @@ function inOrder(
     if (base !== undefined && heirs.includes(base))
       throw new TbuildError("usage", `start from each other: ${[...heirs, base].join(", ")}`, {
         subject: "recipes",
-        hint: "Let one of them be installed, or start from something else.",
+        hint: "Install one of them, or start it from another template.",
       });
     const under = base === undefined ? undefined : job(base, [...heirs, base]);
     const reasons = [...(why.get(name) ?? []), ...(under ? [`from: ${under.recipe}`] : [])];
@@ -135,14 +139,14 @@ async function treeAt({ host, recipes, kickstarts }: Workshop, commit: string) {
   const git = (...args: string[]) => host.run(["git", "-C", recipes, ...args], { allow: [1, 128] });
   const top = await git("rev-parse", "--show-toplevel", "--show-prefix");
   if (top.exitCode !== 0)
-    throw new TbuildError("usage", "git finds no repository there", {
+    throw new TbuildError("usage", "is not in a git repository", {
       subject: recipes,
       lines: top.stderr.trim().split("\n"),
       hint: "`tbuild init` makes a repository for recipes.",
     });
   const found = await git("rev-parse", "--verify", "--quiet", "--end-of-options", `${commit}^{commit}`);
   if (found.exitCode !== 0)
-    throw new TbuildError("usage", `"${commit}" is no commit of ${recipes}`, {
+    throw new TbuildError("usage", `"${commit}" is not a commit of ${recipes}`, {
       subject: "--changed-since",
       hint: "A shallow clone lacks older commits: fetch the whole history (fetch-depth: 0, GIT_DEPTH: 0).",
     });
@@ -150,7 +154,7 @@ async function treeAt({ host, recipes, kickstarts }: Workshop, commit: string) {
   try {
     const [root = "", prefix = ""] = top.stdout.split("\n");
     const [tree, id] = [join(folder.path, "tree"), found.stdout.trim()];
-    // An index of its own leaves the repository's as it is.
+    // A separate index, so the repository's does not change.
     const env = { GIT_INDEX_FILE: join(folder.path, "index") };
     await host.run(["git", "-C", root, "read-tree", id], { env });
     await host.run(["git", "-C", root, "checkout-index", "--all", `--prefix=${tree}/`], { env });

@@ -19,6 +19,8 @@ const Checkpoint = z.object({
   made: z.string(),
   /** The version of tbuild that made it, and the digest of its code for this step. */
   maker: z.string(),
+  /** Where it was made; absent in checkpoints of older versions. */
+  hosts: z.record(z.string(), z.string()).default({}),
   ms: z.number(),
   gives: z.looseObject({}),
 });
@@ -92,7 +94,7 @@ async function close(folder: string): Promise<void> {
   }
 }
 
-// Another build is at work in it, or has swept it.
+// Another build is working in it, or has swept it.
 function goneMeanwhile(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
 }
@@ -127,13 +129,13 @@ export function changedInputs(before: Inputs, now: Inputs): string[] {
 export interface Useless {
   readonly name: string;
   readonly why: string;
-  /** The link to it, which goes as well. */
+  /** The link to it, which is removed as well. */
   readonly key?: string;
 }
 
 /**
- * What no build can use any more: partial folders, and checkpoints whose previous step has been made again since. `parts`
- * is false while a build runs, whose folder is partial, too.
+ * Folders that no build can use any more: partial ones, and checkpoints whose previous step has been made
+ * again since. `parts` is false while a build runs, whose folder is partial, too.
  */
 export async function useless(folder: string, options: { readonly parts: boolean }): Promise<Useless[]> {
   const names = await namesIn(folder);
@@ -151,13 +153,13 @@ export async function useless(folder: string, options: { readonly parts: boolean
     if (reachable(checkpoint)) continue;
     const { id, key, recipe, step } = checkpoint;
     const isLinked = linked.get(key) === id;
-    const why = isLinked ? "what it is based on is gone or was made again" : "it was made again";
+    const why = isLinked ? "its base was removed or made again" : "it was made again";
     found.push({ name: id, why: `${recipe} ${step}: ${why}`, ...(isLinked && { key }) });
   }
   return found;
 }
 
-/** Removes what no build can use any more. */
+/** Removes folders that no build can use any more. */
 export async function sweep(folder: string, options: { readonly parts: boolean }): Promise<Useless[]> {
   const found = await useless(folder, options);
   for (const { name, key } of found) {
@@ -175,7 +177,7 @@ async function readCheckpoint(folder: string, id: string): Promise<Checkpoint | 
     const checkpoint = parse(text, { checkpoint: at, home: dirname(folder) });
     return checkpoint.id === id ? checkpoint : undefined;
   } catch {
-    return undefined; // damaged: the step runs again
+    return undefined; // if it is damaged, the step runs again
   }
 }
 

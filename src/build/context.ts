@@ -12,7 +12,8 @@ import { trialMode } from "./trial-mode.ts";
 import type { Workshop } from "./workshop.ts";
 
 export function pipelineOf(workshop: Workshop, made: Ingredients, request: BuildRequest) {
-  return untilStep(planTemplate(made, trialMode(workshop, made, request)), request.until);
+  const places = workshop.hypervisor.templates !== undefined;
+  return untilStep(planTemplate(made, trialMode(workshop, made, request), places), request.until);
 }
 
 export function contextOf(
@@ -49,7 +50,7 @@ export async function buildLock(context: BuildContext) {
   if ("release" in got) return got;
   throw new TbuildError(
     "environment",
-    `is being built already, by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+    `is already being built by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
     { subject: context.name, hint: "Wait until it ends, or stop it (Ctrl-C in its terminal)." },
   );
 }

@@ -34,7 +34,7 @@ export function packagesFromDisc(recipe: Recipe): string[] {
 
 async function copyMetadata(iso: Iso, repository: string, to: string): Promise<void> {
   await makeFolders(join(to, "repodata"));
-  // Most of the metadata are file lists and changelogs, which are not needed here.
+  // Most of the metadata is file lists and changelogs, which are not needed here.
   for (const entry of await iso.list(`${repository}/repodata`))
     if (entry.kind === "file" && /^[\w.+-]+$/.test(entry.name) && !/filelists|other|sqlite/.test(entry.name))
       await iso.extract(`${repository}/repodata/${entry.name}`, join(to, "repodata", entry.name));

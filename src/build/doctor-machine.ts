@@ -34,7 +34,7 @@ function programsExamined(missing: readonly Package[]): Examined[] {
   const rows = required.map((one) => ({
     what: `package ${one.name}`,
     ok: false,
-    text: `not installed; it is for ${one.for}`,
+    text: `not installed; needed for ${one.for}`,
     mend: `apt-get install ${one.name}`,
   }));
   if (rows.length > 0) return rows;
@@ -43,7 +43,7 @@ function programsExamined(missing: readonly Package[]): Examined[] {
     {
       what: "programs",
       ok: true,
-      text: `all that builds need are installed${text === "" ? "" : `; not installed, and optional: ${text}`}`,
+      text: `everything that builds need is installed${text === "" ? "" : `; not installed, and optional: ${text}`}`,
     },
   ];
 }
@@ -54,7 +54,7 @@ function nodeExamined(): Examined {
   return {
     what: "node",
     ok,
-    text: `${process.versions.node}${ok ? "" : ": tbuild needs 20.18.1 or later"}`,
+    text: `${process.versions.node}${ok ? "" : "; tbuild needs 20.18.1 or later"}`,
     ...(!ok && { mend: "install Node 20.18.1 or later: https://nodejs.org/en/download" }),
   };
 }
@@ -63,7 +63,7 @@ async function homeExamined({ home }: Workshop): Promise<Examined> {
   const what = "home";
   const before = await firstThere(home.root);
   try {
-    // Leaves nothing behind, not even the folder.
+    // Removes everything that it creates, including the folder.
     const made = await makeFolders(home.root);
     await rm(await mkdtemp(join(home.root, "doctor-")), { recursive: true });
     if (made !== undefined) await rm(made, { recursive: true });
@@ -111,9 +111,7 @@ async function networkExamined({ host, environment }: Workshop, signal: AbortSig
     });
   const url = /^https?:\S+$/m.exec(listed?.stdout ?? "")?.[0];
   if (listed === undefined)
-    return [
-      { what, ok: true, text: "not tried: there is no apt-get that names a server of Debian packages" },
-    ];
+    return [{ what, ok: true, text: "not tested: no apt-get lists a server of Debian packages" }];
   if (url === undefined)
     return [{ what, ok: false, text: "apt has no http source of Debian packages", mend }];
   try {

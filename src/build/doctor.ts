@@ -98,7 +98,10 @@ async function passwordsExamined(
   return (await Promise.all(examined)).flat();
 }
 
-/** Checks the packages that the installer will take from the disc, if the disc is present: with --ignoremissing the installer does not report missing ones. */
+/**
+ * Checks the packages that the installer will take from the disc, if the disc is present: with
+ * --ignoremissing, the installer does not report missing ones.
+ */
 async function packagesOnDisc(
   workshop: Workshop,
   recipe: Recipe,
@@ -119,7 +122,7 @@ async function packagesOnDisc(
           {
             what: "packages on the disc",
             ok: true,
-            text: `all ${wanted.length} that it will install are there`,
+            text: `every package to install is on it (${wanted.length})`,
           },
         ]
       : told(missing, `not on the disc (${[...contents.keys()].join(", ")})`, contents);
@@ -148,7 +151,7 @@ async function keysExamined(
       try {
         const key = await downloadAll(url, { signal, proxyFor, ...(proxy !== undefined && { proxy }) });
         const ok = key.includes("BEGIN PGP PUBLIC KEY");
-        return { what: "GPG key", ok, text: ok ? url : `${url}: is no public key` };
+        return { what: "GPG key", ok, text: ok ? url : `${url}: is not a public key` };
       } catch (error) {
         if (!(error instanceof TbuildError)) throw error;
         return { what: "GPG key", ok: false, text: error.message };
@@ -203,7 +206,7 @@ async function kickstartExamined(workshop: Workshop, name: string): Promise<Exam
     ok: faults.length === 0,
     text:
       faults.length === 0
-        ? `${release} takes every line`
+        ? `${release} accepts every line`
         : `${amount(faults.length, "fault")}; tbuild kickstart ${name} --check`,
   };
 }
@@ -212,12 +215,11 @@ async function discExamined(workshop: Workshop, recipe: Recipe): Promise<Examine
   const disc = discOf(recipe);
   const file = join(workshop.home.isoFolder, disc.file);
   const found = await stat(file).catch(() => undefined);
-  const known =
-    disc.sha256 === undefined ? "; nothing says which sha256 it should have: give iso.sha256" : "";
+  const known = disc.sha256 === undefined ? "; its expected sha256 is unknown: set iso.sha256" : "";
   return {
     what: "disc",
     ok: found !== undefined && disc.sha256 !== undefined,
-    text: `${file}${found ? "" : ": is not there"}${known}`,
+    text: `${file}${found ? "" : ": does not exist"}${known}`,
   };
 }
 
@@ -229,11 +231,11 @@ function packagesExamined(
   if (contents.size === 0) return [{ what: "packages", ok: false, text: "no repository could be read" }];
   const missing = missingFrom(contents, wanted);
   if (missing.length === 0)
-    return [{ what: "packages", ok: true, text: `all ${wanted.length} that yum will install are there` }];
+    return [{ what: "packages", ok: true, text: `every package for yum is available (${wanted.length})` }];
   // The contents of an unreadable repository are unknown.
   const where =
     unread > 0
-      ? `not in what could be read (${[...contents.keys()].join(", ")})`
+      ? `not in the readable repositories (${[...contents.keys()].join(", ")})`
       : `in none of ${[...contents.keys()].join(", ")}`;
   return told(missing, where, contents);
 }
@@ -265,7 +267,7 @@ function nearest(name: string, names: readonly string[]): string {
 }
 
 function has(contents: RepositoryContents, wanted: string): boolean {
-  // A module is written with a colon. The list of modules is not read.
+  // A name with a colon is a module. The list of modules is not read.
   if (wanted.startsWith("@")) return wanted.includes(":") || contents.groups.has(wanted.replace(/^@\^?/, ""));
   if (!wanted.includes("*"))
     return [contents.names, contents.builds, contents.provides].some((set) => set.has(wanted));

@@ -15,7 +15,7 @@ export type BuildEvent =
       readonly of: number;
       readonly text: string;
     }
-  /** A step taken from a checkpoint. */
+  /** A cached step, from a checkpoint. */
   | { readonly type: "step-kept"; readonly step: string; readonly index: number; readonly of: number }
   /** The current action of a step, with `done`/`total` if it can be counted. */
   | {

@@ -1,7 +1,7 @@
 import type { DomainType, GuestMode } from "../choices.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 
-// Oracle VM's types have none for KVM, whose guests are started as HVM guests are.
+// Oracle VM has no type for KVM. KVM's guests start like HVM guests.
 const typeOf = {
   pvm: "XEN_PVM",
   pvhvm: "XEN_HVM_PV_DRIVERS",
@@ -9,7 +9,7 @@ const typeOf = {
   kvm: "XEN_HVM",
 } as const satisfies Record<GuestMode, DomainType>;
 
-/** A recipe as that of one of its further conversions. */
+/** The recipe of one of its further conversions. */
 export function converted(recipe: Recipe, to: GuestMode | undefined): Recipe {
   if (to === undefined) return recipe;
   const bundles = recipe.convert.find((one) => one.to === to)?.bundles ?? recipe.bundles;

@@ -60,7 +60,7 @@ export async function gather(
   };
 }
 
-// An installed package is in no git repository, even where one is around its node_modules.
+// An installed package does not belong to a git repository, even if one contains its node_modules.
 function ownFolders({ recipes }: Workshop, folders: readonly string[]): string[] {
   const foreign: string[] = recipes === shipped.recipes ? [] : [shipped.recipes, shipped.kickstarts];
   return folders.filter((folder) => !foreign.includes(folder));

@@ -110,7 +110,7 @@ export async function bootGuest(
   return { name, host: await loggedIn(context, name, login, options.timeoutMs ?? 300_000) };
 }
 
-/** Waits until ssh answers, and `isIt` holds of who answers. */
+/** Waits until ssh answers, and `isIt` accepts the guest that answers. */
 export async function loggedIn(
   context: MachineContext,
   name: string,
@@ -135,7 +135,7 @@ export async function loggedIn(
           0o600,
         );
       known = address;
-      // A login tells it where the way leads through another machine.
+      // If the connection goes through another machine, only a login shows whether the guest answers.
       if (!last && target.through === undefined && !(await sshAnswers(target.host, target.port)))
         return undefined;
       const host = sshHost(target, (argv) => context.report({ type: "command", host: name, argv }));
@@ -143,7 +143,7 @@ export async function loggedIn(
         await host.run(["true"], { timeoutMs: 20_000 * patience, signal: context.signal });
         return (await isIt(host)) ? host : undefined;
       } catch (error) {
-        if (last) throw await unreached(context, name, "no answer by ssh", error);
+        if (last) throw await unreached(context, name, "ssh does not answer", error);
         return undefined;
       }
     },
@@ -173,7 +173,7 @@ export async function whileRunning<T>(context: MachineContext, name: string, wor
 /** Shuts a guest down from the inside, as an operator would, and waits until the machine has stopped. */
 export async function shutDown(context: MachineContext, guest: LiveGuest): Promise<void> {
   context.progress("shutting down");
-  // The command loses its connection. What counts is that the machine stops.
+  // The command loses its connection. Success means that the machine stops.
   await guest.host.run(["sh", "-c", "sync; (sleep 1; exec poweroff) >/dev/null 2>&1 </dev/null &"], {
     signal: context.signal,
   });

@@ -31,7 +31,7 @@ export interface ImportOptions {
   /** The folder for unpacking. Nothing is left there. */
   readonly workFolder: string;
   readonly tbuild: string;
-  /** What the file was when it was looked at. Another file is an `integrity` fault. */
+  /** The state of the file when it was inspected. A changed file is an `integrity` fault. */
   readonly digest?: Digest;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string, done?: number, total?: number) => void;
@@ -59,7 +59,7 @@ export async function importTemplate(
       subject: file,
       hint: "Wait until nothing writes to it, and start again.",
     });
-  options.progress?.("looking into the guest");
+  options.progress?.("inspecting the guest");
   const domainType = options.domainType ?? unpacked.said.domainType ?? "XEN_HVM_PV_DRIVERS";
   const guest = await inspectDisks(host, unpacked, domainType);
   const disks: StoredDisk[] = [];
@@ -103,7 +103,7 @@ type Inspected = GuestFacts & {
   readonly portrait?: GuestRecord;
 };
 
-/** Inspects the disk with a root file system. What cannot be opened without the kernel stays unknown. */
+/** Inspects the disk with a root file system. Parts that need the kernel to be opened stay unknown. */
 async function inspectDisks(
   host: Host,
   unpacked: Unpacked,
@@ -148,7 +148,7 @@ async function inspectDisks(
   return { ...nothing, packages: [], unknown: reasons };
 }
 
-// Without it the version is as good, only `diff` says less of it.
+// Without it, the version is just as good, but `diff` shows less.
 async function portrayed(survey: Survey, unknown: string[]): Promise<{ readonly portrait?: GuestRecord }> {
   try {
     return { portrait: await portraitOf(survey, {}) };
@@ -225,7 +225,7 @@ function nameOf(file: string, { said }: Unpacked, { passport }: Inspected, optio
     options.name ?? plainName(passport?.name ?? saidName ?? stem) ?? plainName(stem) ?? "imported";
   const rehearsal = passport?.rehearsal ?? wanted.endsWith("-rehearsal");
   if (options.name !== undefined && rehearsal !== wanted.endsWith("-rehearsal"))
-    throw new TbuildError("usage", `the image says that it is ${rehearsal ? "a" : "no"} rehearsal`, {
+    throw new TbuildError("usage", `according to the image, it is ${rehearsal ? "a" : "not a"} rehearsal`, {
       subject: wanted,
       hint: "Names of rehearsals must end in -rehearsal; other names must not.",
     });
@@ -236,7 +236,7 @@ function nameOf(file: string, { said }: Unpacked, { passport }: Inspected, optio
     name: rehearsal ? name : name.replace(/-rehearsal$/, ""),
     version,
     rehearsal,
-    notes: passport ? [] : ["lineage: its image has no passport of tbuild's"],
+    notes: passport ? [] : ["lineage: its image has no tbuild passport"],
   };
 }
 
@@ -265,7 +265,7 @@ function manifestOf(
     ...(said.vcpus === undefined ? ["1 CPU"] : []),
     ...(said.memoryMib === undefined ? ["1024 MiB of memory"] : []),
   ];
-  if (assumed.length > 0) notes.push(`machine: its size is not known; assumed ${assumed.join(" and ")}`);
+  if (assumed.length > 0) notes.push(`machine: its size is unknown; assumed ${assumed.join(" and ")}`);
   if (guest.armed === false) notes.push("first boot: it is not armed; a clone will not configure itself");
   const recipeText = JSON.stringify({ imported: { from: printable(basename(file)), kind } });
   return {
@@ -348,7 +348,7 @@ function printable(text: string): string {
     .slice(0, 500);
 }
 
-// Its words are names of the guest's files and volumes.
+// It contains names of the guest's files and volumes.
 function printableFitness({ findings, ...record }: FitnessRecord): FitnessRecord {
   return {
     ...record,

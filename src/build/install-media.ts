@@ -59,7 +59,7 @@ export async function makeInstallMedia(
     await rename(part, request.out);
     const left =
       request.kickstart === undefined
-        ? ["what the recipe adds over ssh is left to do, with build-key: this installs its kickstart"]
+        ? ["this installs the kickstart only; do the recipe's ssh part afterwards, with build-key"]
         : [];
     const { files: _files, ...more } = { ...made, notes: [...made.notes, ...notes, ...left] };
     return { folder: request.out, medium, files: files.map((name) => join(request.out, name)), ...more };
@@ -73,18 +73,18 @@ function refuseNonsense({ recipe, kickstart, iso, rehearse, addons, form, url }:
     recipe === undefined && kickstart === undefined
       ? "name a recipe, or a kickstart with --kickstart"
       : recipe === undefined && iso === undefined
-        ? "a kickstart alone does not say which disc it is for; name it with --iso"
+        ? "a kickstart does not say which disc it needs; name the disc with --iso"
         : rehearse && (iso !== undefined || recipe === undefined)
-          ? "--rehearse makes the disc that the recipe needs; leave out --iso, and name a recipe"
+          ? "--rehearse makes the disc for a recipe; name a recipe, and leave out --iso"
           : addons !== undefined && form !== "remaster"
-            ? "--addons puts packages on the disc that the installer installs from; that is --as remaster"
+            ? "--addons puts packages on the installation disc, so it requires --as remaster"
             : (form === "network") !== (url !== undefined)
-              ? "--url goes with --as network, and says where the web server will have the result"
+              ? "--url requires --as network: it is the address of the result on the web server"
               : url !== undefined && !/^(https?|ftp):\/\/[\w.:/~%-]+$/.test(url)
-                ? `--url: ${url} is no http or ftp address`
+                ? `--url: ${url} is not an http or ftp address`
                 : undefined;
   if (wrong !== undefined)
-    throw new TbuildError("usage", wrong, { hint: "See examples: tbuild media make --help" });
+    throw new TbuildError("usage", wrong, { hint: "For examples: tbuild media make --help" });
 }
 
 async function refuseFull({ out, replace }: InstallMediaRequest): Promise<void> {

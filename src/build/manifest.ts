@@ -5,7 +5,7 @@ import { type Digest, digestOf } from "../model/digest.ts";
 import type { Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { proposeVersion } from "../model/version.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
-import type { BuildContext } from "./step.ts";
+import type { BuildContext, Hosts, StepContext } from "./step.ts";
 
 /** The part of a manifest that is the same for all steps of a build. */
 export interface ManifestFrame {
@@ -19,7 +19,7 @@ export interface ManifestFrame {
 export async function manifestOf(
   recipe: Recipe,
   frame: ManifestFrame,
-  context: BuildContext,
+  context: Pick<StepContext, "name" | "id" | "rehearsal" | "hypervisor" | "hosts">,
   guest: {
     readonly packages: readonly PackageRecord[];
     readonly contract: readonly Parameter[];
@@ -62,16 +62,34 @@ export async function manifestOf(
     timings: {},
     tbuild: frame.tbuild,
     build: context.id,
-    hosts: await hostsOf(context),
+    hosts: hostsOfAll(await hostsOf(context), context.hosts),
   };
 }
 
-// Names and versions only: a site's mirrors and addresses may hold passwords, and must not be published.
-async function hostsOf({ hypervisor }: BuildContext): Promise<Readonly<Record<string, string>>> {
+// Names and versions only: a site's mirrors and addresses may contain passwords, and must not be published.
+export async function hostsOf({ hypervisor }: Pick<BuildContext, "hypervisor">): Promise<Hosts> {
   return {
     builder: `${hostname()}, Linux ${release()} ${arch()}, ${amount(cpus().length, "cpu")}, node ${process.versions.node}`,
-    hypervisor: await hypervisor.describe(),
+    // A step that needs no machine does not fail because the hypervisor does not answer.
+    hypervisor: await hypervisor.describe().catch(() => "did not answer"),
   };
+}
+
+/** Where this is made, and the steps that were made elsewhere: `hypervisor of install-guest, provision-guest`. */
+export function hostsOfAll(here: Hosts, steps: Readonly<Record<string, Hosts>>): Hosts {
+  const elsewhere = new Map<string, string[]>();
+  for (const [step, hosts] of Object.entries(steps))
+    for (const [what, said] of Object.entries(here)) {
+      const other = hosts[what] ?? "not recorded";
+      if (other === said) continue;
+      const key = JSON.stringify([what, other]);
+      elsewhere.set(key, [...(elsewhere.get(key) ?? []), step]);
+    }
+  const others = [...elsewhere].map(([key, names]) => {
+    const [what, other] = JSON.parse(key) as [string, string];
+    return [`${what} of ${names.join(", ")}`, other];
+  });
+  return { ...here, ...Object.fromEntries(others) };
 }
 
 /** The requested version, or the next patch number that is free in the store and the recipe repo. */
@@ -103,6 +121,6 @@ export async function gitState(
     }
     return { commit: commit.stdout.trim(), dirty };
   } catch {
-    return undefined; // no git on this machine: a build does not need it
+    return undefined; // git is not installed, and a build does not need it
   }
 }

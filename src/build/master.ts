@@ -25,10 +25,13 @@ export interface Ingredients {
   readonly kickstartDigest: string;
   readonly provisionInputs: Inputs;
   readonly modules: readonly FirstBootModule[];
-  /** Of what the seal brings in to notice clones by their MAC addresses, if the recipe wants that. */
+  /**
+   * The digest of the files that the seal adds to notice clones by their MAC addresses, if the recipe says
+   * so.
+   */
   readonly cloneDetection?: Digest;
   readonly frame: ManifestFrame;
-  /** What the template is made as: as the recipe says, or as one of its further conversions. */
+  /** The target of the template: the recipe's own, or one of its further conversions. */
   readonly made: MadeTemplate;
 }
 

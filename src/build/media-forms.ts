@@ -56,20 +56,16 @@ interface Making {
 
 type Made = Omit<InstallMedia, "folder" | "medium">;
 
-/** The forms that can be made from a disc, and what their users have to know. */
+/** The forms that can be made from a disc, with notes for their users. */
 export const mediaForms = {
   async remaster({ request, medium, kickstart, making, part }: Making): Promise<Made> {
     const file = `${nameOf(request)}-install.iso`;
     const talksOn = request.talksOn ?? "screen";
     const url = request.addons === undefined ? undefined : addonsUrl(medium);
     if (request.addons !== undefined && url === undefined && !kickstart.includes("/addons"))
-      throw new TbuildError(
-        "usage",
-        `--addons: the installer of ${releaseOf(medium)} would not look at them`,
-        {
-          hint: "In the recipe, say `provision: post` and give a repository the url medium:/addons; or use them in %post.",
-        },
-      );
+      throw new TbuildError("usage", `--addons: the installer of ${releaseOf(medium)} would ignore them`, {
+        hint: "In the recipe, set `provision: post`, and a repository with the url medium:/addons. Or use them in %post.",
+      });
     const addons =
       request.addons === undefined ? undefined : await stageAddons(making, medium, request.addons);
     const withAddons = offering(kickstart, url);
@@ -85,11 +81,11 @@ export const mediaForms = {
       ...(url !== undefined && { addonsUrl: url }),
       notes: [
         shared
-          ? "it shares its blocks with the original, so only the additions take space"
-          : "the file system shares no blocks between files, so it is a whole copy; --as boot needs none",
+          ? "it shares blocks with the original, so only the additions take space"
+          : "it is a full copy, because the file system cannot share blocks between files; --as boot needs no copy",
         "attach it alone: the original has the same label",
         ...(medium.starts.efiOutside
-          ? ["a BIOS installs from it; UEFI shows the vendor's own menu, which lies outside the disc's files"]
+          ? ["a BIOS installs from it; UEFI shows the vendor's own menu, which is outside the disc's files"]
           : []),
         diskFirst,
       ],
@@ -104,8 +100,8 @@ export const mediaForms = {
       files: [file, "ks.cfg"],
       commandLine: installCommandLine(medium, { kickstart: "initrd", talksOn }),
       notes: [
-        `the first CD drive gets it, the second ${medium.file} as it is`,
-        uefi ? "a BIOS starts it, and UEFI" : "a BIOS starts it, UEFI does not",
+        `put it into the first CD drive, and the unchanged ${medium.file} into the second`,
+        uefi ? "it starts under BIOS and UEFI" : "it starts under a BIOS, but not under UEFI",
         diskFirst,
       ],
     };
@@ -155,12 +151,12 @@ export const mediaForms = {
         `put the files of ${medium.file} (mounted, or unpacked) where ${boot.tree} serves them`,
         // COMMAND_LINE_SIZE of 2.6.18, minus what the boot loader adds.
         ...(medium.major <= 5 && boot.commandLine.length > 200
-          ? ["OL5's kernel reads 255 characters of its command line: take a shorter --url"]
+          ? ["OL5's kernel reads only 255 characters of its command line: use a shorter --url"]
           : []),
-        "whoever can read ks.cfg there has the password's hash: serve it for as long as it takes",
+        "everyone who can read ks.cfg there can read the password's hash: serve it only during the installation",
         ...(medium.xen
           ? [
-              `a PV guest of Oracle VM takes ${boot.tree} as its network install path, and starts ${medium.xen.kernel}`,
+              `for a PV guest of Oracle VM, set ${boot.tree} as its network install path; it starts ${medium.xen.kernel}`,
             ]
           : []),
       ],
@@ -169,7 +165,7 @@ export const mediaForms = {
 } as const satisfies Record<string, (making: Making) => Promise<Made>>;
 export type MediaForm = keyof typeof mediaForms;
 
-// Otherwise the disc, left in its drive, would install again over what it has installed.
+// Otherwise, a disc that stays in its drive would overwrite the installation with a new one.
 const diskFirst = "let the machine try its disk first and this second (in Oracle VM: bootOrder='DISK,CDROM')";
 
 function nameOf({ recipe, kickstart }: FormRequest): string {

@@ -11,7 +11,8 @@ import {
   keepCheckpoint,
   lastCheckpoint,
 } from "./checkpoint.ts";
-import type { BuildContext, Inputs, Step, StepContext } from "./step.ts";
+import { hostsOf } from "./manifest.ts";
+import type { BuildContext, Hosts, Inputs, Step, StepContext } from "./step.ts";
 import { stepCode } from "./step-code.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the one place where steps of different types lie in one list
@@ -45,7 +46,7 @@ export class Pipeline<State extends object> {
   }
 }
 
-/** The pipeline up to and with the step `last`. What later steps would give is missing. */
+/** The pipeline up to and including the step `last`. The results of later steps are missing. */
 export function untilStep<State extends object>(
   pipeline: Pipeline<State>,
   last: string | undefined,
@@ -69,7 +70,7 @@ export interface PlannedStep {
   readonly why: readonly string[];
 }
 
-/** What becomes of a step that failed, and of its machine: keep it, clean up, or clean up and run the step again. */
+/** What to do with a failed step and its machine: keep it, clean up, or clean up and run the step again. */
 export type AfterFailure = "keep" | "clean" | "retry";
 export type OnFailure = (failed: FailedStep) => Promise<AfterFailure>;
 
@@ -83,12 +84,12 @@ export interface NextStep {
   readonly build: string;
   readonly step: string;
   readonly text: string;
-  /** What the steps before it gave. */
+  /** The results of the previous steps. */
   readonly state: object;
 }
 export type BeforeStep = (next: NextStep) => Promise<void>;
 
-/** Says for each step whether it will run, and why. Changes nothing. */
+/** Determines for each step whether it will run, and why. Changes nothing. */
 export async function planOf<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
@@ -104,7 +105,11 @@ export async function planOf<State extends object>(
       state = { ...state, ...found.gives };
       before = found;
     }
-    const why = found ? [] : fresh ? ["--fresh"] : await reasons(context, step, state, runs);
+    const why = found
+      ? []
+      : fresh
+        ? ["--fresh"]
+        : await reasons(context, step, state, { runs, parent: before?.id });
     planned.push({ step: step.name, text: step.describe(), kept: found !== undefined, why });
     if (!found) runs ??= step.name;
   }
@@ -113,7 +118,7 @@ export async function planOf<State extends object>(
 
 /**
  * Uses checkpoints, runs the other steps, and cleans up after each: the next machine can need what the last one has, such as its
- * MAC address. Before the first step that runs, it also removes what a killed run has left of those that are kept.
+ * MAC address. Before the first step that runs, it also removes what a killed run has left of any step.
  */
 export async function runPipeline<State extends object>(
   pipeline: Pipeline<State>,
@@ -123,17 +128,18 @@ export async function runPipeline<State extends object>(
     readonly onFailure?: OnFailure | undefined;
     readonly beforeStep?: BeforeStep | undefined;
   } = {},
-): Promise<State & Pick<StepContext, "timings" | "makers">> {
-  const earlier: AnyStep[] = [];
+): Promise<State & Pick<StepContext, "timings" | "makers" | "hosts">> {
+  let isClean = false;
   let running: AnyStep | undefined;
   const timings: Record<string, number> = {};
   const makers: Record<string, string> = {};
+  const hosts: Record<string, Hosts> = {};
   let state: object = {};
   let before: Checkpoint | undefined;
   let ran = options.fresh ?? false;
   let keep = false;
   const isInterrupted = (error: unknown) => error instanceof Interrupted || context.signal.aborted;
-  /** Runs a step until it succeeds, or is not to be tried again. */
+  /** Runs a step until it succeeds, or must not be retried. */
   const run = async (step: AnyStep, once: () => Promise<Checkpoint>): Promise<Checkpoint> => {
     for (;;) {
       try {
@@ -155,29 +161,36 @@ export async function runPipeline<State extends object>(
       const place = { step: step.name, index: index + 1, of: pipeline.steps.length };
       const inputs = await allInputs(step, state);
       const key = checkpointKey(step.name, inputs, before?.id);
-      // Two builds may need the same result at the same time. The second uses what the first makes.
+      // Two builds may need the same result at the same time. The second uses the result of the first.
       await using _lock = await lock(join(context.home.checkpoints, "locks", key), {
         signal: context.signal,
         onWait: (pid) =>
           context.report({
             type: "note",
-            text: `${step.name}: another build (pid ${pid}) is making the same; waiting for it`,
+            text: `${step.name}: another build (pid ${pid}) is making the same result; waiting for it`,
           }),
       });
       const found = ran ? undefined : await kept(context, step, state, before?.id);
       if (found) {
         context.report({ type: "step-kept", ...place });
         before = found;
-        earlier.push(step);
       } else {
         ran = true;
         await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });
-        await cleanUp(context, earlier.splice(0));
+        if (!isClean) await cleanUp(context, pipeline.steps);
+        isClean = true;
         running = step;
         const parent = before?.id;
         before = await run(step, () => {
           context.report({ type: "step-started", ...place, text: step.describe() });
-          const made = { key, inputs, parent, timings: { ...timings }, makers: { ...makers } };
+          const made = {
+            key,
+            inputs,
+            parent,
+            timings: { ...timings },
+            makers: { ...makers },
+            hosts: { ...hosts },
+          };
           return runStep(context, step, state, made);
         });
         running = undefined;
@@ -186,6 +199,7 @@ export async function runPipeline<State extends object>(
       }
       timings[step.name] = before.ms;
       makers[step.name] = before.maker;
+      hosts[step.name] = before.hosts;
       state = { ...state, ...before.gives };
     }
   } catch (error) {
@@ -193,7 +207,7 @@ export async function runPipeline<State extends object>(
     if (running && (interrupted || !keep)) await cleanUp(context, [running]);
     throw interrupted ? new Interrupted() : named(error, running?.name);
   }
-  return { ...(state as State), timings, makers };
+  return { ...(state as State), timings, makers, hosts };
 }
 
 /** Runs the clean-ups, last first. A failure is reported, and the rest still run. */
@@ -211,7 +225,10 @@ async function runStep(
   context: BuildContext,
   step: AnyStep,
   state: object,
-  made: { key: string; inputs: Inputs; parent: string | undefined } & Pick<StepContext, "timings" | "makers">,
+  made: { key: string; inputs: Inputs; parent: string | undefined } & Pick<
+    StepContext,
+    "timings" | "makers" | "hosts"
+  >,
 ): Promise<Checkpoint> {
   const { id, out } = await beginCheckpoint(context.home.checkpoints);
   const begun = Date.now();
@@ -226,8 +243,8 @@ async function runStep(
       });
     // Remove what a killed run left behind.
     await step.cleanup?.(context);
-    const { key, inputs, parent, timings, makers } = made;
-    const gives = await step.run({ ...context, out, progress, timings, makers }, state);
+    const { key, inputs, parent, timings, makers, hosts } = made;
+    const gives = await step.run({ ...context, out, progress, timings, makers, hosts }, state);
     checkInterrupted(context.signal);
     return await keepCheckpoint(context.home.checkpoints, out, {
       id,
@@ -238,6 +255,7 @@ async function runStep(
       parent,
       made: new Date().toISOString(),
       maker: `${context.tbuild}, code ${inputs[codeInput]}`,
+      hosts: await hostsOf(context),
       ms: Date.now() - begun,
       gives,
     });
@@ -252,30 +270,38 @@ async function kept(
   state: object,
   parent: string | undefined,
 ): Promise<Checkpoint | undefined> {
-  const found = await findCheckpoint(
-    context.home.checkpoints,
-    checkpointKey(step.name, await allInputs(step, state), parent),
-  );
-  if (!found) return undefined;
-  return !step.valid || (await step.valid(context, found.gives)) ? found : undefined;
+  const found = await madeBefore(context, step, state, parent);
+  return found && (await step.outdated?.(context, found.gives)) === undefined ? found : undefined;
+}
+
+async function madeBefore(
+  context: BuildContext,
+  step: AnyStep,
+  state: object,
+  parent: string | undefined,
+): Promise<Checkpoint | undefined> {
+  const key = checkpointKey(step.name, await allInputs(step, state), parent);
+  return findCheckpoint(context.home.checkpoints, key);
 }
 
 async function reasons(
   context: BuildContext,
   step: AnyStep,
   state: object,
-  runs: string | undefined,
+  { runs, parent }: { readonly runs: string | undefined; readonly parent: string | undefined },
 ): Promise<string[]> {
   const last = await lastCheckpoint(context.home.checkpoints, context.name, step.name);
-  // After a step that runs, inputs that depend on it are not known yet.
+  // After a step that runs, inputs that depend on it are still unknown.
   const inputs = runs === undefined ? await allInputs(step, state) : await knownInputs(step, state);
   const changed = last && inputs ? changedInputs(last.inputs, inputs) : [];
   if (changed.length > 0) return changed;
   if (runs !== undefined) return [`after ${runs}`];
-  return [last ? "its result is gone" : "never made"];
+  const made = await madeBefore(context, step, state, parent);
+  const outdated = made && (await step.outdated?.(context, made.gives));
+  return [outdated ?? (last ? "its result no longer exists" : "never made")];
 }
 
-// As a plan names it: "tbuild's code changed".
+// The wording in plans: "tbuild's code changed".
 const codeInput = "tbuild's code";
 
 /** The inputs of a step's result: those that the step declares, and its code. */
@@ -291,7 +317,7 @@ async function knownInputs(step: AnyStep, state: object): Promise<Inputs | undef
   }
 }
 
-// An error that names its step is found again in a log of ten builds.
+// An error with the name of its step is easier to find in a log of ten builds.
 function named(error: unknown, step: string | undefined): unknown {
   if (!(error instanceof TbuildError) || step === undefined) return error;
   return error.within(step, { cause: error.cause ?? error });

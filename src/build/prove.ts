@@ -33,8 +33,8 @@ async function proveOne(
   for (const name of [recipe.name, ...recipe.convert.map(({ to }) => furtherName(recipe, to))]) {
     const other = names.get(name);
     if (other !== undefined)
-      throw new TbuildError("usage", `${request.name} and ${other} are both named ${name}`, {
-        hint: "Give one of them another `name`, or build one of them only.",
+      throw new TbuildError("usage", `${request.name} and ${other} have the same name, ${name}`, {
+        hint: "Give one of them another `name`, or build only one of them.",
       });
     names.set(name, request.name);
   }
@@ -47,7 +47,7 @@ async function proveOne(
   await checkSite(context, steps);
 }
 
-// Nothing that boots a machine is started before the tools for it are known to be there.
+// No machine is started before its tools are known to exist.
 async function checkSite(context: BuildContext, steps: readonly string[]): Promise<void> {
   if (
     steps.some((step) => ["install-guest", "provision-guest", "inject-modules", "boot-trial"].includes(step))

@@ -45,7 +45,7 @@ export async function kickstartOf(
 /** How a guest reaches repositories. */
 type WayOut = Pick<PostOptions, "mirrors" | "proxy">;
 
-// For a machine that is not built here: it sees no folder of this one.
+// For a machine that is not built here, and cannot reach folders of this one.
 async function realPost({ host, environment, site }: Workshop, { recipe, file }: LoadedRecipe) {
   if (recipe.provision !== "post") return undefined;
   const folder = dirname(file);
@@ -65,7 +65,7 @@ export async function shownPost({ recipe, file }: LoadedRecipe, way: WayOut) {
   return postProvisioning(recipe, { folder: dirname(file), passwords, ...way });
 }
 
-// A build serves the folders on a port that is free then.
+// A build serves the folders on any free port.
 function inBuild({ mirrors, proxy }: Site): WayOut {
   return wayOut(mirrorsFor(mirrors, {}).urls(80), proxy);
 }

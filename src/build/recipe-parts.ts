@@ -25,7 +25,10 @@ export interface RecipeParts {
   readonly digests: Readonly<Record<string, Digest>>;
 }
 
-/** Reads a recipe and its parts. All errors in them are found here. What it starts from is not looked for. */
+/**
+ * Reads a recipe and its parts. All errors in them are found here. Does not look for the template that it
+ * starts from.
+ */
 export async function recipeParts(workshop: Workshop, name: string): Promise<RecipeParts> {
   const loaded = await recipeOf(workshop, name);
   const { recipe, file } = loaded;

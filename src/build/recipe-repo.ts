@@ -26,7 +26,7 @@ export async function makeRecipeRepo(host: Host, folder: string): Promise<string
   return written.map((file) => relative(folder, file)).sort();
 }
 
-// Names that start with a dot are kept as `dot-…`: npm leaves a .gitignore out of what it packs.
+// Names that start with a dot are kept as `dot-…`: npm does not pack a .gitignore.
 async function copyTree(from: string, to: string): Promise<string[]> {
   const written: string[] = [];
   for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {

@@ -40,7 +40,7 @@ export function mirrorsFor(
   const served = { ...Object.fromEntries(folders), ...standIns };
   return {
     served,
-    // Unless it is said where guests see this machine's loopback, as qemu's user network shows it.
+    // Default: the address at which qemu's user network shows this machine's loopback.
     urls: (port, host = "10.0.2.2") => ({
       ...mirrors,
       ...Object.fromEntries(Object.keys(served).map((id) => [id, `http://${host}:${port}/${id}/`])),
@@ -48,7 +48,10 @@ export function mirrorsFor(
   };
 }
 
-/** Where guests see this machine's loopback. Throws if they do not, and folders are to be served to them. */
+/**
+ * The address at which guests reach this machine's loopback. Throws if they cannot, and folders must be
+ * served to them.
+ */
 export function loopbackFor(
   hypervisor: Pick<Hypervisor, "name" | "buildAddresses">,
   served: Readonly<Record<string, string>>,
@@ -58,10 +61,10 @@ export function loopbackFor(
   if (loopback !== undefined || names.length === 0) return loopback;
   throw new TbuildError(
     "environment",
-    "guests there cannot reach folders that tbuild serves as repositories",
+    "guests there cannot reach the folders that tbuild serves as repositories",
     {
       subject: hypervisor.name,
-      hint: "Give URLs in the site's mirrors. Build a rehearsal's master with hypervisor.kind qemu first; its boot trial runs anywhere.",
+      hint: "Use URLs in the site's mirrors. For a rehearsal, first build its master with hypervisor.kind qemu; the boot trial runs anywhere.",
       lines: names.map((name) => `repository ${name}: ${served[name]}`),
     },
   );
@@ -77,7 +80,7 @@ async function answer(
     .slice(1)
     .split("/");
   const folder = folders[id];
-  // Normalised as an absolute path, `..` cannot leave the folder.
+  // Normalised as an absolute path, so `..` cannot leave the folder.
   const file = folder === undefined ? undefined : join(folder, normalize(`/${rest.join("/")}`));
   const found = file === undefined ? undefined : await stat(file).catch(() => undefined);
   if (file === undefined || !found?.isFile()) {

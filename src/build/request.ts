@@ -6,11 +6,14 @@ export interface BuildRequest {
   readonly rehearse: boolean;
   /** Use no checkpoints. */
   readonly fresh: boolean;
-  /** Called when a step failed; by default, the machine of a guest's fault is kept, and any other removed. */
+  /**
+   * Called when a step failed. By default, the machine is kept after a guest's fault, and removed after any
+   * other failure.
+   */
   readonly onFailure?: OnFailure;
   /** Called before each step that runs; the build waits for it. */
   readonly beforeStep?: BeforeStep;
-  /** The further conversion of the recipe that is wanted, in place of the template itself. */
+  /** The further conversion of the recipe to build, instead of the template itself. */
   readonly to?: GuestMode;
   /** Stop after this step. */
   readonly until?: string;

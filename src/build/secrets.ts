@@ -1,3 +1,5 @@
+import { randomBytes, scrypt } from "node:crypto";
+import { promisify } from "node:util";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { lookedUp, type SecretFinder } from "../io/secret-source.ts";
@@ -14,6 +16,49 @@ export async function passwordHashes(
   for (const { name, password } of recipe.users)
     if (password) hashes[name] = await hashed(host, recipe, await found(password, name, folder, environment));
   return hashes;
+}
+
+/** User → salt and digest of the password: tells whether it is another, without holding it. */
+export type PasswordMarks = Readonly<Record<string, string>>;
+
+/** The marks of all passwords of a recipe, as a guest gets them now. */
+export async function passwordMarks(
+  recipe: Pick<Recipe, "users">,
+  folder: string,
+  environment: SecretFinder,
+): Promise<PasswordMarks> {
+  const marks: Record<string, string> = {};
+  for (const { name, password } of recipe.users)
+    if (password)
+      marks[name] = await markOf(
+        await found(password, name, folder, environment),
+        randomBytes(16).toString("hex"),
+      );
+  return marks;
+}
+
+/** Says which passwords are not those of the marks. A password that is not at hand cannot be compared. */
+export async function changedPasswords(
+  marks: PasswordMarks,
+  recipe: Pick<Recipe, "users">,
+  folder: string,
+  environment: SecretFinder,
+): Promise<string | undefined> {
+  const changed: string[] = [];
+  for (const { name, password } of recipe.users) {
+    const secret = password && (await lookedUp(password, folder, environment)).secret;
+    const mark = marks[name];
+    if (secret === undefined || mark === undefined) continue;
+    const [salt = ""] = mark.split(":");
+    if ((await markOf(secret, salt)) !== mark) changed.push(name);
+  }
+  return changed.length === 0 ? undefined : `the password of ${changed.join(", ")} changed`;
+}
+
+const derive = promisify<string, string, number, Buffer>(scrypt);
+
+async function markOf(secret: string, salt: string): Promise<string> {
+  return `${salt}:${(await derive(secret, salt, 32)).toString("hex")}`;
 }
 
 /** Throws if any user's password is missing or invalid. Names all of them. */
@@ -52,6 +97,6 @@ async function found(
 function unusable(first: string, more: readonly string[] = []): TbuildError {
   return new TbuildError("environment", first, {
     lines: more,
-    hint: "The recipe names the source of each password. The source must hold one line when the guest is built.",
+    hint: "The recipe names the source of each password. The source must contain one line when the guest is built.",
   });
 }

@@ -8,17 +8,17 @@ export interface Used {
   readonly what: string;
   readonly folder: string;
   readonly bytes: number;
-  /** How it is made smaller. */
+  /** How to make it smaller. */
   readonly how: string;
 }
 
-/** What tbuild's folders take, the largest first. Checkpoints are listed by recipe and step. */
+/** The disk space of tbuild's folders, the largest first. Checkpoints are listed by recipe and step. */
 export async function usedSpace(home: Home): Promise<Used[]> {
   const checkpoints = await allCheckpoints(home.checkpoints);
   const rows: Omit<Used, "bytes">[] = [
     { what: "store", folder: home.store, how: "tbuild template prune" },
-    { what: "bundles", folder: home.bundles, how: "delete what you have copied elsewhere" },
-    { what: "media", folder: home.media, how: "delete; made again when needed" },
+    { what: "bundles", folder: home.bundles, how: "delete bundles that you have copied elsewhere" },
+    { what: "media", folder: home.media, how: "delete; it is made again when needed" },
     { what: "discs", folder: home.isoFolder, how: "your own files" },
     { what: "builds", folder: home.builds, how: "delete old logs and reports" },
     { what: "machines", folder: home.machines, how: "tbuild clean" },

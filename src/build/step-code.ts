@@ -5,9 +5,9 @@ import { type CodeDigestOptions, codeDigest } from "../io/code-digest.ts";
  * everything that they import. A path that ends with `/` is a folder.
  */
 export const unshaping: Readonly<Record<string, string>> = {
-  choices: "what is chosen is an input itself",
-  errors: "says what went wrong",
-  "host/": "runs programs and moves files",
+  choices: "the choice itself is an input",
+  errors: "only describes errors",
+  "host/": "only runs programs and moves files",
   "build/watch/": "reads the console",
   "recipe/recipe": "the values of a recipe are inputs themselves",
   "kickstart/": "the kickstart as rendered is an input",

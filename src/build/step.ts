@@ -31,6 +31,9 @@ export interface BuildContext {
   readonly tbuild: string;
 }
 
+/** The machine that tbuild ran on, and the hypervisor: names and versions. */
+export type Hosts = Readonly<Record<string, string>>;
+
 /** The context of a running step. */
 export interface StepContext extends BuildContext {
   /** The folder for the step's output files. The runner stores it under the step's key. */
@@ -39,10 +42,12 @@ export interface StepContext extends BuildContext {
   readonly timings: Readonly<Record<string, number>>;
   /** The version of tbuild that made each previous step, including cached ones. */
   readonly makers: Readonly<Record<string, string>>;
+  /** Where each previous step was made, including cached ones. */
+  readonly hosts: Readonly<Record<string, Hosts>>;
   readonly progress: (text: string, done?: number, total?: number) => void;
 }
 
-/** What machines need of a build, or of another command that runs some. `folder` holds what is kept for logging in. */
+/** The context that machines need, from a build or another command. `folder` keeps the data for logins. */
 export type MachineContext = Pick<
   StepContext,
   "id" | "folder" | "host" | "hypervisor" | "report" | "signal" | "progress"
@@ -51,7 +56,7 @@ export type MachineContext = Pick<
 /** The named inputs of a result: digests, or short values. */
 export type Inputs = Readonly<Record<string, string>>;
 
-// `run`, `inputs` and `valid` are properties, not methods: only then does the compiler check Needs.
+// `run`, `inputs` and `outdated` are properties, not methods: only then does the compiler check Needs.
 export interface Step<Needs extends object = object, Gives extends object = object> {
   readonly name: string;
   /** The step's module, `import.meta.url`. Its code and everything that it imports also shape the result. */
@@ -60,8 +65,11 @@ export interface Step<Needs extends object = object, Gives extends object = obje
   /** Pure. Together with the previous results, this identifies the result. */
   readonly inputs: (state: Needs) => Inputs;
   readonly run: (context: StepContext, state: Needs) => Promise<Gives>;
-  /** False if something that the checkpoint refers to outside its folder no longer exists. */
-  readonly valid?: (context: BuildContext, gives: Gives) => Promise<boolean>;
+  /**
+   * Why a cached result cannot be used although its inputs are the same: what it refers to outside its folder is gone, or a
+   * password, which no input may hold, is another.
+   */
+  readonly outdated?: (context: BuildContext, gives: Gives) => Promise<string | undefined>;
   /** Removes what `run` may have left outside its folder, by name, even after a crash. */
   cleanup?(context: BuildContext): Promise<void>;
 }

@@ -5,15 +5,15 @@ import type { Messages } from "../hypervisor/hypervisor.ts";
 import { consoleTail } from "./guest-machine.ts";
 import type { MachineContext } from "./step.ts";
 
-/** A clone that tells nothing new for `quietMs` hangs; one that is not done after `allMs` never will be. */
+/** A clone that reports nothing new for `quietMs` hangs. One that is not done after `allMs` never will be. */
 export interface Deadlines {
   readonly quietMs: number;
   readonly allMs: number;
 }
 
 /**
- * Waits until a clone has run its first-boot modules. Throws what the module said that failed, or that ran when nothing new came
- * any more.
+ * Waits until a clone has run its first-boot modules. If a module fails or hangs, throws an error with its
+ * output.
  */
 export async function configured(
   context: Pick<MachineContext, "hypervisor" | "signal">,

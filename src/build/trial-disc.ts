@@ -9,14 +9,17 @@ import { writeDisc } from "../media/small-disc.ts";
 import { consoleTail, loggedIn, machineFile } from "./guest-machine.ts";
 import type { MachineContext } from "./step.ts";
 
-/** Writes the disc from which a clone without guest additions takes its values. It goes with the machine's login data. */
+/**
+ * Writes the disc from which a clone without guest additions takes its values. It is removed with the
+ * machine's login data.
+ */
 export async function valuesDisc(
   context: MachineContext,
   machine: string,
   values: readonly (readonly [key: string, value: string])[],
 ): Promise<string> {
   const { disc, write } = messageForms.ovf;
-  if (disc === undefined) throw new Error("the form ovf is a disc");
+  if (disc === undefined) throw new Error("the form ovf must be a disc");
   const output = machineFile(context.folder, machine, "iso");
   const answers = values.map(([key, value]) => ({ key, value, password: key === rootPasswordKey }));
   await writeDisc(context.host, {
@@ -28,7 +31,7 @@ export async function valuesDisc(
   return output;
 }
 
-// A module that works may take long; one that hangs says nothing.
+// A working module may take long; a hanging one prints nothing.
 const [quietMs, allMs] = [300_000, 3_600_000];
 
 /** Waits until a clone that notices itself has taken its root password from the disc: sshd starts after that. */
@@ -43,9 +46,9 @@ export async function configuredByDisc(context: MachineContext, name: string, lo
       const console = await context.hypervisor.consoleText(name);
       if (console !== last.console) last = { console, since: Date.now() };
       if (console.includes("tbuild-clone: the configuration failed"))
-        return "the clone noticed that it is one, and its configuration failed";
+        return "the clone noticed that it is a clone, but its configuration failed";
       return Date.now() - last.since > quietMs * patience
-        ? "the clone does not configure itself: its console says nothing new"
+        ? "the clone does not configure itself: its console shows nothing new"
         : undefined;
     },
     { timeoutMs: allMs * patience + 20_000, everyMs: 500, signal: scoped.signal },
@@ -53,7 +56,7 @@ export async function configuredByDisc(context: MachineContext, name: string, lo
     async (what) => {
       throw new TbuildError("guest", what, {
         subject: name,
-        hint: "Look at /var/log/ovm-template-config.log in the clone.",
+        hint: "Read /var/log/ovm-template-config.log in the clone.",
         lines: await consoleTail(context, name, 40),
       });
     },

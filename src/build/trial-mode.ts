@@ -4,12 +4,12 @@ import type { Ingredients } from "./master.ts";
 import type { BuildRequest } from "./request.ts";
 import type { Workshop } from "./workshop.ts";
 
-// The rehearsal's medium installs tbuild's own additions; Oracle's channels have Oracle's.
+// The rehearsal medium installs tbuild's own additions; Oracle's media install Oracle's.
 function additionsOf(request: BuildRequest): Additions {
   return request.rehearse ? "tbuild" : "oracle";
 }
 
-/** What clones of the template are booted as; `undefined` where there is no boot trial. */
+/** The mode in which clones of the template boot; `undefined` if there is no boot trial. */
 export function trialMode(
   { hypervisor }: Workshop,
   { made: { recipe, mode } }: Ingredients,

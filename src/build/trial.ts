@@ -27,24 +27,24 @@ import type { MachineContext } from "./step.ts";
 import { configured } from "./trial-configuration.ts";
 import { configuredByDisc, proveRecorded, valuesDisc } from "./trial-disc.ts";
 
-/** What a trial has to know of the machines that clones run on, and of what they are configured with. */
+/** The machines of the clones, and the values to configure them with. */
 export type Trial = Pick<Recipe, "machine" | "nics" | "release" | "trial"> & {
-  /** What the clones are booted as; `hvm` if left out. */
+  /** The mode in which the clones boot. Default: `hvm`. */
   readonly mode?: GuestMode;
-  /** How the clones notice that they are clones; by the flag of the guest additions if left out. */
+  /** How the clones notice that they are clones. Default: by the flag of the guest additions. */
   readonly detect?: CloneDetector;
 };
 
-/** A clone that was configured and rebooted: what was seen, one sentence each, and how it differs from others. */
+/** A clone that was configured and rebooted: the observations, one sentence each, and its identities. */
 export interface TriedClone {
   readonly seen: readonly string[];
   readonly identity: Identity;
 }
 
 /**
- * Boots disposable clones of `images` (the system disk, then further disks) with new MACs, configures them by first-boot
- * messages with the root password last, checks them, and reboots each. They stand still afterwards; `discardClones`
- * removes them.
+ * Boots disposable clones of `images` (the system disk, then further disks) with new MACs, configures them by
+ * first-boot messages with the root password last, checks them, and reboots each. Afterwards they are
+ * stopped; `discardClones` removes them.
  */
 export async function tryClones(
   context: MachineContext,
@@ -55,7 +55,7 @@ export async function tryClones(
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
   const stop = new AbortController();
   const scoped = { ...context, signal: AbortSignal.any([context.signal, stop.signal]) };
-  // Side by side: each clone keeps one core busy. If one fails, the others need not go on.
+  // In parallel, because each clone keeps one core busy. If one fails, the others are stopped.
   const outcomes = await Promise.allSettled(
     numbers.map((number) =>
       tryClone(scoped, trial, images, number).catch((error) => {
@@ -84,7 +84,7 @@ export async function compareClones(context: MachineContext, out: string): Promi
   }
 }
 
-/** Removes the machines of a trial, and what was kept for logging in to them. Absent is fine. */
+/** Removes the machines of a trial, and their login data. Absent is fine. */
 export async function discardClones(
   context: Pick<MachineContext, "id" | "folder" | "hypervisor">,
   count: number,
@@ -135,8 +135,8 @@ async function tryClone(
   const guest = await loggedIn(context, name, login, 120_000);
   const identity = await checkClone(context, guest, trial, wanted, macs);
   const seen = [
-    `${wanted.hostname} took its hostname, its address ${wanted.address} and the root password from ${byDisc ? "a disc, once it had noticed that it is a clone" : "messages"}`,
-    `${wanted.hostname} has host keys and a machine id of its own`,
+    `${wanted.hostname} got its hostname, its address ${wanted.address} and the root password from ${byDisc ? "a disc, after it noticed that it is a clone" : "messages"}`,
+    `${wanted.hostname} has its own host keys and machine id`,
     ...trial.trial.checks.map((argv) => `${wanted.hostname}: ${shellQuoted(argv)}`),
   ];
 
@@ -177,7 +177,7 @@ async function startedAgain({ hypervisor, signal }: MachineContext, name: string
   await hypervisor.start(name);
 }
 
-/** Tells one boot of a guest from another. */
+/** Distinguishes one boot of a guest from another. */
 async function bootOf(guest: Host): Promise<string> {
   return (await guest.run(["cat", "/proc/sys/kernel/random/boot_id"])).stdout.trim();
 }
@@ -190,7 +190,7 @@ async function configureByMessages(
   say: (text: string) => void,
 ): Promise<void> {
   await using messages = await channelOf(context).open(name);
-  say("waiting for its first boot to ask");
+  say("waiting for its first boot to request messages");
   await reported(context, messages, initialConfigKey, (value) => value === "waiting", 300_000).catch(
     (error) => explain(context, name, error),
   );
@@ -251,7 +251,7 @@ async function checkClone(
   if (hostname !== wanted.hostname) throw fail(`its hostname is "${hostname}"`);
   const addresses = (await guest.run(["ip", "-o", "addr"])).stdout;
   if (!addresses.includes(` ${wanted.address}/`))
-    throw fail(`has not the address ${wanted.address}`, addresses.trim().split("\n"));
+    throw fail(`does not have the address ${wanted.address}`, addresses.trim().split("\n"));
   const links = (await guest.run(["ip", "-o", "link"])).stdout;
   for (const mac of macs)
     if (!links.includes(mac)) throw fail(`no interface has the MAC ${mac}`, links.trim().split("\n"));
@@ -274,7 +274,7 @@ async function checkClone(
   return identity;
 }
 
-// The random seed is a new one at each shutdown.
+// The random seed changes at each shutdown.
 function sameOf({ randomSeed: _seed, ...identity }: Identity): string {
   return JSON.stringify(identity);
 }
@@ -284,7 +284,7 @@ async function identityIn(guest: Host): Promise<Identity> {
   return await readIdentity(tree);
 }
 
-// Both files, of EL5/6 and of EL7 on; where first boot is done, neither says yes.
+// The files of EL5 and EL6, and of EL7 and later. After a completed first boot, neither says yes.
 async function armedIn(guest: Host): Promise<boolean> {
   const files = ["/etc/sysconfig/ovmd", "/etc/sysconfig/ovm-template-initial-config"];
   const out = await guest.run(["grep", "-is", "^INITIAL_CONFIG=[\"']*yes", ...files], { allow: [1, 2] });

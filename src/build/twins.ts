@@ -24,23 +24,24 @@ import type { Workshop } from "./workshop.ts";
 
 export interface TwinRequest {
   readonly image: string;
-  /** What the machines are like and what they are configured with; left out: one processor, 1 GiB, one nic. */
+  /** The machines, and the values to configure them with. Default: one processor, 1 GiB, one nic. */
   readonly recipe?: Recipe;
 }
 
-/** What booting two clones and comparing them has shown. */
+/** The result of booting and comparing two clones. */
 export interface BootedTwins extends TwinReport {
-  /** What the running clones had in common and should not: host keys, MACs, a machine id. */
+  /** Values that the running clones share but should not: host keys, MACs, a machine id. */
   readonly shared: readonly string[];
-  /** What was seen of each clone, one sentence each. */
+  /** The observations about each clone, one sentence each. */
   readonly seen: readonly string[];
 }
 
 type Site = Pick<Workshop, "home" | "host" | "hypervisor">;
 
 /**
- * Boots two disposable clones of an image, configures them, reboots them, and compares their disks. The image is not changed.
- * Clones and folders are removed, also after a failure or an interrupt; what a kill leaves, the next call removes.
+ * Boots two disposable clones of an image, configures them, reboots them, and compares their disks. The image
+ * is not changed. Clones and folders are removed, even after a failure or an interruption. After a kill, the
+ * next call removes them.
  */
 export async function bootTwins(
   site: Site,
@@ -73,7 +74,7 @@ export async function bootTwins(
   }
 }
 
-// The guest decides whether there is something to try, before a machine is started.
+// Whether a trial is possible depends on the guest, and is checked before a machine is started.
 async function trialOf(
   site: Site,
   image: string,

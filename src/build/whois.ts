@@ -68,7 +68,7 @@ export async function whois(
 function byPassport(catalog: readonly CatalogEntry[], passport: Passport): Suspect[] {
   const templates = templatesOf(catalog);
   const exact = templates.filter(({ manifest }) => passport.id !== "" && manifest.passport === passport.id);
-  if (exact.length > 0) return exact.map((entry) => ({ entry, why: "its passport is that of this version" }));
+  if (exact.length > 0) return exact.map((entry) => ({ entry, why: "its passport belongs to this version" }));
   return templates
     .filter(({ manifest }) => manifest.name === passport.name && manifest.version === passport.version)
     .map((entry) => ({
@@ -76,7 +76,7 @@ function byPassport(catalog: readonly CatalogEntry[], passport: Passport): Suspe
       why:
         entry.manifest.recipe === passport.recipe
           ? "its passport names this version and its recipe"
-          : "its passport names this version, but another recipe: it may be another build of that number",
+          : "its passport names this version, but another recipe: it may be another build with this number",
     }));
 }
 
@@ -103,12 +103,12 @@ async function byContent(
 }
 
 function resemblanceWords({ share, own, decided }: Resemblance, others: number): string {
-  const left = `${percent(share)} of the version's data is where it was`;
+  const left = `${percent(share)} of the version's data is still in place`;
   if (others === 0 || decided === 0) return left;
-  return `${left}, and of the blocks that set like versions apart ${own} of ${decided} are this one's`;
+  return `${left}; of the blocks that distinguish similar versions, ${own} of ${decided} match this one`;
 }
 
-// A disk that ran keeps its file systems' ids; which of several versions it was, most of /etc still tells.
+// A disk that ran keeps its file systems' ids. If several versions have them, /etc shows which one it was.
 async function byFiles(
   templates: readonly CatalogEntry[],
   survey: Survey,
@@ -128,7 +128,7 @@ async function byFiles(
     .filter(({ share }) => share === most)
     .map(({ entry, share }) => ({
       entry,
-      why: `its file systems have the same ids, and ${percent(share)} of the version's files in /etc are as they were`,
+      why: `its file systems have the same ids, and ${percent(share)} of the version's files in /etc are unchanged`,
     }));
 }
 

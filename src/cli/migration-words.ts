@@ -7,7 +7,8 @@ import type { PreparedGuest } from "../migrate/guest.ts";
 import { destinations, type MigrationPlan } from "../migrate/plan.ts";
 import type { Source } from "../migrate/source.ts";
 import { shownDone } from "./change-images.ts";
-import { coloursFor, size, tableRows } from "./words.ts";
+import { tableRows } from "./table.ts";
+import { coloursFor, size } from "./words.ts";
 
 export interface Found {
   readonly source: Source;

@@ -152,7 +152,7 @@ function addMessage(program: Command): void {
     .option("--machine <name>", "name of the VM in Oracle VM Manager", "vm001")
     .option(
       "-o, --output <path>",
-      "write it there: a disc if it ends in .iso, or a folder (ovf, nocloud, nocloud-v2)",
+      "write it there: a disc if it ends in .iso, or a folder (ovf, nocloud, nocloud-v2, nocloud-old)",
     )
     .option("--list", "list the parameters (default)")
     .option("--form", "print a file of values to fill in")

@@ -7,7 +7,8 @@ import { amount } from "../io/units.ts";
 import { confirmed } from "./confirmed.ts";
 import { planJson, planText } from "./deploy-words.ts";
 import { resolvedValue } from "./resolved-value.ts";
-import { coloursFor, table } from "./words.ts";
+import { table } from "./table.ts";
+import { coloursFor } from "./words.ts";
 
 export interface RunFlags {
   readonly plan?: boolean;

@@ -5,7 +5,8 @@ import { compareVersions } from "../model/version.ts";
 import { compare } from "../store/compare/compare.ts";
 import { inShort } from "../store/compare/difference-words.ts";
 import { proposalFor } from "../store/compare/proposal.ts";
-import { type Colours, clock, size, table } from "./words.ts";
+import { table } from "./table.ts";
+import { type Colours, clock, size } from "./words.ts";
 
 /** The summary at the end of a build. */
 export function summaryOf(result: BuildResult, before: Manifest | undefined, colours: Colours): string {

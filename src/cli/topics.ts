@@ -1,5 +1,4 @@
 import { exitCodes, exitCodeWords } from "../errors.ts";
-import { table } from "./words.ts";
 
 /** A help page about several commands. */
 export interface Topic {
@@ -54,13 +53,6 @@ export const topics: readonly Topic[] = [
     ],
   },
 ];
-
-/** A topic as `tbuild help` prints it. */
-export function topicText({ title, rows, note }: Topic): string {
-  const width = Math.max(...rows.map(([term]) => (/^\d+$/.test(term) ? 3 : 0)));
-  const lines = table(rows.map(([term, meaning]) => [term.padStart(width), meaning]));
-  return `${title}:\n\n${lines}\n${note === undefined ? "" : `\n${note}\n`}`;
-}
 
 /** docs/exit-codes.md. */
 export function exitCodesMarkdown(): string {

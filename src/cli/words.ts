@@ -1,5 +1,3 @@
-import stringWidth from "string-width";
-import wrapAnsi from "wrap-ansi";
 import { amount } from "../io/units.ts";
 import type { Signature } from "../store/records/signature.ts";
 
@@ -46,40 +44,6 @@ export function coloursFor(stream: NodeJS.WriteStream): Colours {
     bold: sgr(1, 22),
     dim: sgr(2, 22),
   };
-}
-
-// With less room beside the other columns, the terminal wraps better.
-const leastWidth = 24;
-
-/** The columns of the terminal that standard output is, or no limit. */
-function terminalWidth(): number {
-  return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
-}
-
-/** The rows of a table as lines of text. */
-export function table(rows: readonly (readonly string[])[], width = terminalWidth()): string {
-  return tableRows(rows, width).join("\n");
-}
-
-/**
- * Aligns columns to their widest cell, except the last one. On `width` columns, the last one is wrapped beside the others,
- * so a row may have several lines. A word that is longer than its place, such as a path to copy, stays whole.
- */
-export function tableRows(rows: readonly (readonly string[])[], width = terminalWidth()): string[] {
-  const widths: number[] = [];
-  for (const row of rows)
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, stringWidth(cell));
-  return rows.map((row) => {
-    const start = row
-      .slice(0, -1)
-      .map((cell, i) => `${cell}${" ".repeat((widths[i] ?? 0) - stringWidth(cell))}  `)
-      .join("");
-    const last = row.at(-1) ?? "";
-    const room = width - stringWidth(start);
-    if (room < leastWidth || stringWidth(last) <= room) return `${start}${last}`.trimEnd();
-    const indent = " ".repeat(stringWidth(start));
-    return `${start}${wrapAnsi(last, room)}`.replaceAll("\n", `\n${indent}`);
-  });
 }
 
 /** Suggests committing new records. Rehearsals do not belong in the repo (`tbuild init` makes git ignore them). */

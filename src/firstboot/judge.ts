@@ -45,12 +45,14 @@ function judgeOne(
   const parameter = parameterOf(contract, key);
   const error = (text: string): Fault => ({ key, text, weight: "error" });
   const keys = contract.map((one) => one.key);
-  if (!parameter && isWhole) return [error(`the template has no such parameter${suggestion(key, keys)}`)];
+  const first = `${key}.0`;
+  const meant = keys.includes(first) ? `; did you mean "${first}"?` : suggestion(key, keys);
+  if (!parameter && isWhole) return [error(`the template has no such parameter${meant}`)];
   const found: Fault[] = [];
   if (!parameter)
     found.push({
       key,
-      text: `is not among the parameters that are known${suggestion(key, keys)}`,
+      text: `is not among the parameters that are known${meant}`,
       weight: "warning",
     });
   const keyBytes = bytesOf(key);
@@ -75,6 +77,8 @@ function judgeOne(
   const fault = faultOf(parameter ?? unknownParameter(key), value);
   if (fault !== undefined)
     found.push(error(parameter?.password ? `is not ${fault}` : `"${shortened(value)}" is not ${fault}`));
+  if (key === `${network}hostname` && /^localhost(?:\.localdomain)?$/i.test(value))
+    found.push({ key, text: `${value} is the name by which every machine calls itself`, weight: "warning" });
   const bytes = bytesOf(value);
   if (bytes > mostBytes.unlogged)
     found.push(error(`has ${bytes} bytes; a message takes ${mostBytes.unlogged}`));
@@ -128,6 +132,15 @@ function judgeInterfaces(given: ReadonlyMap<string, string | Reference>): Fault[
     byIndex.set(Number(index), own.set(name, value));
   }
   const found = [...byIndex].flatMap(([index, own]) => judgeInterface(index, own));
+  const gateways = [...byIndex]
+    .filter(([, own]) => own.has("gateway"))
+    .map(([index]) => `${network}gateway.${index}`);
+  for (const key of gateways.slice(1))
+    found.push({
+      key,
+      text: `is a second default gateway, besides ${gateways[0]}; the guest keeps one of them`,
+      weight: "warning",
+    });
   for (const name of ["device", "ipaddr", "hwaddr"]) found.push(...twice(given, `${network}${name}.`));
   return found;
 }
@@ -154,6 +167,17 @@ function judgeInterface(index: number, own: ReadonlyMap<string, string | Referen
   if (protocol === "dhcp")
     for (const name of ["ipaddr", "netmask", "gateway"])
       if (own.has(name)) add(name, "is not used: bootproto is dhcp");
+  if (!own.has("bootproto") && own.has("device") && own.has("ipaddr"))
+    found.push({
+      key: `${network}ipaddr.${index}`,
+      text: `is given without bootproto.${index}: static; the guest may take its address by DHCP then`,
+      weight: "warning",
+    });
+  for (const server of (text("dns-servers") ?? "").split(",").map((one) => one.trim())) {
+    const serverFault =
+      isIpv4(server) && !server.startsWith("127.") ? addressFault(server, undefined) : undefined;
+    if (serverFault !== undefined) add("dns-servers", `${server} ${serverFault}`);
+  }
   const [address, mask, gateway] = [text("ipaddr"), text("netmask"), text("gateway")];
   const fault = address === undefined ? undefined : addressFault(address, mask);
   if (address !== undefined && fault !== undefined) add("ipaddr", `${address} ${fault}`);

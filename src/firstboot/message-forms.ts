@@ -12,7 +12,7 @@ export interface MessageForm {
   /** The form is a disc, or a folder with the disc's files: its label, and the file that `write` gives. */
   readonly disc?: { readonly label: string; readonly file: string };
   /** A seed for cloud-init, with this version of its network configuration: several files, and hashes of passwords (nocloud.ts). */
-  readonly seed?: 1 | 2;
+  readonly seed?: 0 | 1 | 2;
 }
 
 const forms = {
@@ -54,6 +54,12 @@ const forms = {
     write: () => "",
     disc: { label: "cidata", file: "user-data" },
     seed: 2,
+  },
+  "nocloud-old": {
+    summary: "the same, for a cloud-init before 0.7.7, such as OL6's",
+    write: () => "",
+    disc: { label: "cidata", file: "user-data" },
+    seed: 0,
   },
   json: {
     summary: "a JSON object, the root password last",

@@ -9,18 +9,23 @@ export interface NoCloudSeed {
   readonly left: readonly string[];
 }
 
+/** Of the network in a seed; 0 stands for what came before 1. */
+export type NetworkVersion = 0 | 1 | 2;
+
 const oracle = "com.oracle.linux.";
 
 /**
  * The same values for a guest with cloud-init. `hashes` has a crypt(3) hash for the value of each password key: a seed lies on a
- * disc, so no password is written in it. The network is written in the version that is asked for: every cloud-init reads 1; those that
- * read 2, which is netplan's, have NETWORK_CONFIG_V2 among their features (`cloud-init features`).
+ * disc, so no password is written in it. The network is written in the version that is asked for: every cloud-init from 0.7.7 on reads
+ * 1; those that read 2, which is netplan's, have NETWORK_CONFIG_V2 among their features (`cloud-init features`). 0 is for those
+ * before 0.7.7, such as OL6's 0.7.5: they take the network from the meta-data, hashes of new users only, and no uid (ChangeLog of
+ * cloud-init, 0.7.7 and 0.7.8).
  */
 export function noCloudSeed(
   answers: readonly Answer[],
   machine: string,
   hashes: ReadonlyMap<string, string>,
-  networkVersion: 1 | 2 = 1,
+  networkVersion: NetworkVersion = 1,
 ): NoCloudSeed {
   const taken = new Set<string>();
   const values = new Map(answers.filter(({ value }) => value !== "").map(({ key, value }) => [key, value]));
@@ -46,27 +51,35 @@ export function noCloudSeed(
     }),
     ...given("timezone", take("datetime.timezone")),
   };
-  const ntp = take("datetime.ntp");
+  const isOld = networkVersion === 0;
+  const ntp = isOld ? undefined : take("datetime.ntp");
   if (ntp !== undefined) config.ntp = { enabled: /^true$/i.test(ntp) };
-  const hostKeys = ["rsa", "ecdsa", "ed25519", "dsa"].flatMap((kind) => {
+  const hostKeys = ["rsa", "ecdsa", ...(isOld ? [] : ["ed25519"]), "dsa"].flatMap((kind) => {
     const key = take(`ssh.host-${kind}-key`);
     return key === undefined ? [] : [[`${kind}_private`, `${key.replaceAll("\\n", "\n").trim()}\n`]];
   });
   if (hostKeys.length > 0) config.ssh_keys = Object.fromEntries(hostKeys);
 
-  const { users, groups } = usersOf(numbers, take, hash);
+  const { users, groups } = usersOf(numbers, take, hash, isOld);
   if (groups.size > 0) config.groups = [...groups];
   if (users.size > 0) config.users = [...users.values()];
-  if (users.has("root")) config.disable_root = false;
+  const rootUser = users.get("root");
+  if (rootUser) config.disable_root = false;
+  if (rootUser && isOld) rootUser.lock_passwd = false;
   // A hash is known by its $. `list` is deprecated since 22.2, and what EL7's and EL8's cloud-init know.
-  if (root !== undefined) config.chpasswd = { expire: false, list: [`root:${root}`] };
+  if (root !== undefined && !isOld) config.chpasswd = { expire: false, list: [`root:${root}`] };
+  // The old ones would take the hash for the password.
+  if (root !== undefined && isOld)
+    config.runcmd = [["sh", "-c", `printf '%s\\n' 'root:${root}' | chpasswd -e`]];
 
   const interfaces = numbers.flatMap((number) => {
+    // The old ones translate no IPv6 for EL.
+    if (isOld && values.get(`${oracle}network.ipaddr.${number}`)?.includes(":")) return [];
     const name = take(`network.device.${number}`);
     if (name === undefined) return [];
     const stays = /^no$/i.test(values.get(`${oracle}network.onboot.${number}`) ?? "");
     // An interface that stays down has no words in cloud-init's version 2, so the key is left there.
-    if (networkVersion === 1 || !stays) take(`network.onboot.${number}`);
+    if (networkVersion !== 2 || !stays) take(`network.onboot.${number}`);
     return [
       {
         name,
@@ -81,12 +94,16 @@ export function noCloudSeed(
       },
     ];
   });
-  const network = networkVersion === 1 ? versionOne(interfaces) : versionTwo(interfaces);
+  const network = networkVersion === 2 ? versionTwo(interfaces) : versionOne(interfaces);
   return {
     files: {
-      "meta-data": yaml({ "instance-id": machine, ...given("local-hostname", hostname) }),
+      "meta-data": yaml({
+        "instance-id": machine,
+        ...given("local-hostname", hostname),
+        ...(isOld && interfaces.length > 0 && { "network-interfaces": versionZero(interfaces) }),
+      }),
       "user-data": `#cloud-config\n${yaml(config)}`,
-      "network-config": interfaces.length === 0 ? "" : yaml(network),
+      "network-config": interfaces.length === 0 || isOld ? "" : yaml(network),
     },
     left: [...values.keys()].filter((key) => !taken.has(key)),
   };
@@ -97,6 +114,7 @@ function usersOf(
   numbers: readonly number[],
   take: (name: string) => string | undefined,
   hash: (name: string) => string | undefined,
+  isOld: boolean,
 ) {
   const users = new Map<string, Record<string, unknown>>();
   const groups = new Set<string>();
@@ -113,7 +131,7 @@ function usersOf(
     if (group !== undefined && !/^\d+$/.test(group)) groups.add(group);
     Object.assign(user(name), {
       // As text: older ones ignore a number.
-      ...given("uid", take(`user.uid.${number}`)),
+      ...(!isOld && given("uid", take(`user.uid.${number}`))),
       ...given("primary_group", group),
       ...(password !== undefined && { passwd: password, lock_passwd: false }),
     });
@@ -138,6 +156,23 @@ interface Interface {
   readonly gateway: string | undefined;
   readonly servers: readonly string[] | undefined;
   readonly search: readonly string[] | undefined;
+}
+
+// As /etc/network/interfaces, which cloud-init translates for EL.
+function versionZero(interfaces: readonly Interface[]): string {
+  const lines = interfaces.map(({ name, mac, dhcp, stays, address, netmask, gateway, servers, search }) => {
+    const settings = [
+      ["address", address],
+      ["netmask", netmask],
+      ["gateway", gateway],
+      ["hwaddress", mac && `ether ${mac}`],
+      ["dns-nameservers", servers?.join(" ")],
+      ["dns-search", search?.join(" ")],
+    ];
+    const said = settings.flatMap(([key, value]) => (value === undefined ? [] : [`    ${key} ${value}\n`]));
+    return `${stays ? "" : `auto ${name}\n`}iface ${name} inet ${dhcp ? "dhcp" : "static"}\n${said.join("")}`;
+  });
+  return lines.join("");
 }
 
 function versionOne(interfaces: readonly Interface[]) {

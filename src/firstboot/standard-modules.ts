@@ -5,7 +5,8 @@ import { asDigest } from "../model/digest.ts";
 import { additions } from "./additions.ts";
 import { type EnumeratedModule, withModules } from "./contract.ts";
 import { enumerate } from "./enumerate.ts";
-import { type FirstBootModule, parseHeader } from "./module.ts";
+import type { FirstBootModule } from "./module.ts";
+import { parseHeader } from "./module-header.ts";
 import { shippedModules } from "./shipped.ts";
 
 /** tbuild's own modules under the names of those that Oracle ships, for a guest whose Python is `python`. */

@@ -1,5 +1,7 @@
 import type { ParameterType } from "../choices.ts";
 import type { Parameter } from "../model/manifest.ts";
+import { suggestion } from "../recipe/suggestion.ts";
+import { isTimezone, timezones } from "../recipe/timezones.ts";
 import { isIp, isIpv4, isNetmask, netmaskOf } from "./addresses.ts";
 import { matchesWhole } from "./pattern.ts";
 import { shippedKey, type ValueType } from "./shipped.ts";
@@ -42,7 +44,10 @@ const hostname = new RegExp(`^${label}(?:\\.${label})*$`);
 export function faultOf(parameter: Parameter, value: string): string | undefined {
   const type = typeOf(parameter);
   const [is, what] = checks[type];
-  if (!is(value)) return type === "netmask" ? `${what}${netmaskHint(value)}` : what;
+  if (!is(value)) {
+    if (type === "timezone") return `${what}${suggestion(value, timezones)}`;
+    return type === "netmask" ? `${what}${netmaskHint(value)}` : what;
+  }
   const { choices, pattern } = parameter;
   if (choices !== undefined && !choices.includes(value)) return `one of ${choices.join(", ")}`;
   if (pattern !== undefined && matchesWhole(pattern, value) === false)
@@ -68,7 +73,10 @@ const checks: Readonly<Record<ValueType, Check>> = {
   device: [(value) => /^[A-Za-z][\w.:@-]{0,14}$/.test(value), "a network device, such as eth0"],
   mac: [(value) => /^(?:[\da-f]{2}:){5}[\da-f]{2}$/i.test(value), "a MAC address"],
   path: [(value) => /^\//.test(value), "an absolute path"],
-  timezone: [(value) => /^[A-Za-z][\w+-]*(?:\/[\w+-]+)*$/.test(value), "a time zone, such as Europe/Zurich"],
+  timezone: [
+    (value) => /^[A-Za-z][\w+-]*(?:\/[\w+-]+)*$/.test(value) && isTimezone(value),
+    "a time zone, such as Europe/Zurich",
+  ],
   datetime: [isTime, "a time, such as 2011-4-7-9-2-42"],
   selinux: [
     (value) => /^(?:enforcing|permissive|disabled)$/.test(value),

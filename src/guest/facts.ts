@@ -6,7 +6,7 @@ import type { Passport } from "./passport.ts";
 import type { Release } from "./release.ts";
 import { Asking, type Survey } from "./survey.ts";
 
-/** What an unknown guest's files say about it. None of its programs is run. */
+/** The facts in an unknown guest's files. None of its programs is run. */
 export interface GuestFacts {
   readonly release: Release | undefined;
   /** Whether the next boot will configure it; `undefined` if unknown. */
@@ -54,7 +54,7 @@ export async function contractOf(survey: Survey, unknown: string[]): Promise<Par
     if (!script) continue;
     if (script.bytes > mostScriptBytes) {
       unknown.push(
-        `parameters of the module ${name}: its script has ${script.bytes} bytes, too many to read`,
+        `parameters of the module ${name}: its script is too large to read (${script.bytes} bytes)`,
       );
       continue;
     }

@@ -1,5 +1,5 @@
 import { TbuildError } from "../errors.ts";
-import { parseHeader } from "../firstboot/module.ts";
+import { parseHeader } from "../firstboot/module-header.ts";
 import type { Volume } from "../image/access.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { buildOperations } from "./convert/index.ts";
@@ -14,7 +14,7 @@ import { readRpmDatabase } from "./rpm/database.ts";
 import type { Package } from "./rpm/header.ts";
 import { Asking, type Survey } from "./survey.ts";
 
-/** Everything that a guest's files say about it. None of its programs is run. */
+/** All facts in a guest's files. None of its programs is run. */
 export interface Inspection {
   readonly release?: Release;
   readonly kernels: readonly (Kernel & { readonly hasInitramfs: boolean })[];
@@ -97,15 +97,15 @@ async function fitnessOf(
     return names;
   };
   const drivers = await lacks("pvhvm");
-  const hvm = drivers.length === 0 ? "HVM with PV drivers" : `HVM (PV drivers want ${drivers.join(", ")})`;
+  const hvm = drivers.length === 0 ? "HVM with PV drivers" : `HVM (PV drivers need ${drivers.join(", ")})`;
   // Oracle Linux 7 and later have no PVM, and Oracle VM 3.4.6 makes no PVM guests at all.
   if (release.major >= 7) return `${hvm}; no PVM`;
   const paravirtual = (await lacks("pvm")).filter((name) => !drivers.includes(name));
   if (drivers.length + paravirtual.length === 0) return `${hvm}; ${pvmWords(pv)}`;
-  return `${hvm}; PVM wants ${[...drivers, ...paravirtual].join(", ")}`;
+  return `${hvm}; PVM needs ${[...drivers, ...paravirtual].join(", ")}`;
 }
 
-/** An operation that cannot make the guest fit, such as a choice among no kernels, is lacking as well. */
+/** An operation that cannot be done, such as choosing a kernel when there is none, counts as missing. */
 async function isLacking(tree: GuestTree, operation: Operation): Promise<boolean> {
   try {
     return (await auditAll(tree, [operation])).length > 0;
@@ -121,7 +121,7 @@ function pvmWords(pv: BootCheck | undefined): string {
   const reasons = (pv?.findings ?? []).filter(({ weight }) => weight === pv?.verdict);
   const why = reasons.map(({ about, why: said }) => `${about}: ${said}`).join("; ");
   if (pv?.verdict === "unfit") return `no PVM: ${why}`;
-  return `PVM is not known${why === "" ? "" : `: ${why}`}`;
+  return `PVM is unknown${why === "" ? "" : `: ${why}`}`;
 }
 
 async function readBootLoader(tree: GuestTree): Promise<BootLoader | undefined> {
@@ -164,7 +164,7 @@ async function present(tree: GuestTree, paths: readonly string[]): Promise<strin
   return found;
 }
 
-// By their packages, and where those cannot be read by their programs.
+// By their packages or, if those cannot be read, by their programs.
 async function additionsOf(tree: GuestTree, packages: readonly Package[] | undefined): Promise<string[]> {
   const names =
     /^(?:ovmd|libovmapi|xenstoreprovider|ovm-template-config(?:-.+)?|python-simplejson|kmod-ovmapi)$/;

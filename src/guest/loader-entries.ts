@@ -3,9 +3,10 @@ import type { GuestTree } from "../image/tree.ts";
 import { compareRpmVersions } from "../model/rpm-version.ts";
 
 /**
- * The loader entries of GRUB 2 in the order of its menu. blscfg takes the name of a file for that of a package, splits it into
- * name, version and release, and puts the newest first (blscfg.c of the grub2 of Enterprise Linux 8 and later). grubby sorts the
- * same names by rpm itself. What an entry says of its version counts for neither.
+ * The loader entries of GRUB 2 in the order of its menu. blscfg treats the name of a file like that of a
+ * package, splits it into name, version and release, and puts the newest first (blscfg.c of the grub2 of
+ * Enterprise Linux 8 and later). grubby sorts the same names by rpm itself. Neither uses the version that an
+ * entry states.
  */
 export async function loaderEntryFiles(tree: GuestTree): Promise<string[]> {
   return (await tree.glob("/boot/loader/entries/*.conf")).sort((one, other) =>
@@ -28,7 +29,7 @@ function partsOf(file: string): string[] {
   return [name, version, release];
 }
 
-// What ^ is to rpm, + is to GRUB.
+// GRUB uses + as rpm uses ^.
 function grubVersion(text: string): string {
   return text.replaceAll("^", "_").replaceAll("+", "^");
 }

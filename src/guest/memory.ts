@@ -16,7 +16,7 @@ export function swapPending(states: readonly SwapState[]): Done[] {
 export const memoryClass = "swapped memory";
 
 /** Why swapped memory is unknown if the operation `swap` was not selected. */
-export const notLookedInto = "the operation that looks into swap was not chosen";
+export const notLookedInto = "the operation that checks swap was not selected";
 
 /** Reports whether swapped memory is left; nothing for a guest without swap. */
 export function memoryReport({

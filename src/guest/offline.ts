@@ -28,7 +28,7 @@ export interface Job {
   readonly operations: readonly Operation[];
   /** Write zeros over freed blocks, and over free blocks and unused space with leftovers. */
   readonly scrub?: boolean;
-  /** Make the swap volumes new; `undefined` if the job does not concern swap. */
+  /** Renew the swap volumes; `undefined` if the job does not concern swap. */
   readonly swap?: boolean;
   /** The release to treat an unknown guest as. */
   readonly as?: Major;
@@ -37,7 +37,7 @@ export interface Job {
 }
 
 export interface Search {
-  /** Paths that stay on purpose. */
+  /** Paths to keep. */
   readonly keep: readonly string[];
   /** Paths whose content is intended, although operations change them. */
   readonly meant?: readonly string[];
@@ -46,11 +46,11 @@ export interface Search {
   readonly signal?: AbortSignal;
 }
 
-/** A look at the known places only. */
+/** Check the known places only. */
 export interface KnownPlaces {
   /** Why not all files are searched. */
   readonly why: string;
-  /** Report only what is of the same class as one of these operations; absent for everything. */
+  /** Report only findings of the same class as one of these operations; absent for everything. */
   readonly of?: readonly string[];
 }
 
@@ -64,13 +64,13 @@ export interface Findings {
   readonly classes: readonly ClassReport[];
   /** The volumes that were not inspected. */
   readonly others: readonly OtherVolume[];
-  /** The other images in which members of its mirrors lie; absent if there are none. */
+  /** The other images with members of its mirrors; absent if there are none. */
   readonly with?: readonly string[];
-  /** What the guest mounts from elsewhere, a line each. */
+  /** The mounts from elsewhere, one line each. */
   readonly elsewhere: readonly string[];
-  /** The backing files of the image: a change of the image leaves their contents as they were. */
+  /** The backing files of the image, whose contents a change of the image does not affect. */
   readonly backing: readonly string[];
-  /** What no operation removes; `undefined` if not checked. */
+  /** Findings that no operation removes; `undefined` if not checked. */
   readonly leftovers?: Leftovers;
 }
 
@@ -105,7 +105,7 @@ export async function checkImage(
       const pending = swap ? [...inFiles, ...memory.pending] : inFiles;
       const outside = residue ? await lookOutside(guest) : undefined;
       const seen = outside && { found: await findResidue(guest), inSwap, outside: outside.shown };
-      // For a sealed guest, the undo record still contains what distinguished it.
+      // For a sealed guest, the undo record still contains its identity.
       const traits = search
         ? [...(await readTraits(guest.tree)), ...((await lookBefore(file, guest.mounts, readTraits)) ?? [])]
         : [];
@@ -127,14 +127,14 @@ export async function checkImage(
   );
 }
 
-/** Plans the job: what the operations do, and every byte that it changes. The image does not change. */
+/** Plans the job: the work of the operations, and every byte that it changes. The image does not change. */
 export async function planJob(
   host: Host,
   file: string,
   job: Job,
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Outcome>> {
-  // What a seal removes is searched for in the remaining files and free blocks.
+  // Searches the remaining files and free blocks for the values that a seal removes.
   let traits: readonly Trait[] = [];
   let inUse: NamedVolumes = () => undefined;
   const planned = await planChange(
@@ -218,7 +218,7 @@ async function searched(
       bytes: 0,
       tooLarge: [],
       packed: [],
-      limits: ["guestfish is too slow to look into all files"],
+      limits: ["guestfish is too slow to search all files"],
     };
   const paths = pending.flatMap(({ done }) => done);
   const left = await findLeftovers(tree, {
@@ -233,7 +233,7 @@ async function searched(
   return known?.of ? concerning(left, known.of) : left;
 }
 
-// Read again from what was written: that an operation is done is not taken on its word.
+// Reads the result again, instead of trusting the operations.
 async function checkDone({ tree, via }: DraftedGuest, operations: readonly Operation[]): Promise<void> {
   const left = await auditAll(tree, operations);
   if (left.length > 0)

@@ -7,14 +7,14 @@ export interface Operation {
   readonly name: string;
   readonly summary: string;
   readonly needs: "files" | "programs";
-  /** A running guest writes it again until it is off: after an online seal it is to be dealt with offline. */
+  /** A running guest writes it again until it is off, so it must be repeated offline after an online seal. */
   readonly comesBack?: true;
-  /** What is still to be done, in words or paths. Reads only. */
+  /** The remaining work, in words or paths. Reads only. */
   pending(tree: GuestTree): Promise<string[]>;
   apply(tree: GuestTree): Promise<void>;
 }
 
-/** An operation that can be told to leave paths alone. */
+/** An operation that can keep paths unchanged. */
 export interface PathOperation extends Operation {
   except(kept: readonly string[]): Operation;
 }
@@ -27,13 +27,13 @@ interface Described {
   readonly paths: readonly string[];
 }
 
-/** What an operation had to do. */
+/** The work of an operation. */
 export interface Done {
   readonly name: string;
   readonly done: readonly string[];
 }
 
-/** Applies operations in order and checks each. Gives what each had to do, for the manifest. */
+/** Applies operations in order and checks each. Returns the work of each, for the manifest. */
 export async function applyAll(
   tree: GuestTree,
   operations: readonly Operation[],
@@ -55,7 +55,7 @@ export async function applyAll(
   return all;
 }
 
-/** What is pending, by operation; nothing of a guest that is as it should be. Reads only. */
+/** Pending work, by operation; empty if there is none. Reads only. */
 export async function auditAll(tree: GuestTree, operations: readonly Operation[]): Promise<Done[]> {
   const found: Done[] = [];
   for (const { name, pending } of operations) {
@@ -65,7 +65,7 @@ export async function auditAll(tree: GuestTree, operations: readonly Operation[]
   return found;
 }
 
-/** Files and whole folders that have to go. */
+/** Removes files and whole folders. */
 export function removes(described: Described): PathOperation {
   return pathOperation(
     described,
@@ -74,7 +74,7 @@ export function removes(described: Described): PathOperation {
   );
 }
 
-/** As `removes`, where `isWanted` says so. */
+/** Like `removes`, if `isWanted` returns true. */
 export function removesWhere(
   described: Described,
   isWanted: (tree: GuestTree, path: string) => Promise<boolean>,
@@ -82,13 +82,13 @@ export function removesWhere(
   return pathOperation(described, isWanted, (tree, path) => tree.remove(path));
 }
 
-/** Folders that stay, and whose content has to go; `paths` are the folders. */
+/** Empties folders; `paths` are the folders. */
 export function emptiesFolders(described: Described): PathOperation {
   const inside = described.paths.flatMap((path) => [`${path}/*`, `${path}/.*`]);
   return removes({ ...described, paths: inside });
 }
 
-/** Files that stay, with owner, mode and label, and lose their content, also behind a link. */
+/** Empties files, also through a link. They keep owner, mode and label. */
 export function empties(described: Described): PathOperation {
   return pathOperation(
     described,
@@ -98,8 +98,8 @@ export function empties(described: Described): PathOperation {
 }
 
 /**
- * Text files that have to read otherwise. `change` gives the text as it should be, or `undefined` for a file that has
- * to go. What `prepare` found in the whole guest is given to it.
+ * Changes text files. `change` returns the new text, or `undefined` to remove the file. It gets the result of
+ * `prepare`, which sees the whole guest.
  */
 export function edits<Context = undefined>(
   described: Described & {
@@ -123,7 +123,7 @@ export function edits<Context = undefined>(
   );
 }
 
-/** The text of a file, also behind a link; `undefined` for all else, such as a link to a folder. */
+/** The text of a file, also through a link; `undefined` for anything else, such as a link to a folder. */
 export async function textIn(tree: GuestTree, path: string): Promise<string | undefined> {
   const kind = (await tree.stat(path))?.kind;
   if (kind === "file") return tree.text(path);
@@ -177,7 +177,7 @@ function pathOperation<Context = undefined>(
   };
 }
 
-/** Each of `paths` as it is, and for one that starts with `~/` each user's; root's home is not among them. */
+/** Each of `paths`. One that starts with `~/` is expanded for each user, but not for root. */
 export async function withHomes(tree: GuestTree, paths: readonly string[]): Promise<string[]> {
   if (!paths.some((path) => path.startsWith("~/"))) return [...paths];
   const homes = await homesOf(tree);
@@ -186,7 +186,7 @@ export async function withHomes(tree: GuestTree, paths: readonly string[]): Prom
   );
 }
 
-// Those in /home, whoever they belong to, and those that /etc/passwd puts elsewhere, as Oracle's under /u01.
+// All folders in /home, and others from /etc/passwd, such as Oracle's under /u01.
 async function homesOf(tree: GuestTree): Promise<string[]> {
   const users = ((await tree.text("/etc/passwd")) ?? "").split("\n");
   const named = users.map((line) => (line.split(":")[5] ?? "").replace(/\/+$/, ""));
@@ -199,7 +199,7 @@ export function isKept(path: string, kept: readonly string[]): boolean {
   return kept.some((one) => path === one || path.startsWith(`${one}/`));
 }
 
-// `path`, or the parts of it that are not to be kept.
+// `path`, or its parts that are not kept.
 async function without(tree: GuestTree, path: string, kept: readonly string[]): Promise<string[]> {
   if (isKept(path, kept)) return [];
   if (!kept.some((one) => one.startsWith(`${path}/`))) return [path];

@@ -15,23 +15,24 @@ export interface Passport {
   readonly rehearsal: boolean;
 }
 
-const file = "/etc/tbuild-release";
+/** Where it is in a guest. */
+export const passportFile = "/etc/tbuild-release";
 
 /** Writes the passport into the guest for operators. */
 export function writePassport(passport: Passport): Operation {
   const text = passportText(passport);
   return {
     name: "passport",
-    summary: `Write ${file}, which says what this template is and how it was made`,
+    summary: `Write ${passportFile}, which says what this template is and how it was made`,
     needs: "files",
-    pending: async (tree) => ((await tree.text(file)) === text ? [] : [file]),
-    apply: (tree) => tree.write(file, text, { mode: 0o644 }),
+    pending: async (tree) => ((await tree.text(passportFile)) === text ? [] : [passportFile]),
+    apply: (tree) => tree.write(passportFile, text, { mode: 0o644 }),
   };
 }
 
 /** `undefined` if tbuild did not make the guest. */
 export async function readPassport(tree: GuestTree): Promise<Passport | undefined> {
-  const text = await tree.text(file);
+  const text = await tree.text(passportFile);
   if (text === undefined) return undefined;
   const values = new Map(
     [...text.matchAll(/^([A-Z_]+)="?([^"\n]*)"?$/gm)].map(([, key, value]) => [key, value]),
@@ -48,7 +49,7 @@ export async function readPassport(tree: GuestTree): Promise<Passport | undefine
   };
 }
 
-function passportText({ name, version, build, id, recipe, made, rehearsal }: Passport): string {
+export function passportText({ name, version, build, id, recipe, made, rehearsal }: Passport): string {
   const lines = { NAME: name, VERSION: version, BUILD: build, ID: id, RECIPE: recipe, MADE: made };
   const text = Object.entries(lines).map(([key, value]) => `${key}="${value}"\n`);
   return `${text.join("")}REHEARSAL=${rehearsal ? "yes" : "no"}\n`;

@@ -7,14 +7,17 @@ import type { FileRecord, GuestRecord } from "../model/manifest.ts";
 import { maskSecrets } from "./secrets.ts";
 import type { Survey } from "./survey.ts";
 
-/** Path → the package that brought it, and its digest as rpm keeps it: MD5 on EL5, SHA-256 since. */
+/** Path → its package, and its digest from rpm: MD5 on EL5, later SHA-256. */
 export type PackagedFiles = Readonly<Record<string, { readonly package: string; readonly digest: string }>>;
 
-// A manifest is kept in git and read by every command: it has the texts that people change, not libraries of them.
+// A manifest is kept in git and read by every command, so it contains texts that people change, but not large
+// files.
 const mostTextBytes = 64 * 1024;
 const mostTextBytesTogether = 1024 * 1024;
 
-/** What a guest is like inside, for the manifest: what two versions can differ in. Reads only. */
+/**
+ * Describes the contents of a guest for the manifest: everything in which versions can differ. Reads only.
+ */
 export async function portraitOf(survey: Survey, packaged: PackagedFiles): Promise<GuestRecord> {
   const { tree, volumes } = survey;
   return {
@@ -28,7 +31,7 @@ export async function portraitOf(survey: Survey, packaged: PackagedFiles): Promi
   };
 }
 
-/** What is started at boot: runlevel links of SysV, `.wants` links of systemd. */
+/** The services started at boot: runlevel links of SysV, `.wants` links of systemd. */
 export async function servicesOf(tree: GuestTree): Promise<string[]> {
   const sysv = (await tree.list("/etc/rc.d/rc3.d")).flatMap((name) => /^S\d\d(.+)$/.exec(name)?.[1] ?? []);
   const wanted = await tree.glob("/etc/systemd/system/*.wants/*");
@@ -99,7 +102,8 @@ async function fileOf(
     owner: `${uid}:${gid}`,
     ...(target !== undefined && { target: recorded(target) }),
   };
-  // What not everybody in the guest may read is nobody's business here either: no text, and no digest to guess it by.
+  // A file that not everybody in the guest may read gets neither text nor digest, which could be used to
+  // guess it.
   if (!isOpen(path, stat)) return record;
   const data = (await tree.read(path)) ?? new Uint8Array();
   const owner = packaged[path];
@@ -112,7 +116,7 @@ async function fileOf(
   return data.length <= mostTextBytes ? { ...record, digest, text } : { ...record, digest };
 }
 
-// Closed to users by habit, and what an audit asks for first; passwords do not belong in them, and are masked.
+// Often closed to users, but audits ask for them first. They should contain no passwords; any are masked.
 function isWorthSeeing(path: string): boolean {
   return /^\/etc\/(ssh\/sshd_config|sudoers|sudoers\.d\/.+|crontab|sysctl\.conf|sysconfig\/ip6?tables)$/.test(
     path,

@@ -43,7 +43,7 @@ const products: readonly Product[] = [
   },
 ];
 
-/** The distribution according to one of the guest's files. */
+/** The distribution that one of the guest's files names. */
 export interface Claim {
   readonly file: string;
   /** The text there, as one line that is safe to show. */
@@ -59,7 +59,7 @@ export interface Claim {
 /** Variants whose files a new image replaces: oVirt Node and Red Hat's host, CoreOS, Atomic Host, IoT and Edge. */
 const appliances = /^(?:ovirt-node|rhvh|coreos|atomic(?:\.host)?|iot|edge)\b/;
 
-/** Reads a release file, "Oracle Linux Server release 6.10"; `undefined` if it says nothing. */
+/** Reads a release file, "Oracle Linux Server release 6.10"; `undefined` if it names none. */
 export function claimOfReleaseFile(file: string, content: string): Claim | undefined {
   const text = shown(content.split(/\r?\n/).find((line) => line.trim() !== "") ?? "");
   if (text === "") return undefined;

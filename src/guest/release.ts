@@ -20,7 +20,7 @@ export interface Release {
   readonly update: number;
 }
 
-/** What differs between the releases. */
+/** The differences between the releases. */
 export const releases = {
   5: {
     init: "sysv",
@@ -67,7 +67,7 @@ export const releases = {
 export interface ReleaseTraits {
   readonly init: "sysv" | "upstart" | "systemd";
   readonly initrd: "mkinitrd" | "dracut";
-  /** Where `INITIAL_CONFIG=yes` makes the next boot configure the guest. */
+  /** The file in which `INITIAL_CONFIG=yes` makes the next boot configure the guest. */
   readonly armingFile: string;
   readonly grub: "legacy" | "grub2" | "bls";
   /** The console of a paravirtual machine; on OL5, kernel-xen's. */
@@ -77,9 +77,9 @@ export interface ReleaseTraits {
 }
 
 /**
- * Reads which release a guest is: by its release file, Oracle's own first, by os-release, and where neither says it by its
- * packages. Throws when it is no release that tbuild knows, when it is another distribution, or when its files contradict
- * each other; `declareRelease` says it for such a guest.
+ * Reads which release a guest is: by its release file, Oracle's own first, by os-release, and where neither
+ * says it by its packages. Throws when it is not a release that tbuild knows, when it is another
+ * distribution, or when its files contradict each other; `declareRelease` says it for such a guest.
  */
 export async function readRelease(tree: GuestTree): Promise<Release> {
   const said = declared.get(tree);
@@ -88,7 +88,7 @@ export async function readRelease(tree: GuestTree): Promise<Release> {
   const reason = whyNot(found);
   if (said !== undefined) {
     if (own?.product !== undefined && own.major !== said && reason === undefined)
-      throw new TbuildError("usage", `is ${own.text}, and --as says ol${said}`, {
+      throw new TbuildError("usage", `is ${own.text}, but --as says ol${said}`, {
         subject: "guest",
         hint: "Omit --as, which is for unknown guests only.",
       });
@@ -109,25 +109,25 @@ export async function readRelease(tree: GuestTree): Promise<Release> {
   return { name: own.text, major: own.major as Major, update: own.update ?? 0 };
 }
 
-/** Treats a guest as this release of Oracle Linux, whatever its files say. */
+/** Treats a guest as this release of Oracle Linux, regardless of its files. */
 export function declareRelease(tree: GuestTree, major: Major): void {
   declared.set(tree, major);
 }
 
-// What people said of a guest goes with its tree, so that every operation on the tree hears the same.
+// The declared release is stored with the guest's tree, so every operation on the tree gets it.
 const declared = new WeakMap<GuestTree, Major>();
 
 /** Parses `ol7`, the value of --as. */
 export function parseMajor(word: string): Major {
   const name = releaseNames.find((one) => one === word.toLowerCase());
   if (name === undefined)
-    throw new TbuildError("usage", `--as ${word}: no release that tbuild knows`, {
+    throw new TbuildError("usage", `--as ${word}: not a release that tbuild knows`, {
       hint: `Available: ${releaseNames.join(", ")}.`,
     });
   return Number(name.slice(2)) as Major;
 }
 
-// What decides first. The packages are read only when no file does: that costs most.
+// The decisive files. The packages are read only if no file decides, because that takes longest.
 async function claimsOf(tree: GuestTree): Promise<Claim[]> {
   const found: Claim[] = [];
   const add = (claim: Claim | undefined) => {
@@ -145,12 +145,12 @@ async function claimsOf(tree: GuestTree): Promise<Claim[]> {
   }
   const isKnown = found.some(({ product }) => product !== undefined);
   const isStrange = found.some(({ file, product }) => product === undefined && decides(file));
-  // They contradict each other or say nothing. The package database is harder to edit by accident.
+  // They contradict each other or are missing. The package database is harder to edit by accident.
   if (isKnown === isStrange) add(await claimByPackages(tree));
   return inOrder(found);
 }
 
-// A product that is known, with its update, comes first.
+// A known product with its update comes first.
 function inOrder(claims: readonly Claim[]): Claim[] {
   const rank = ({ product, major }: Claim) => (product === undefined ? 2 : major === undefined ? 1 : 0);
   return [...claims].sort((one, other) => rank(one) - rank(other));
@@ -164,10 +164,10 @@ function whyNot(claims: readonly Claim[]): string | undefined {
     return `is ${appliance.text}, an appliance (${appliance.appliance}, by ${appliance.file}), whose files its next image replaces`;
   const stranger = claims.find(({ file, product }) => product === undefined && decides(file));
   if (stranger && !claims.some(({ file, product }) => file === packageClaims && product === own.product))
-    return `is ${stranger.text}, by ${stranger.file}; no distribution that tbuild knows`;
-  if (own.product === undefined) return `is ${own.text}; no distribution that tbuild knows`;
+    return `is ${stranger.text}, according to ${stranger.file}; not a distribution that tbuild knows`;
+  if (own.product === undefined) return `is ${own.text}; not a distribution that tbuild knows`;
   if (own.major === undefined || !(own.major in releases))
-    return `is ${own.text}; no release that tbuild knows`;
+    return `is ${own.text}; not a release that tbuild knows`;
   const other = claims.find(
     ({ file, product, major }) =>
       product !== undefined &&
@@ -175,11 +175,11 @@ function whyNot(claims: readonly Claim[]): string | undefined {
       major !== own.major &&
       (decides(file) || file === packageClaims),
   );
-  if (other) return `is ${own.text} by ${own.file}, and ${other.text} by ${other.file}`;
+  if (other) return `is ${own.text} according to ${own.file}, but ${other.text} according to ${other.file}`;
   return undefined;
 }
 
-// People write /etc/redhat-release anew for installers that look for a certain line; nobody does that to these.
+// People change /etc/redhat-release for installers that expect a certain line, but nobody changes these.
 function decides(file: string): boolean {
   return isForeign(file) || file.endsWith("/os-release");
 }
@@ -210,7 +210,7 @@ const foreignFiles = [
   "/etc/ovs-release",
 ];
 
-// oracle-release first: on Oracle Linux, redhat-release says what it is compatible with.
+// oracle-release first: on Oracle Linux, redhat-release names the compatible release.
 const releaseFiles = [
   "/etc/oracle-release",
   "/etc/enterprise-release",

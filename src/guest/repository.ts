@@ -4,13 +4,13 @@ import { TbuildError } from "../errors.ts";
 import { fileWord } from "../io/escape.ts";
 import { fileFault } from "../io/file-fault.ts";
 
-// What a repository keeps beside its disks, and tbuild beside an image: no images of a guest.
+// Files of a repository beside its disks, and of tbuild beside an image, which are not images of a guest.
 const strangers = /^(?:ISOs|lost\+found|\..*|.*\.tbuild-\w+)$/;
 /** A packed template. */
 export const packedName = /\.(?:ova|tgz|tar\.gz)$/i;
 const imageName = /\.(?:img|raw|qcow2?|vmdk|vdi|vhdx?|qed)$/i;
 
-/** What lies in a folder: a repository of Oracle VM, a folder of them, or any other. */
+/** The contents of a folder: a repository of Oracle VM, a folder of them, or any other. */
 export interface FoundImages {
   readonly images: readonly string[];
   /** The vm.cfg files. */

@@ -111,7 +111,7 @@ export async function findResidue(guest: DraftedGuest): Promise<ReadonlyMap<stri
   try {
     for await (const { data } of guest.freeBlocks()) countBlock(data, found);
   } catch (error) {
-    // A format that is not known: what is free in it cannot be told.
+    // An unknown format, so its free blocks are unknown.
     if (error instanceof TbuildError && error.fault === "environment") return undefined;
     throw error;
   }
@@ -137,7 +137,9 @@ function shownBy(block: Uint8Array): IdentityClass[] {
   return identityClasses.filter(({ looks }) => looks?.test(text));
 }
 
-/** Says for each class whether it is reset. `applied` names the operations that were checked or applied. */
+/**
+ * Determines for each class whether it is reset. `applied` names the operations that were checked or applied.
+ */
 export function classReports(
   pending: readonly Done[],
   applied: readonly string[],
@@ -168,7 +170,7 @@ export function classReports(
     if (skipped.length > 0)
       return { name, state: "unknown", why: skipped.map((one) => `${one} was left out`) };
     if (residue && !looks)
-      return { name, state: "unknown", why: ["in free blocks it looks like anything else"] };
+      return { name, state: "unknown", why: ["free blocks with it cannot be recognised"] };
     if (residue && !residue.found)
       return { name, state: "unknown", why: ["free blocks cannot be seen this way"] };
     return { name, state: "reset", why: [] };
@@ -176,7 +178,7 @@ export function classReports(
   return leftovers ? [...reports, leftoverReport(leftovers)] : reports;
 }
 
-/** What of `leftovers` belongs to a class that one of the operations resets. */
+/** The part of `leftovers` in a class that one of the operations resets. */
 export function concerning(leftovers: Leftovers, operations: readonly string[]): Leftovers {
   const classes = identityClasses.filter((one) => one.operations.some((name) => operations.includes(name)));
   const names = new Set(classes.map(({ name }) => name));

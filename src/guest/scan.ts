@@ -83,7 +83,7 @@ async function scanImage(
   const owner = owners.get(basename(file));
   const base = { file, ...(owner && { owner }) };
   if (packedName.test(file))
-    return { ...base, kind: "packed template", remarks: ["not looked into; `tbuild template import` does"] };
+    return { ...base, kind: "packed template", remarks: ["not inspected; use `tbuild template import`"] };
   const inUse = users.by(file);
   if (inUse.length > 0)
     return { ...base, kind: "running VM", remarks: inUse.map((user) => `in use by ${user}`) };
@@ -105,7 +105,7 @@ async function scanImage(
   }
 }
 
-// Where the target is Xen, an image is checked as what its vm.cfg starts it as. Elsewhere, no vm.cfg is used.
+// If the target is Xen, an image is checked in the mode of its vm.cfg. Elsewhere, no vm.cfg is used.
 async function fitnessIn(
   host: Host,
   image: { readonly file: string; readonly guest: OpenedImage },
@@ -169,10 +169,10 @@ function identityLeft({
   return Object.entries(found).flatMap(([name, isLeft]) => (isLeft ? [name] : []));
 }
 
-/** What the vm.cfg files say, by the names of the files of disks. */
+/** The contents of the vm.cfg files, by the names of disk files. */
 interface Configs {
   readonly owners: Map<string, Owner>;
-  /** Those that start a machine off the disk. */
+  /** Those that start a machine from the disk. */
   readonly starts: Map<string, NamedConfig[]>;
 }
 
@@ -196,7 +196,7 @@ async function readConfig(path: string, name: string, { owners, starts }: Config
   if (system !== undefined) starts.set(system, [...(starts.get(system) ?? []), { path: name, config }]);
 }
 
-// Whose disks these are is a remark beside what the images themselves say: one that cannot be read says nothing.
+// The owners of disks are only additional information, so an unreadable vm.cfg is ignored.
 async function configIn(path: string): Promise<VmCfg | undefined> {
   try {
     if ((await stat(path)).size > 256 * 1024) return undefined;

@@ -9,7 +9,7 @@ export function maskSecrets(text: string): string | undefined {
     .join("\n");
 }
 
-// Ours to mask is too much rather than too little: the text is for seeing what changed, not for use.
+// It masks too much rather than too little, because the text only shows changes.
 const shapes: readonly (readonly [RegExp, string])[] = [
   // password = x, "secret": "x", export API_TOKEN=x; not `passwd: files`, as nsswitch.conf has it
   [

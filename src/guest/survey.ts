@@ -12,8 +12,9 @@ export interface Script {
 }
 
 /**
- * A look into a guest that does not change meanwhile. Each question is answered from its files when it is first asked, and
- * the answer is kept. What is shown, imported, recorded and compared is made from these answers. None of its programs is run.
+ * Inspects a guest that does not change in the meantime. Each fact is read from its files on first use, and
+ * kept. Everything that is shown, imported, recorded or compared comes from these facts. None of its programs
+ * is run.
  */
 export class Survey {
   readonly tree: GuestTree;
@@ -29,12 +30,12 @@ export class Survey {
     return this.#once("release", () => readRelease(this.tree));
   }
 
-  /** What says which version it is, if tbuild made it. */
+  /** The passport with its version, if tbuild made it. */
   passport(): Promise<Passport | undefined> {
     return this.#once("passport", () => readPassport(this.tree));
   }
 
-  /** What is missing for the next boot to configure it; empty for an armed guest. */
+  /** What must be done so that the next boot configures it; empty for an armed guest. */
   toArm(): Promise<string[]> {
     return this.#once("first boot", () => firstBoot.pending(this.tree));
   }
@@ -76,7 +77,7 @@ export class Survey {
 
 const scriptFolder = "/etc/template.d/scripts";
 
-/** Asks questions of which one that cannot be answered must not hide the others. */
+/** Reads several facts. One that cannot be read does not hide the others. */
 export class Asking {
   /** What could not be determined, and why. */
   readonly unknown: string[] = [];

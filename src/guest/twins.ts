@@ -56,13 +56,14 @@ export async function compareImages(
 }
 
 const mostBytes = 16 * 1024 * 1024;
-// Nothing of a guest stands there, it is the template's own passport, or rpm's record of packages; programs and what they come with are no identity.
+// Paths without a guest's identity: the template's own passport, rpm's database, programs and their files.
 const notCompared =
   /^\/(?:proc|sys|dev|run|tmp|lost\+found|usr|lib|lib64|var\/lib\/rpm|var\/cache|var\/tmp|etc\/tbuild-release)$/;
 
 /**
- * Compares two booted and configured clones of a template. A file that is equal in both, differs from its package, and
- * contains something random, is an identity that the seal left. This finds what no list knows.
+ * Compares two booted and configured clones of a template. A file that is equal in both, differs from its
+ * package, and contains something random, is an identity that the seal left. This finds identities that are
+ * on no list.
  */
 export async function compareTwins(
   one: GuestTree,
@@ -171,7 +172,7 @@ function isMostlyText(data: Buffer): boolean {
   return odd * 10 < Math.min(data.length, 4096);
 }
 
-// Of random bytes a block of n has about 256 (1 - e^(-n/256)) values, and each about as often as another.
+// A block of n random bytes has about 256 (1 - e^(-n/256)) different values, all about equally often.
 function isDense(data: Buffer): boolean {
   const block = data.subarray(0, 4096);
   if (block.length < 16) return false;
@@ -182,7 +183,7 @@ function isDense(data: Buffer): boolean {
   return values > expected * 0.85 && Math.max(...counts) < 6 + (block.length / 256) * 3;
 }
 
-// Packed data looks random and is not: gzip, xz, bzip2, zstd, zip, PNG, JPEG, cpio, ELF.
+// Compressed data looks random, but is not: gzip, xz, bzip2, zstd, zip, PNG, JPEG, cpio, ELF.
 function isPacked(data: Buffer): boolean {
   return /^(?:1f8b|fd377a58|425a68|28b52ffd|504b0304|89504e47|ffd8ff|303730373031|7f454c46)/.test(
     data.subarray(0, 8).toString("hex"),

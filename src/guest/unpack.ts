@@ -4,12 +4,12 @@ import { TbuildError } from "../errors.ts";
 import { streamHere } from "../host/local.ts";
 import { decompressors } from "./convert/decompressors.ts";
 
-/** The unpacked bytes, or why they cannot be had. */
+/** The unpacked bytes, or why there are none. */
 export type Unpacked = { readonly data: Buffer } | { readonly why: string };
 
 const unzipped = promisify(gunzip);
 
-/** How a file is compressed, by its first bytes: `gzip`, or one of `decompressors`. */
+/** The compression of a file, from its first bytes: `gzip`, or one of `decompressors`. */
 export function compressionOf(data: Buffer): string | undefined {
   const start = data.toString("hex", 0, 9);
   return start.startsWith("1f8b") ? "gzip" : decompressors.find(({ magic }) => start.startsWith(magic))?.name;

@@ -29,7 +29,7 @@ export async function lookOutside(
   return { shown, classes: unusedSpaceReport(places) };
 }
 
-/** Reports where a scrub left something and what was not searched; nothing if there is neither. */
+/** Reports where a scrub left data, and what was not searched; empty if there is neither. */
 export function unusedSpaceReport(
   places: readonly Unclaimed[],
   kept: readonly Unclaimed[] = [],
@@ -51,7 +51,7 @@ export function withUse(place: Unclaimed, inUse: NamedVolumes): Unclaimed {
   return unread === undefined ? place : { ...place, unread };
 }
 
-/** Says why a volume is in use; `undefined` if nothing in the guest names it. */
+/** Returns why a volume is in use; `undefined` if nothing in the guest names it. */
 export type NamedVolumes = (volume: NonNullable<Unclaimed["volume"]>) => string | undefined;
 
 /** The volumes named in a guest's files about devices. */

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { z } from "zod";
-import type { GuestMode } from "../choices.ts";
+import type { DomainType, GuestMode } from "../choices.ts";
 import type { Runner } from "../host/host.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { ManagerOptions } from "../manager/options.ts";
@@ -210,6 +210,8 @@ export interface Hypervisor {
   clone?(vm: string, as: Pick<VmSpec, "name" | "nics">): Promise<void>;
   /** Where disks are kept that do not belong to one machine. Left out: on tbuild's machine. */
   readonly apart?: { readonly host: Runner; readonly folder: string };
+  /** Templates that it keeps itself, beside tbuild's store. Left out if it keeps none. */
+  readonly templates?: TemplateKeeper;
   /** Reads a machine's definition, and changes a stopped machine. Left out if the hypervisor cannot. */
   readonly shapes?: {
     of(vm: string): Promise<Shape>;
@@ -223,6 +225,20 @@ export interface Hypervisor {
   /** Removes the machine, running or not, and its own disks. No error if it does not exist. */
   destroy(vm: string): Promise<void>;
   list(): Promise<string[]>;
+}
+
+/** Templates of a hypervisor's own, from which its users make machines. */
+export interface TemplateKeeper {
+  /** The hypervisor's id of the template with this label. */
+  find(label: string): Promise<string | undefined>;
+  /**
+   * Makes a template of a machine that is made for it. \`destroy\` with the machine's name removes what an interrupted call left,
+   * but never a template that is complete.
+   */
+  make(
+    spec: VmSpec,
+    as: { readonly name: string; readonly label: string; readonly domainType: DomainType },
+  ): Promise<string>;
 }
 
 /** Folders of tbuild on this machine that a hypervisor may use. */

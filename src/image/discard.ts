@@ -15,19 +15,19 @@ import { imageFacts, refuseChange } from "./open.ts";
 export interface PlannedDiscard extends AsyncDisposable {
   /** By volume, in bytes. */
   readonly found: readonly { readonly volume: string; readonly bytes: number }[];
-  /** Volumes whose free space is not known, or has to stay. */
+  /** Volumes whose free space is unknown, or must be kept. */
   readonly left: readonly { readonly volume: string; readonly why: string }[];
-  /** What the file takes on its own disk now. */
+  /** The file's current size on its own disk. */
   readonly stored: number;
   readonly undoRecords: number;
-  /** Discards it, and gives what the file takes then. */
+  /** Discards it, and returns the file's new size on disk. */
   apply(signal: AbortSignal): Promise<number>;
 }
 
 /**
- * Finds the free blocks of the file systems in an image that take space in its file: what `apply` turns into holes, or into
- * free clusters of a qcow2 file. Nothing that a file system uses changes. It cannot be undone: a record would take the
- * space that is freed.
+ * Finds the free blocks of the file systems in an image that take space in its file: `apply` turns them into
+ * holes, or into free clusters of a qcow2 file. Used blocks do not change. It cannot be undone: a record
+ * would take the space that is freed.
  */
 export async function planDiscard(
   host: Host,
@@ -43,7 +43,7 @@ export async function planDiscard(
     const facts = await imageFacts(image, users);
     await refuseChange(facts);
     if (facts.arrays.length > 0)
-      throw new TbuildError("environment", "holds a mirror, whose members would differ", {
+      throw new TbuildError("environment", "contains a mirror, whose members would differ", {
         subject: file,
         hint: "Discard inside the guest: fstrim --all",
       });
@@ -85,9 +85,9 @@ export async function planDiscard(
         if (now.mtimeMs !== before.mtimeMs || now.size !== before.size)
           throw new TbuildError("environment", "was changed by another program in the meantime", {
             subject: file,
-            hint: "Nothing was discarded. Find out who uses the image, then run the command again.",
+            hint: "Nothing was discarded. Find out who uses the image, and run the command again.",
           });
-        // They would bring files back whose blocks are gone.
+        // They would restore files whose blocks are gone.
         for (const record of records) await rm(record.file);
         await discard(host, disk, ranges, raised);
         return (await stat(image)).blocks * 512;
@@ -104,10 +104,10 @@ function whyNot(volume: Volume): string | undefined {
   if (volume.refused !== undefined) return volume.refused;
   if (!tellsFreeBlocks(volume))
     return `has a file system that tbuild cannot read (${volume.holds ?? volume.fs})`;
-  return volume.isDirty ? "was not cleanly unmounted: its journal is not in place yet" : undefined;
+  return volume.isDirty ? "was not cleanly unmounted: its journal must be replayed" : undefined;
 }
 
-// A qcow2 file frees whole clusters, other files blocks of the file system that they lie in.
+// A qcow2 file frees whole clusters. Other files free blocks of the host's file system.
 async function granuleOf(host: Host, { file, format }: ImageFile): Promise<number> {
   if (format !== "qcow2") return 4096;
   const { stdout } = await host.run(["qemu-img", "info", "-U", "--output=json", file]);
@@ -126,7 +126,7 @@ function onDisk(volume: Volume, offset: number, bytes: number): DataRange[] {
   return found;
 }
 
-/** What is in both; each is in order of place. */
+/** The intersection of both. Each is sorted. */
 function common(ones: readonly DataRange[], others: readonly DataRange[]): DataRange[] {
   const found: DataRange[] = [];
   let [i, j] = [0, 0];
@@ -168,6 +168,6 @@ async function discard(
   }
 }
 
-// What qemu-io takes in one command, and a comfortable length of a command line.
+// The limit of one qemu-io command, and a suitable length of a command line.
 const mostBytes = 1 << 30;
 const atOnce = 1000;

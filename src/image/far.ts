@@ -8,8 +8,8 @@ import { seeFolder } from "../host/sshfs.ts";
 import { type FilesInUse, qemuLocks } from "./in-use.ts";
 
 /**
- * A folder with images on another machine, mounted here. Its files are read and written like local ones. That machine
- * says who uses them and who may change them.
+ * A folder with images on another machine, mounted here. Its files are read and written like local ones. That
+ * machine decides who uses them and who may change them.
  */
 export interface FarFolder extends AsyncDisposable {
   readonly host: Host;
@@ -17,7 +17,7 @@ export interface FarFolder extends AsyncDisposable {
   readonly at: string;
   /** The users of its files at the time of opening. */
   readonly users: FilesInUse;
-  /** Asks again who uses its files. */
+  /** Reads the users of its files again. */
   look(): Promise<FilesInUse>;
   /** The remote path of a file with this local path. */
   pathOn(seen: string): string;
@@ -45,7 +45,7 @@ export async function openFar(
     });
   const folder = kind === "dir" ? real : dirname(real);
   let pathOn = (seen: string) => seen;
-  // The shells that hold tbuild's own locks have the images open.
+  // The shells with tbuild's own locks have the images open.
   const own = new Set<string>();
   const look = async (): Promise<FilesInUse> => {
     const users = await usersOn(host, ["find", folder, ...(kind === "dir" ? [] : ["-maxdepth", "1"])], own);
@@ -71,8 +71,9 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 real=$(readlink -f -- "$1") && test -e "$real" || exit 44
 if test -d "$real"; then printf 'dir\\0%s\\0' "$real"; else printf 'file\\0%s\\0' "$real"; fi`;
 
-// A file has many names; device and inode are its own. losetup of 2005 has only 64 bytes for a name, so a loop device is
-// identified by the inode. Kernels before 2.6.22 do not say how a file is open: then it counts as open for writing.
+// A file has many names; device and inode are its own. losetup of 2005 has only 64 bytes for a name, so a
+// loop device is identified by the inode. Kernels before 2.6.22 do not show how a file is open, so it counts
+// as open for writing.
 const usersScript = `
 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C; export PATH LC_ALL
 losetup -a 2> /dev/null | sed -n 's/^\\([^:]*\\): \\[[^]]*\\]:\\([0-9]*\\) .*/loop \\1 \\2/p'
@@ -128,9 +129,9 @@ async function lockOn(host: Host, image: string, own: Set<string>): Promise<Lock
   return { release, isLost: () => held.isGone(), [Symbol.asyncDispose]: release };
 }
 
-// The lock of host/lock.ts, held by this shell. The kernel's lock on the image keeps two shells from both removing one
-// that a dead process left; over NFS it wants a file that is open for writing. A lock is renamed before it is removed, and
-// put back if it turns out to belong to a live process.
+// The lock of host/lock.ts, held by this shell. The kernel's lock on the image prevents two shells from both
+// removing the lock of a dead process. Over NFS, it needs a file that is open for writing. A lock is renamed
+// before it is removed, and put back if it turns out to belong to a live process.
 const lockScript = `
 image=$1 lock=$2
 exec 9<> "$image" || exit 1

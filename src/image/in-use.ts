@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 
 /** The users of image files on this machine at one moment. Use of a shared disk by another machine is not visible. */
 export interface FilesInUse {
-  /** Why `file` must not be changed now; `undefined` if nobody uses it. */
+  /** The reason why `file` must not be changed now; `undefined` if nobody uses it. */
   by(file: string): readonly string[];
 }
 
@@ -56,7 +56,7 @@ export function* qemuLocks(locks: string): Generator<{ id: string; what: string 
     const holds = (byte: number) => Number(first) <= byte && byte <= Number(last);
     const id = `${deviceNumber(Number.parseInt(major, 16), Number.parseInt(minor, 16))}:${inode}`;
     if (holds(101)) yield { id, what: "qemu, which writes to it" };
-    else if (holds(201)) yield { id, what: "qemu, which wants it to stay as it is" };
+    else if (holds(201)) yield { id, what: "qemu, which relies on it not changing" };
   }
 }
 
@@ -65,7 +65,7 @@ function deviceNumber(major: number, minor: number): number {
   return (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
 }
 
-// Without root only one's own processes can be looked into.
+// Without root, only the user's own processes can be inspected.
 function* openForWriting(): Generator<{ id: string; what: string }> {
   for (const pid of namesIn("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid))
     for (const fd of namesIn(`/proc/${pid}/fd`)) {
@@ -88,7 +88,8 @@ function namesIn(folder: string): string[] {
   return quietly(() => readdirSync(folder)) ?? [];
 }
 
-// A process that ends meanwhile does not use the image. For one that may not be inspected, it is not known.
+// A process that has just ended does not use the image. For a process that may not be inspected, this is
+// unknown.
 function quietly<T>(look: () => T): T | undefined {
   try {
     return look();

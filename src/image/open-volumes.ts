@@ -42,14 +42,14 @@ export async function openByBest(
       if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
         throw error;
       first ??= error;
-      // The command is a line too, followed by its output.
+      // The command is also a line, followed by its output.
       failed.push({ name, why: error.said[0]?.trim() ?? error.about(name) });
     }
   }
 }
 
 const noWayHint =
-  "Install what is missing, or run tbuild as root on a machine whose kernel mounts this file system.";
+  "Install the missing program, or run tbuild as root on a machine whose kernel mounts this file system.";
 
 // An access method that cannot read the format gets a raw view of the disk.
 async function openBy(

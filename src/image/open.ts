@@ -53,7 +53,7 @@ export async function openImageFile(
   const { readOnly = false, note = () => {}, users = options.far?.users ?? filesInUse() } = options;
   const check = async (facts: ImageFacts) => {
     if (!readOnly) return refuseChange(facts);
-    for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
+    for (const user of facts.inUse) note(`${file}: is in use by ${user}; its current state is read`);
     for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
   };
   const found = await lookInto(host, file, check, { users, ...options });
@@ -73,9 +73,12 @@ export async function imageFacts(file: string, users = filesInUse()): Promise<Im
 }
 
 export type LookOptions = Pick<OpenImageOptions, "users" | "via" | "far" | "watch"> & {
-  /** Compare the members of mirrors, and look for missing ones beside the image. Without it they are believed to be equal. */
+  /**
+   * Compare the members of mirrors, and look for missing ones beside the image. Without it, they are assumed
+   * to be equal.
+   */
   readonly compare?: boolean;
-  /** Other images in which members of its mirrors may lie. */
+  /** Other images that may contain members of its mirrors. */
   readonly together?: readonly string[];
 };
 
@@ -141,14 +144,14 @@ export async function lookInto(
   return { facts, mounts, unresolved, swapFiles, others, companions };
 }
 
-/** Another image of the same machine: its mirrors have members there, too. */
+/** Another image of the same machine, with members of its mirrors. */
 export interface Companion {
   readonly file: string;
   /** The other volumes of the disk. Swap on a mirror is one of them, because its members are not equal. */
   readonly facts: ImageFacts;
 }
 
-// The members were compared already, from the other side.
+// The members were already compared, from the other side.
 async function companionOf(
   file: string,
   { arrays }: ImageFacts,
@@ -170,7 +173,10 @@ async function companionOf(
   };
 }
 
-/** An image with its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
+/**
+ * An image with an account of its whole disk: volumes that the guest mounts, volumes that it does not, and
+ * mounts from elsewhere.
+ */
 export interface LookedInto {
   readonly facts: ImageFacts;
   readonly mounts: readonly Mount[];
@@ -178,7 +184,7 @@ export interface LookedInto {
   /** The guest's swap files, as paths in the guest. */
   readonly swapFiles: readonly string[];
   readonly others: readonly OtherVolume[];
-  /** The other images in which members of its mirrors lie. */
+  /** The other images with members of its mirrors. */
   readonly companions: readonly Companion[];
 }
 
@@ -187,7 +193,7 @@ export function allLayers({ facts, companions }: LookedInto): Layer[] {
   return [...facts.layers, ...companions.flatMap((one) => one.facts.layers.slice(1))];
 }
 
-// Installers put the root of a guest on btrfs into a subvolume: a folder, seen from the top.
+// Installers put the root of a guest on btrfs into a subvolume, which is a folder in the top subvolume.
 async function wordsIn(tree: GuestTree, { fs }: Volume): Promise<MountWords | undefined> {
   const files = {
     stat: (path: string) => tree.stat(path),
@@ -244,7 +250,7 @@ async function factsOf(
 ): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
   const { table, tableFault, volumes, arrays, cutOff } = await layoutOf(image, look);
-  // A file in which nothing is recognised is not a truncated image.
+  // A file without a known structure is not a truncated image.
   const isDisk =
     table !== "none" || volumes.some(({ fs, refused }) => fs !== "unknown" || refused !== undefined);
   const isOdd = format === "raw" && bytes % 512 !== 0 && isDisk;
@@ -296,10 +302,9 @@ function refuseUsers(file: string, inUse: readonly string[]): void {
     });
 }
 
-// If the whole disk is a member of a RAID, for example, its partitions are inside the RAID, and what looks like a partition
-// is none.
+// For example, if the whole disk is a member of a RAID, its real partitions are inside the RAID.
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
-  return new TbuildError("environment", `${name} ${refused}, and other volumes lie in it`, {
+  return new TbuildError("environment", `${name} ${refused}, but contains other volumes`, {
     subject: file,
     hint: `Nothing was changed. ${nextStep(refused ?? "")} If the signature is a remnant, remove it from a copy (wipefs).`,
   });

@@ -6,7 +6,7 @@ import type { ImageFile } from "./file/image-file.ts";
 import { openByBest } from "./open-volumes.ts";
 import type { AccessOptions } from "./ways/index.ts";
 
-/** A guest as it was found: what it mounts, and the volumes of its disk that are not opened. */
+/** A guest: its mounts, and the volumes of its disk that are not opened. */
 export interface Found {
   readonly facts: Pick<ImageFile, "file" | "format">;
   readonly mounts: readonly Mount[];
@@ -14,13 +14,13 @@ export interface Found {
 }
 
 export type ReachOptions = Pick<AccessOptions, "via" | "far" | "watch"> & {
-  /** Go on without a volume even if this machine only lacks a program for it. */
+  /** Continue without a volume even if this machine only lacks a program for it. */
   readonly allowUnmounted?: boolean;
 };
 
 /**
- * Does `work` with a guest. If a data volume cannot be opened, it does it again without that volume, which then is one of
- * the `others`. A volume that another machine could open is not left out unless that is allowed.
+ * Runs `work` with a guest. If a data volume cannot be opened, it runs again without that volume, which then
+ * is one of the `others`. A volume that another machine could open is not left out unless that is allowed.
  */
 export async function withReachable<Given extends Found, Result>(
   host: Host,
@@ -84,7 +84,7 @@ async function closedAmong(
   return closed;
 }
 
-/** The mount in whose volume another is mounted. */
+/** The mount whose volume contains the mount point of another. */
 function holderOf(mount: Mount, byDepth: readonly Mount[]): Mount | undefined {
   return byDepth.filter((one) => one !== mount && isBelow(mount.at, one.at)).at(-1);
 }

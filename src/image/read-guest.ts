@@ -31,10 +31,10 @@ export async function readGuest<Result>(
   const path = await imagePath(file);
   if (await isUnsettled(path))
     note(
-      `${file}: a change of it was cut off while it was written; the next repair, seal or undo finishes it`,
+      `${file}: a change of it was interrupted while it was written; the next repair, seal or undo finishes it`,
     );
   const tell = async ({ inUse, cutOff }: ImageFacts) => {
-    for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
+    for (const user of inUse) note(`${file}: is in use by ${user}; its current state is read`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
   const together = await pathsOf(options.together ?? []);
@@ -77,7 +77,7 @@ async function readReached<Result>(
   if (tree) {
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
-        note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
+        note(`${volume.name}: not cleanly unmounted; changes in its journal are not seen`);
     return await work({
       tree,
       mounts,

@@ -65,7 +65,7 @@ export class GuestTree implements AsyncDisposable {
   constructor(raw: RawTree, { signal, progress }: Watch = {}, mountedAt?: string) {
     this.#raw = raw;
     this.mountedAt = mountedAt;
-    this.#pace = pacer(signal, (paths) => progress?.(`${paths} paths looked at`));
+    this.#pace = pacer(signal, (paths) => progress?.(`${paths} paths inspected`));
   }
 
   /** Only those of a running guest. An image may be hostile, and its programs are not run. */

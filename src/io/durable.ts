@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, readFile, rename, rm, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { fileFault, systemFault } from "./file-fault.ts";
@@ -64,6 +64,13 @@ export async function textOf(file: string): Promise<string | undefined> {
     if (error.code === "ENOENT") return undefined;
     throw fileFault(error, file);
   });
+}
+
+export async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Turns a refusal to write below `place` into a fault that names it. Other errors stay as they are. */

@@ -1,5 +1,7 @@
-import { readFile } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
+import { bytesAt } from "./durable.ts";
+import { fileFault } from "./file-fault.ts";
 
 /** Finds an environment variable; `undefined` if it is not set. */
 export type SecretFinder = (name: string) => string | undefined;
@@ -20,10 +22,9 @@ export async function lookedUp(
   const where =
     "env" in reference ? `environment variable ${reference.env}` : `file ${resolve(folder, reference.file)}`;
   const data =
-    "env" in reference
-      ? environment(reference.env)
-      : await readFile(resolve(folder, reference.file)).catch(absent);
+    "env" in reference ? environment(reference.env) : await contentOf(resolve(folder, reference.file));
   if (data === undefined) return { fault: `there is no ${where}` };
+  if (typeof data === "object" && "fault" in data) return { fault: `${where} ${data.fault}` };
   const text = typeof data === "string" ? data : decoded(data);
   // Node puts this character for bytes of the environment that are not UTF-8.
   if (text === undefined || text.includes("\ufffd")) return { fault: `${where} is not UTF-8` };
@@ -37,7 +38,26 @@ function faultOf(line: string): string | undefined {
   if (line === "") return "is empty";
   if (/[\r\n]/.test(line)) return "contains more than one line";
   if (/\p{Cc}/u.test(line)) return "contains a control character";
-  return Buffer.byteLength(line) > 256 ? "contains more than 256 bytes" : undefined;
+  return Buffer.byteLength(line) > mostBytes ? tooLong : undefined;
+}
+
+const mostBytes = 256;
+const tooLong = `contains more than ${mostBytes} bytes`;
+
+// A pipe gives its content only once, and a device never ends.
+async function contentOf(file: string): Promise<Uint8Array | { readonly fault: string } | undefined> {
+  const found = await stat(file).catch((error: unknown) => absent(error, file));
+  if (!found) return undefined;
+  if (!found.isFile()) return { fault: "is not a regular file" };
+  if (found.size > 4 * mostBytes) return { fault: tooLong };
+  const handle = await open(file).catch((error: unknown) => {
+    throw fileFault(error, file);
+  });
+  try {
+    return await bytesAt(handle, 0, found.size);
+  } finally {
+    await handle.close();
+  }
 }
 
 function decoded(data: Uint8Array): string | undefined {
@@ -48,7 +68,8 @@ function decoded(data: Uint8Array): string | undefined {
   }
 }
 
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-  throw error;
+function absent(error: unknown, file: string): undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+  throw fileFault(error, file);
 }

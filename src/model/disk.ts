@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DigestText } from "./digest.ts";
+import { DigestText } from "./digest-text.ts";
 
 /** A disk's name in the machine, such as `xvda`. */
 export const Slot = z.string().regex(/^[a-z][a-z0-9]{0,31}$/);

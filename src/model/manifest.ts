@@ -2,7 +2,8 @@ import { z } from "zod";
 import { domainTypes, parameterTypes } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import type { Value } from "../vm-cfg/value.ts";
-import { type Digest, DigestText, digestOf } from "./digest.ts";
+import { type Digest, digestOf } from "./digest.ts";
+import { DigestText } from "./digest-text.ts";
 import { Slot, StoredDisk } from "./disk.ts";
 
 // The schema is the type. Values that become paths or addresses are validated strictly; others only by their

@@ -22,6 +22,7 @@ type Lists = Partial<
     | "selinux"
     | "kernelArguments"
     | "files"
+    | "seal"
     | "folders"
     | "groups"
     | "users"
@@ -29,8 +30,8 @@ type Lists = Partial<
 >;
 
 /**
- * What the lists of a recipe say against each other, and against what a build needs. `fileOf` names the file in which a
- * value is written.
+ * Contradictions between the lists of a recipe, and with what a build needs. `fileOf` returns the file that
+ * contains a value.
  */
 export function contradictions(
   recipe: Lists,
@@ -45,7 +46,7 @@ export function contradictions(
     ...firstBootAgainst(recipe),
     ...servicePackagesAgainst(recipe),
     ...pathsAgainst(recipe, fileOf),
-    ...identityFiles(recipe),
+    ...filesAgainst(recipe),
     ...systemAccounts(recipe),
   ];
 }
@@ -84,6 +85,7 @@ function neededAgainst(
     const inOwn = finder(own);
     return packages[list].flatMap((pattern, at): Contradiction[] => {
       const path = ["packages", list, at];
+      const does = list === "exclude" ? "excludes" : "removes";
       const [mine] = inOwn(pattern);
       const [addition] = inAdded(pattern);
       const reason = reasonFor(own[mine ?? -1] ?? "", others);
@@ -91,18 +93,18 @@ function neededAgainst(
         return [
           {
             path,
-            text: `removes ${own[mine]}, which every build needs`,
+            text: `${does} ${own[mine]}, which every build needs`,
             against: fileOf(reason) === undefined ? ["release"] : reason,
           },
         ];
       if (addition === undefined) return [];
       const against = ["additions", "packages", addition];
-      return [{ path, text: `removes ${added[addition]}, one of the guest additions`, against }];
+      return [{ path, text: `${does} ${added[addition]}, one of the guest additions`, against }];
     });
   });
 }
 
-// The key of the recipe that makes a package needed.
+// The key of the recipe that requires a package.
 function reasonFor(name: string, { layout, machine }: Lists): readonly PropertyKey[] {
   const kind = fileSystemOf.get(name);
   const at = layout?.findIndex(({ fs }) => kind?.includes(fs)) ?? -1;
@@ -118,7 +120,7 @@ const fileSystemOf: ReadonlyMap<string, readonly string[]> = new Map([
   ["btrfs-progs", ["btrfs"]],
 ]);
 
-/** A firewall or SELinux that one line sets up and another switches off. */
+/** A firewall or SELinux that one line enables and another disables. */
 function switchesAgainst({
   services,
   firewall,
@@ -136,7 +138,7 @@ function switchesAgainst({
     if (firewall === false && wall.includes(plain(name)))
       found.push({
         path: ["services", "enable", at],
-        text: `enables ${plain(name)}, and firewall is off`,
+        text: `enables ${plain(name)}, but firewall is off`,
         against: ["firewall"],
       });
   for (const [at, name] of (services?.disable ?? []).entries())
@@ -150,7 +152,7 @@ function switchesAgainst({
     if (ntp.length > 0 && plain(name) === clock)
       found.push({
         path: ["services", "disable", at],
-        text: `disables ${plain(name)}, which asks the servers of ntp`,
+        text: `disables ${plain(name)}, which ntp needs for its servers`,
         against: ["ntp", 0],
       });
   for (const [at, word] of kernelArguments.entries())
@@ -160,7 +162,7 @@ function switchesAgainst({
     )
       found.push({
         path: ["kernelArguments", at],
-        text: `${word} switches off what selinux: ${selinux} asks for`,
+        text: `${word} contradicts selinux: ${selinux}`,
         against: ["selinux"],
       });
   return found;
@@ -194,7 +196,11 @@ function streamsAgainst({ packages }: Lists): Contradiction[] {
       if (before === undefined) first.set(module, { stream, path });
       if (before === undefined || before.stream === stream) return [];
       return [
-        { path, text: `is a second stream of ${module}, beside ${before.stream}`, against: before.path },
+        {
+          path,
+          text: `is a second stream of ${module}, in addition to ${before.stream}`,
+          against: before.path,
+        },
       ];
     }),
   );
@@ -216,7 +222,10 @@ function firstBootAgainst({ services, additions, firstBoot }: Lists): Contradict
   });
 }
 
-/** A service, or time servers, without the package. What the installer leaves out, `packages.install` may bring. */
+/**
+ * A service, or time servers, without the package. `packages.install` may add a package that the installer
+ * leaves out.
+ */
 function servicePackagesAgainst({ services, packages, release, ntp = [] }: Lists): Contradiction[] {
   if (packages === undefined) return [];
   const enable = services?.enable ?? [];
@@ -228,7 +237,7 @@ function servicePackagesAgainst({ services, packages, release, ntp = [] }: Lists
       against: ["services", "enable", index],
     })),
     ...(ntp.length > 0
-      ? [{ name: clock, text: `${clock}, which the servers of ntp need`, against: ["ntp"] }]
+      ? [{ name: clock, text: `${clock}, which ntp needs for its servers`, against: ["ntp"] }]
       : []),
   ];
   const inUsers = finder(users.map(({ name }) => name));
@@ -246,8 +255,8 @@ function servicePackagesAgainst({ services, packages, release, ntp = [] }: Lists
 }
 
 /**
- * Finds the places of the names that a name, or a pattern with `*`, stands for. The architectures of the guest mean nothing
- * in a name; `.i686` is another package.
+ * Finds the positions of the names that a name, or a pattern with `*`, matches. The guest's own architectures
+ * are ignored in names; `.i686` is another package.
  */
 function finder(names: readonly string[]): (pattern: string) => number[] {
   const plain = (name: string) => withoutVersion(name.replace(/\.(x86_64|noarch)$/, ""));
@@ -277,14 +286,25 @@ function stands(pattern: string, name: string): boolean {
   return p === pattern.length;
 }
 
-// Of one machine only: what a recipe puts there is gone after the seal, and every clone makes its own.
+// Belongs to a single machine: the seal removes it, and every clone makes its own.
 const ofOneMachine =
   /^\/(?:etc\/(?:machine-id|ssh\/ssh_host_.*key(?:\.pub)?|udev\/rules\.d\/70-persistent-net\.rules)|var\/lib\/(?:dbus\/machine-id|systemd\/random-seed))$/;
 
-function identityFiles({ files = [] }: Lists): Contradiction[] {
-  return files.flatMap(({ path }, at) =>
-    ofOneMachine.test(path)
-      ? [{ path: ["files", at, "path"], text: `${path} is of one machine only, and the seal removes it` }]
-      : [],
-  );
+// The build's own login is there, so the seal removes what a recipe puts there, even if it keeps other files.
+const ofTheBuild = /^\/root\/\.(?:ssh\/|rhosts$|shosts$)/;
+
+function filesAgainst({ files = [], seal }: Lists): Contradiction[] {
+  const reason = (path: string): string | undefined => {
+    if (ofOneMachine.test(path)) return `${path} belongs to a single machine, and the seal removes it`;
+    if (path === "/etc/tbuild-release")
+      return `${path} is the passport of the template, which the seal writes`;
+    const isKept = seal?.skip.includes("build-key") || seal?.keep.some((one) => stands(one, path));
+    if (ofTheBuild.test(path) && !isKept)
+      return `${path} is removed by the seal, which resets root's logins; give keys by the first-boot module ssh`;
+    return undefined;
+  };
+  return files.flatMap(({ path }, at) => {
+    const text = reason(path);
+    return text === undefined ? [] : [{ path: ["files", at, "path"], text }];
+  });
 }

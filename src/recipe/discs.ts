@@ -1,6 +1,6 @@
 import { majorOf, type Recipe } from "./recipe.ts";
 
-/** The installation disc of one update, as far as it is known. */
+/** The known facts about the installation disc of one update. */
 export interface Disc {
   readonly file: string;
   readonly volumeId?: string;
@@ -17,13 +17,13 @@ export const lastUpdate: Readonly<Record<Recipe["release"], number>> = {
   ol9: 10,
 };
 
-/** The disc of a recipe: what is known of its update, overridden by what the recipe says. */
+/** The disc of a recipe: the known facts about its update, overridden by the recipe. */
 export function discOf(recipe: Pick<Recipe, "release" | "update" | "iso">): Disc {
   const said = Object.fromEntries(Object.entries(recipe.iso).filter(([, value]) => value !== undefined));
   return { ...knownDisc(recipe.release, recipe.update), ...said };
 }
 
-/** What is known of the disc of an update. */
+/** The known facts about the disc of an update. */
 export function knownDisc(release: Recipe["release"], update: number): Disc {
   const major = majorOf(release);
   const volumeId = volumeIdOf(major, update);
@@ -44,7 +44,7 @@ function fileOf(major: number, update: number): string {
   return `OracleLinux-R${major}-U${update}-${major <= 7 ? "Server-" : ""}x86_64-dvd.iso`;
 }
 
-// Read from the discs by osinfo-db: OL6 has the day of the disc in its id; of OL5 there is no record.
+// Read from the discs by osinfo-db: OL6 has the date of the disc in its id. There is no record of OL5's.
 function volumeIdOf(major: number, update: number): string | undefined {
   if (major === 5) return undefined;
   if (major === 6) {
@@ -68,9 +68,9 @@ const sectorsOf: Readonly<Record<Recipe["release"], readonly (number | undefined
   ol9: [4447854, 4742894, 5013148],
 };
 
-// Oracle's checksum files are at https://linux.oracle.com/security/gpg/checksum/. These are as public build files quote
-// them: each is the same in two or more that have nothing to do with each other (of 8.9 only one was found, whose other
-// sums hold). A wrong one can only refuse a good disc, never let a wrong one pass.
+// Oracle's checksum files are at https://linux.oracle.com/security/gpg/checksum/. These sums are quoted from
+// public build files. Two or more independent files agree on each (for 8.9, only one file was found, and its
+// other sums are correct). A wrong sum can only refuse a good disc, never accept a wrong one.
 const digests: Readonly<Record<string, string>> = {
   "6.10": "625044388ee60a031965a42a32f4c1de0c029268975edcd542fd14160e0dadcb",
   "7.9": "28d2928ded40baddcd11884b9a6a611429df12897784923c346057ec5cdd1012",

@@ -4,7 +4,7 @@ import { type Place, placed } from "./located.ts";
 
 export { suggestion } from "./suggestion.ts";
 
-/** One thing that is wrong with a recipe or site, in words, and where it stands. */
+/** An error in a recipe or site, in words, with its position. */
 export interface Finding {
   readonly at: Place;
   /** Dotted path, such as `seal.skip.0`. */
@@ -27,7 +27,7 @@ export function refuse(subject: string, findings: readonly Finding[]): void {
   });
 }
 
-/** Two values of a recipe that exclude each other: the path of one, and of the other where the recipe says it. */
+/** Two values of a recipe that exclude each other: the path of one, and of the other if the recipe has it. */
 export interface Contradiction {
   readonly path: readonly PropertyKey[];
   readonly text: string;

@@ -1,4 +1,7 @@
-/** What a recipe can start from instead of an installation, and how it is written. The first form that fits counts. */
+/**
+ * The forms of `from`: what a recipe can start from instead of an installation. The first form that matches
+ * is used.
+ */
 export const origins = [
   {
     kind: "version",
@@ -23,7 +26,7 @@ export const fromForm = new RegExp(`^(?:${origins.map(({ form }) => form.source)
 
 export const fromWords = `${origins.map(({ words }) => words).join(", or ")}`;
 
-/** The kind of a value that has one of the forms. */
+/** The form of a value. */
 export function originOf(from: string): Origin {
   const fitting = origins.find(({ form }) => new RegExp(`^(?:${form.source})$`, "u").test(from));
   return fitting?.kind ?? "version";

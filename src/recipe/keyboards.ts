@@ -1,5 +1,5 @@
-// Keymaps of the console: those of kbd and console-data, and those that only system-config-keyboard of EL5 and EL6 has. It is
-// unknown which version of kbd added which, so every release is given all of them.
+// Keymaps of the console: those of kbd and console-data, and those that are only in system-config-keyboard of
+// EL5 and EL6. It is unknown which version of kbd added which, so all of them are valid for every release.
 const keymaps = new Set(
   words(`
 amiga-de amiga-es amiga-fr amiga-it amiga-se amiga-sg amiga-us ANSI-dvorak applkey ar ar-azerty ar-azerty-digits
@@ -186,7 +186,7 @@ export function keyboardsOf(major: number): readonly string[] {
   return major >= 7 ? [...new Set([...keymaps, ...layoutNames])] : [...keymaps];
 }
 
-/** Whether a release accepts a keyboard; from EL7 on also as X writes it: `us (dvorak)`. */
+/** Whether a release accepts a keyboard. From EL7 on, X's notation is valid, too: `us (dvorak)`. */
 export function isKeyboard(name: string, major: number): boolean {
   if (keymaps.has(name)) return true;
   const [, layout = name, variant] = /^([^\s(]+)\s*\(([^()]*)\)$/.exec(name) ?? [];

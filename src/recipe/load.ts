@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
@@ -18,35 +19,35 @@ import { merge, orderedLists } from "./merge.ts";
 import { Recipe } from "./recipe.ts";
 import { shapeFindings } from "./shape.ts";
 
-/** A recipe, where each of its values is written, and the files that it came from. */
+/** A recipe, the position of each of its values, and its files. */
 export interface LoadedRecipe {
   readonly recipe: Recipe;
   /** The recipe's file; paths in it are relative to its folder. */
   readonly file: string;
-  /** Its own file, then what it extends, nearest first. */
+  /** Its own file, then the files that it extends, nearest first. */
   readonly files: readonly string[];
-  /** All values of the files, with their places; the others are defaults. */
+  /** All values of the files, with their positions. Other values are defaults. */
   readonly said: Located;
   place(path: readonly PropertyKey[]): Place;
 }
 
-/** A check that the schema cannot express. It gets the sections whose shape is right. */
+/** A check that the schema cannot express. It gets the sections with a valid shape. */
 export type Rule = (recipe: Partial<Recipe>, context: RuleContext) => Promise<void> | void;
 export interface RuleContext {
   readonly folder: string;
   /** Folders of first-boot modules: beside the recipe, and in the recipes folder. */
   readonly moduleFolders: readonly string[];
   readonly problem: (path: readonly PropertyKey[], text: string) => void;
-  /** Where a value is written, such as ` (my.yaml:7)`; empty for a default. */
+  /** The position of a value, such as ` (my.yaml:7)`; empty for a default. */
   readonly standing: (path: readonly PropertyKey[]) => string;
-  /** The file that holds a value; `undefined` for a default. */
+  /** The file that contains a value; `undefined` for a default. */
   readonly fileOf: (path: readonly PropertyKey[]) => string | undefined;
 }
 
 /**
- * Reads recipe `name` of `folders`, which are searched in order, or a path to a file. Follows `extends`, checks shape and
- * meaning, and gives the recipe or one `usage` fault with every finding: file, line, column, path. `values` override the
- * files; the last one wins.
+ * Reads recipe `name` of `folders`, which are searched in order, or a path to a file. Follows `extends`, and
+ * checks shape and meaning. Returns the recipe, or throws one `usage` fault with every finding: file, line,
+ * column, path. `values` override the files; the last one wins.
  */
 export async function loadRecipe(
   folders: string | readonly string[],
@@ -86,7 +87,7 @@ export async function loadRecipe(
   };
 }
 
-/** Where the first-boot modules of a recipe are, nearest first. */
+/** The folders with the first-boot modules of a recipe, nearest first. */
 export function moduleFolders(file: string, folders: readonly string[]): string[] {
   return [...new Set([dirname(file), ...folders].map((folder) => join(folder, "modules")))];
 }
@@ -101,7 +102,7 @@ export async function recipeNames(folders: string | readonly string[]): Promise<
   return [...new Set(names)].sort();
 }
 
-/** The first of `files` that exists; the first of all where none does, for the error that names it. */
+/** The first of `files` that exists. If none does, the first one, for the error message. */
 async function firstFile(files: readonly string[]): Promise<string> {
   for (const file of files) if (await isFile(file)) return file;
   return files[0] ?? "";
@@ -131,14 +132,19 @@ async function readChain(
   const chain = [...below, file];
   if (below.some((one) => resolve(one) === resolve(file)))
     throw new TbuildError("usage", `extends itself (${chain.join(" → ")})`, { subject: file });
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+  const data = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (["ENOENT", "ENOTDIR", "EISDIR"].includes(error.code ?? "")) return undefined;
     throw fileFault(error, shown(file));
   });
   const isNamed = folders.some((folder) => resolve(folder) === resolve(dirname(file)));
-  if (text === undefined)
+  if (data === undefined)
     throw await noSuchRecipe(isNamed ? basename(file, ".yaml") : shown(file), file, folders);
-  const own = readYaml(shown(file), text);
+  if (!isUtf8(data))
+    throw new TbuildError("usage", "is not UTF-8", {
+      subject: shown(file),
+      hint: "Save it as UTF-8. In another encoding, letters other than ASCII would change.",
+    });
+  const own = readYaml(shown(file), data.toString("utf8"));
   if (own.kind !== "map")
     throw new TbuildError("usage", "not a recipe", {
       subject: shown(file),

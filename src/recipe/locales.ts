@@ -1,7 +1,7 @@
 import { suggestion } from "./findings.ts";
 
-// Locales of glibc, from its `localedata/SUPPORTED`, and those that only older releases have. It is unknown which release
-// lacks which, so every release is given all of them.
+// Locales of glibc, from its `localedata/SUPPORTED`, and those that only older releases have. It is unknown
+// which release lacks which, so all of them are valid for every release.
 const locales = words(`
 aa_DJ aa_ER aa_ET af_ZA agr_PE ak_GH am_ET an_ES anp_IN ar_AE ar_BH ar_DZ ar_EG ar_IN ar_IQ ar_JO ar_KW ar_LB
 ar_LY ar_MA ar_OM ar_QA ar_SA ar_SD ar_SS ar_SY ar_TN ar_YE as_IN ast_ES ayc_PE az_AZ az_IR be_BY bem_ZM ber_DZ

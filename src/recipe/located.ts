@@ -10,32 +10,32 @@ import {
 } from "yaml";
 import { TbuildError } from "../errors.ts";
 
-/** Where something stands in a file; lines and columns count from 1. */
+/** A position in a file. Lines and columns count from 1. */
 export interface Place {
   readonly file: string;
   readonly line: number;
   readonly column: number;
 }
 
-/** A YAML value that knows where each part of it was written. */
+/** A YAML value with the position of each of its parts. */
 export type Located =
   | { readonly kind: "map"; readonly at: Place; readonly entries: ReadonlyMap<string, Located> }
   | {
       readonly kind: "list";
       readonly at: Place;
       readonly items: readonly Located[];
-      /** What it does to the list that it is laid over, where that is said. */
+      /** How it is merged into the list that it overrides, if stated. */
       readonly how?: "append" | "replace";
     }
   | {
       readonly kind: "scalar";
       readonly at: Place;
       readonly value: unknown;
-      /** A number as it is written. */
+      /** A number as written in the file. */
       readonly source?: string;
     };
 
-/** A value that was given on the command line or in the environment: `file` names it, and it has no lines that people could look up. */
+/** A value from the command line or the environment. `file` names it, and it has no line numbers. */
 export function readValue(file: string, text: string): Located {
   return withoutLines(readYaml(file, text));
 }
@@ -51,7 +51,7 @@ function withoutLines(one: Located): Located {
   return one.kind === "list" ? { ...one, at, items: one.items.map(withoutLines) } : { ...one, at };
 }
 
-/** Reads YAML. Throws a `usage` fault that names every place that is not well-formed. */
+/** Reads YAML. Throws a `usage` fault that lists every syntax error. */
 export function readYaml(file: string, text: string): Located {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
@@ -64,6 +64,16 @@ export function readYaml(file: string, text: string): Located {
       subject: file,
       lines: causes(document.errors, (error) => place(error.pos[0]).line).map(
         (error) => `${placed(place(error.pos[0]))}: ${wordedFault(error, text)}`,
+      ),
+    });
+  // A tag that nobody knows would be lost without a word.
+  const strange = document.warnings.filter(({ code }) => code === "TAG_RESOLVE_FAILED");
+  if (strange.length > 0)
+    throw new TbuildError("usage", "not a YAML file", {
+      subject: file,
+      lines: strange.map(
+        ({ pos }) =>
+          `${placed(place(pos[0]))}: the tag ${text.slice(...pos).trim()} has no meaning here; a text that begins with ! must be in quotes`,
       ),
     });
   // An anchor that contains its own alias never ends, and nested aliases grow exponentially.
@@ -79,7 +89,7 @@ export function readYaml(file: string, text: string): Located {
 
 const consequences = /^(Implicit keys need|Implicit map keys need)/;
 
-/** The first fault of each line: the parser reports others because of it. */
+/** The first error of each line. The parser reports others as a consequence. */
 function causes(
   errors: readonly YAMLParseError[],
   lineOf: (error: YAMLParseError) => number,
@@ -95,10 +105,11 @@ function causes(
 
 function wordedFault({ code, message, pos: [from] }: YAMLParseError, text: string): string {
   const rest = /^[^\n]*/.exec(text.slice(from))?.[0] ?? "";
-  if (code === "DUPLICATE_KEY") return `${/^[\w.+-]*/.exec(rest)}: is given twice`;
+  if (code === "DUPLICATE_KEY") return `${/^[\w.+-]*/.exec(rest)}: is set twice`;
+  if (code === "MULTIPLE_DOCS") return "a second document begins here, but a file has only one";
   if (code === "BLOCK_AS_IMPLICIT_KEY") {
     if (message.startsWith("A block sequence"))
-      return "its - is not in the column of the list items above it";
+      return "its - is not in the same column as the list items above it";
     return /:(\s|$)/.test(rest)
       ? 'a value that contains ": " must be in quotes'
       : "it already has a value, but the next line is indented as a part of it";
@@ -106,7 +117,7 @@ function wordedFault({ code, message, pos: [from] }: YAMLParseError, text: strin
   if (code === "MULTILINE_IMPLICIT_KEY")
     return "is not a key, but is indented like one: is a colon missing, or is there a space too many?";
   if (code === "BAD_SCALAR_START") return `a value that begins with ${rest[0]} must be in quotes`;
-  if (message.startsWith("All mapping items")) return "is not in the column of the keys that it belongs to";
+  if (message.startsWith("All mapping items")) return "is not in the same column as its sibling keys";
   if (message.startsWith("Flow"))
     return `the ${/^Flow sequence/.test(message) ? "[" : "{"} above is not closed`;
   if (message.startsWith("Missing closing")) return `a ${message.includes('"') ? '"' : "'"} is not closed`;
@@ -119,14 +130,14 @@ interface Reading {
   readonly document: ReturnType<typeof parseDocument>;
 }
 
-/** The plain value, without its places. */
+/** The plain value, without positions. */
 export function plain(located: Located): unknown {
   if (located.kind === "scalar") return located.value;
   if (located.kind === "list") return located.items.map(plain);
   return Object.fromEntries([...located.entries].map(([key, value]) => [key, plain(value)]));
 }
 
-/** What `path` leads to. */
+/** The value at `path`. */
 export function locatedAt(root: Located | undefined, path: readonly PropertyKey[]): Located | undefined {
   return path.reduce<Located | undefined>(
     (here, key) =>
@@ -140,8 +151,8 @@ export function locatedAt(root: Located | undefined, path: readonly PropertyKey[
 }
 
 /**
- * A path as its own file counts: items that a merged list has from other files do not count.
- * `packages.base.7` of a merged list is `packages.base.0` where the recipe itself says it.
+ * A path with indexes of its own file. In a merged list, items from other files do not count:
+ * `packages.base.7` of the merged list is `packages.base.0` if it is the first item in the recipe itself.
  */
 export function pathInFile(root: Located, path: readonly PropertyKey[]): string {
   const shown: string[] = [];
@@ -158,7 +169,7 @@ export function pathInFile(root: Located, path: readonly PropertyKey[]): string 
   return shown.join(".");
 }
 
-/** The place of what `path` leads to, or of the nearest thing above it that exists. */
+/** The position of the value at `path`, or of the nearest existing value above it. */
 export function placeOf(root: Located, path: readonly PropertyKey[]): Place {
   let here = root;
   for (const key of path) {
@@ -197,7 +208,7 @@ function located(node: Node | null, reading: Reading, above: Place, depth: numbe
       const key = pair.key as Node;
       const keyAt = key.range ? place(key.range[0]) : at;
       const value = located(pair.value as Node | null, reading, keyAt, depth + 1);
-      // A fault of a scalar is shown at the scalar; of a block, at its key.
+      // An error in a scalar is shown at the scalar; an error in a block, at its key.
       return [
         isScalar(key) ? String(key.value) : String(key),
         value.kind === "scalar" ? value : { ...value, at: keyAt },

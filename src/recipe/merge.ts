@@ -4,7 +4,7 @@ import { type Located, locatedAt, readValue } from "./located.ts";
 // A disk layout or a set of NICs is one value; every other list is appended to.
 const replacedLists = new Set(["layout", "nics", "bundles"]);
 
-/** Lays `own` over what it extends: maps are merged, lists appended or replaced. */
+/** Merges `own` into the recipe that it extends: maps are merged, lists appended or replaced. */
 export function merge(above: Located, own: Located, path: readonly string[]): Located {
   if (above.kind === "map" && own.kind === "map") {
     const entries = new Map(above.entries);
@@ -57,8 +57,8 @@ export function orderedLists(own: Located & { kind: "map" }): {
 }
 
 /**
- * A value for `machine.memory`, to lay over a recipe. A list replaces the existing one, or is appended if the key ends with
- * `+`; `layout.2.size` is the size of the third partition.
+ * A value for `machine.memory`, to merge into a recipe. A list replaces the existing one, or is appended if
+ * the key ends with `+`; `layout.2.size` is the size of the third partition.
  */
 export function assigned(key: string, value: Located): Located {
   const grows = key.endsWith("+");

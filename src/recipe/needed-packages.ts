@@ -2,15 +2,15 @@ import { majorOf, type Recipe } from "./recipe.ts";
 
 type Machine = Pick<Recipe, "release"> & Partial<Pick<Recipe, "kernel" | "machine" | "layout" | "disks">>;
 
-/** What a guest needs to boot, be logged in to and be changed, and what checks its file systems. */
+/** Packages that a guest needs for booting, logins, changes, and file system checks. */
 export function neededPackages(recipe: Machine): readonly string[] {
   const major = majorOf(recipe.release);
   return [...namedByKickstart(recipe), ...systemOf(major), ...loaderOf(major, recipe), ...toolsOf(recipe)];
 }
 
 /**
- * What an installer leaves out when it is excluded. Up to OL7, it installs an excluded package after all if another one
- * requires it; dnf of later releases does not.
+ * Packages that an installer leaves out if they are excluded. Up to OL7, it installs an excluded package
+ * after all if another one requires it; dnf of later releases does not.
  */
 export function neededFromInstaller(recipe: Machine): readonly string[] {
   return majorOf(recipe.release) >= 8 ? neededPackages(recipe) : namedByKickstart(recipe);
@@ -57,7 +57,7 @@ function systemOf(major: number): string[] {
   ];
 }
 
-/** Its files say which release a guest is. */
+/** Its files identify the release of a guest. */
 function releaseOf(major: number): string[] {
   if (major === 5) return ["enterprise-release", "oraclelinux-release", "redhat-release"];
   return ["oraclelinux-release", major <= 7 ? "redhat-release-server" : "redhat-release"];
@@ -78,7 +78,7 @@ function toolsOf({ layout = [], disks = [] }: Machine): string[] {
   ];
 }
 
-/** The package of a service that is not called like it. */
+/** The package of a service, if the names differ. */
 export function packageOfService(name: string, release: Recipe["release"] | undefined): string {
   const plain = name.replace(/\.service$/, "");
   if (plain === "crond") return release === "ol5" ? "vixie-cron" : "cronie";

@@ -10,8 +10,8 @@ interface Entry {
 }
 
 /**
- * Files and folders that cannot all be. A recipe may give a path again that it inherited: the last one counts. Twice in one
- * file, one of them is a slip.
+ * Files and folders that contradict each other. A recipe may repeat an inherited path: the last one wins.
+ * Twice in one file is a mistake.
  */
 export function pathsAgainst(
   { files = [], folders = [] }: Partial<Pick<Recipe, "files" | "folders">>,
@@ -22,7 +22,7 @@ export function pathsAgainst(
   const fileAt = new Map(ofFiles.map((one) => [one.path, one]));
   const folderAt = new Map(ofFolders.map((one) => [one.path, one]));
   return [
-    ...ofFiles.flatMap((one) => told(one, folderAt.get(one.path), "is one of the folders as well")),
+    ...ofFiles.flatMap((one) => told(one, folderAt.get(one.path), "is also one of the folders")),
     ...[...ofFiles, ...ofFolders].flatMap((one) => {
       const above = parents(one.path).find((path) => fileAt.has(path));
       return above === undefined ? [] : told(one, fileAt.get(above), `is below ${above}, which is a file`);
@@ -43,7 +43,7 @@ function againstEarlier(
     const earlier = before.get(key);
     if (earlier === undefined) before.set(key, one);
     const differing = earlier && differences(one.said, earlier.said);
-    return differing ? told(one, earlier, `is given twice, with another ${differing}`) : [];
+    return differing ? told(one, earlier, `is listed twice, with a different ${differing}`) : [];
   });
 }
 

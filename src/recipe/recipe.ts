@@ -2,7 +2,7 @@ import { z } from "zod";
 import { bundleFormats, cloneDetectors, domainTypes, firmwares, guestModes, releases } from "../choices.ts";
 import { fromForm, fromWords } from "./from.ts";
 
-/** Text of a form, and the form in words: for errors, for editors, and for docs/recipe.md. */
+/** Text with a pattern, and the pattern in words: for errors, editors, and docs/recipe.md. */
 function text(form: RegExp, words: string) {
   return z.string().regex(form, words).meta({ title: words });
 }
@@ -14,7 +14,8 @@ export const SizeMib = text(/^([1-9]\d{0,6}[MG]|[1-9]\d{0,3}T)$/, "a size such a
   (text) => Number(text.slice(0, -1)) * (mibIn[text.slice(-1)] ?? 1),
 );
 
-// What ends up on a kickstart line or in a configuration file never holds what could end that line or word.
+// A value for a kickstart line or a configuration file never contains characters that end the line or the
+// word.
 const Service = text(
   /^\w[\w.+:@/-]*$/,
   "a service: letters, digits and . _ + - : @ /, a letter or digit first",
@@ -27,7 +28,7 @@ const GroupOrPackage = text(/^(\w[\w.+*-]*|@\^?\w([\w.+:/ ()',&-]*[\w)])?)$/, "a
 const AccountName = text(/^[a-z_][a-z0-9_-]{0,31}$/, "a user or group name");
 const GuestPath = text(/^\/[\w.+@/-]+$/, "an absolute path in the guest").refine(
   (path) => !path.split("/").includes(".."),
-  "a path without ..",
+  "must not contain ..",
 );
 const Mode = text(/^0?[0-7]{3,4}$/, 'a mode such as "0775", in quotes');
 const Line = text(/^[^\p{Cc}\p{Co}\u2028\u2029]*$/u, "one line without control characters");
@@ -50,13 +51,13 @@ export const Release = z.enum(releases);
 export const DomainType = z.enum(domainTypes);
 export const BundleFormat = z.enum(bundleFormats);
 
-/** A secret never stands in a recipe: only where it is found when a build needs it. */
+/** A recipe never contains a secret, only its source. */
 export const SecretReference = z.union(
   [
     z.strictObject({ env: text(/^[A-Za-z_]\w*$/, "the name of an environment variable") }),
     z.strictObject({ file: z.string().min(1) }),
   ],
-  "a secret stands in a recipe only by reference: { env: NAME } or { file: PATH }",
+  "a recipe contains a secret only by reference: { env: NAME } or { file: PATH }",
 );
 export type SecretReference = z.infer<typeof SecretReference>;
 
@@ -152,7 +153,7 @@ const Script = z
   })
   .refine((script) => (script.run === undefined) !== (script.from === undefined), "needs either run or from");
 
-/** What we want: a golden template, from the disc to the bundle. Knows nothing of where it is made. */
+/** Describes a golden template, from the disc to the bundle, independent of the machine that builds it. */
 export const Recipe = z.strictObject({
   name: text(/^[a-z][a-z0-9-]{0,39}$/, "lower-case letters, digits and -").describe("The template's name."),
   version: text(/^\d{1,9}\.\d{1,9}\.\d{1,9}$/, "three numbers, such as 1.0.0").describe(
@@ -164,7 +165,7 @@ export const Recipe = z.strictObject({
   from: text(fromForm, fromWords)
     .optional()
     .describe(
-      "Start from this template instead of an installation. Its disk is kept as it is; what only the installer does (layout, language, `packages.base`, kickstart) has no effect. A file's path starts at the recipe's folder. A rehearsal starts from the template's rehearsal.",
+      "Start from this template instead of an installation. The layout of its disk is kept. Settings for the installer (layout, language, `packages.base`, kickstart) have no effect. A file's path starts at the recipe's folder. A rehearsal starts from the template's rehearsal.",
     ),
   iso: Iso.prefault({}).describe("The disc. Defaults follow from release and update; set only what differs."),
   kickstart: text(/^[\w-]+$/, "a name of letters, digits, - and _")
@@ -175,13 +176,13 @@ export const Recipe = z.strictObject({
       vcpus: z.int().min(1).max(128).default(1),
       memory: SizeMib.prefault("1G"),
       disk: SizeMib.prefault("12G").describe(
-        "The system disk. The installer uses the only disk it sees, so it needs no name. OL5 and OL6: 2 TiB at most, as they start from an MBR; later releases make a GPT from 2 TiB on.",
+        "The system disk. The installer uses the only disk it sees, so it needs no name. OL5 and OL6 start from an MBR, so it has at most 2 TiB. Later releases make a GPT from 2 TiB on.",
       ),
       firmware: z
         .enum(firmwares)
         .default("bios")
         .describe(
-          "What starts the machine. `uefi`: OL7 and later, with an EFI system partition; for KVM and Xen, as Oracle VM has BIOS guests only, and in the bundles `qcow2` and `raw`.",
+          "The firmware of the machine. `uefi` is for OL7 and later, and makes an EFI system partition. It is for KVM and Xen, because Oracle VM has BIOS guests only, and for the bundles `qcow2` and `raw`.",
         ),
     })
     .prefault({})
@@ -244,7 +245,7 @@ export const Recipe = z.strictObject({
         .enum(cloneDetectors)
         .default("flag")
         .describe(
-          "How a clone notices that it has to configure itself. `flag`: the guest additions do at the next boot, once the seal has set INITIAL_CONFIG. `mac`: a service of tbuild does when none of the recorded MAC addresses is there. It needs no guest additions: `additions` are not installed, and their services not enabled.",
+          "How a clone notices that it has to configure itself. `flag`: the guest additions do at the next boot, once the seal has set INITIAL_CONFIG. `mac`: a service of tbuild does when none of the recorded MAC addresses is there. It needs no guest additions: `additions` are not installed, and their services are not enabled.",
         ),
     })
     .prefault({})
@@ -318,7 +319,7 @@ export const Recipe = z.strictObject({
         .array(GuestPath)
         .default([])
         .describe(
-          "Guest paths that no operation changes and that are not reported as left. Files from `files` always stay, except in root's `.ssh`.",
+          "Guest paths that no operation changes or reports. Files from `files` are always kept, except in root's `.ssh`.",
         ),
     })
     .prefault({}),
@@ -327,7 +328,7 @@ export const Recipe = z.strictObject({
     .array(z.strictObject({ to: z.enum(guestModes), bundles: z.array(BundleFormat).min(1) }))
     .default([])
     .describe(
-      "Further templates of the same master, each converted for another way to run it, and called `<name>-<to>`.",
+      "More templates from the same master, each converted for another target and named `<name>-<to>`.",
     ),
   trial: z
     .strictObject({
@@ -367,7 +368,7 @@ export function installedAdditions({
 /** The services that the guest additions bring. */
 export const additionServices = ["ovmd", "ovm-template-initial-config"];
 
-/** The services to enable: without additions, not theirs, which a recipe may have inherited. */
+/** The services to enable. Without additions, their inherited services are left out. */
 export function enabledServices({ services, firstBoot }: Pick<Recipe, "services" | "firstBoot">): string[] {
   return firstBoot.detect === "mac"
     ? services.enable.filter((name) => !additionServices.includes(name.replace(/\.service$/, "")))
@@ -375,8 +376,8 @@ export function enabledServices({ services, firstBoot }: Pick<Recipe, "services"
 }
 
 /**
- * What the seal is told: a file that the recipe puts into the guest belongs to the template, and is no trace of its
- * build. Only root's keys are not the recipe's alone: the build adds its own to them.
+ * The options for the seal. Files from the recipe belong to the template, so they are kept. Root's keys are
+ * an exception, because the build adds its own.
  */
 export function sealing({
   seal,
@@ -387,7 +388,7 @@ export function sealing({
   return { ...seal, ...firstBoot, keep: [...new Set([...seal.keep, ...own])] };
 }
 
-/** Paths whose content a recipe asks for, though a seal changes them: the file with its users' passwords. */
+/** Paths that a recipe fills although a seal changes them: the file with its users' passwords. */
 export function meantToStay({ users }: Pick<Recipe, "users">): string[] {
   return users.some(({ password }) => password !== undefined) ? ["/etc/shadow"] : [];
 }

@@ -1,6 +1,6 @@
 import type { Recipe } from "./recipe.ts";
 
-/** `/addons` of `medium:/addons`; `undefined` for what is elsewhere. */
+/** `/addons` of `medium:/addons`; `undefined` for other addresses. */
 export function mediumFolder(url: string): string | undefined {
   return /^medium:(\/.*?)\/*$/.exec(url)?.[1];
 }

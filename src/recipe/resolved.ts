@@ -46,7 +46,7 @@ function block(value: unknown, path: readonly PropertyKey[], said: Located): str
       if (inner === undefined || inner.length === 0)
         return scalar(head, written(one, here, said), from(here, said));
       const body = indented(block(one, here, said));
-      // A list's item begins on the line of its dash.
+      // A list item begins on the line of its dash.
       return isList ? `- ${body.trimStart()}` : `${head}\n${body}`;
     })
     .join("");
@@ -69,7 +69,7 @@ function entriesOf(value: unknown): [PropertyKey & (string | number), unknown][]
   return Object.entries(value).filter(([, one]) => one !== undefined);
 }
 
-// Sizes are shown as they are written, not as they are kept.
+// Sizes are shown as in recipes, not as stored.
 function written(value: unknown, path: readonly PropertyKey[], said: Located): unknown {
   const here = locatedAt(said, path);
   if (here?.kind === "scalar") return here.value;

@@ -50,18 +50,15 @@ function sealOperations(...[recipe, { problem }]: Parameters<Rule>): void {
   const known = sealParts.map((operation) => operation.name);
   for (const [i, name] of (recipe.seal?.skip ?? []).entries())
     if (!known.includes(name))
-      problem(["seal", "skip", i], `there is no operation "${name}"${suggestion(name, known)}`);
+      problem(["seal", "skip", i], `no operation is named "${name}"${suggestion(name, known)}`);
 }
 
 function startsFrom(...[{ from, provision, machine }, { problem }]: Parameters<Rule>): void {
   if (from === undefined) return;
   if (provision === "post")
-    problem(
-      ["provision"],
-      "post is done by the installer, and a recipe with `from` installs nothing; use ssh",
-    );
+    problem(["provision"], "the installer runs post, but a recipe with `from` installs nothing; use ssh");
   if (machine?.firmware === "uefi")
-    problem(["from"], "starts from templates that a BIOS boots, and machine.firmware is uefi");
+    problem(["from"], "starts from templates that a BIOS boots, but machine.firmware is uefi");
 }
 
 function additionsRepository(...[recipe, { problem, standing }]: Parameters<Rule>): void {
@@ -136,7 +133,7 @@ function paravirtual(...[recipe, { problem }]: Parameters<Rule>): void {
   if (noPvm(recipe.target))
     problem(
       ["domainType"],
-      `Oracle VM has no XEN_PVM from 3.4.6 on, and the target is ${recipe.target}; ${use}`,
+      `Oracle VM has no XEN_PVM from 3.4.6 on, but the target is ${recipe.target}; ${use}`,
     );
   // Red Hat's kernel of EL5 is for real hardware; kernel-xen is the one for PV.
   if (recipe.release === "ol5" && recipe.kernel === "rhck" && !recipe.packages?.base.includes("kernel-xen"))
@@ -152,19 +149,19 @@ function paravirtual(...[recipe, { problem }]: Parameters<Rule>): void {
     problem(["layout", boot, "fs"], `pygrub may not be able to read /boot on ${part.fs}; use ext3`);
 }
 
-/** Each is a template of its own, and what a domain type must not be, it must not be either. */
+/** Each is a separate template, with the same limits as a domain type. */
 function conversions(...[recipe, context]: Parameters<Rule>): void {
   const own = recipe.domainType && modeOf[recipe.domainType];
   for (const [i, { to, bundles }] of (recipe.convert ?? []).entries()) {
     const problem = (text: string) => context.problem(["convert", i, "to"], text);
-    if (to === own) problem(`is ${to}, as which domainType makes the template already; leave this out`);
-    if (recipe.convert?.findIndex((one) => one.to === to) !== i) problem(`is ${to} a second time`);
+    if (to === own) problem(`is ${to}, which domainType already makes the template; leave this out`);
+    if (recipe.convert?.findIndex((one) => one.to === to) !== i) problem(`repeats ${to}`);
     if (to === "pvm")
       paravirtual(
         { ...recipe, domainType: "XEN_PVM" },
         { ...context, problem: (_path, text) => problem(text) },
       );
-    if (to === "pvm" && recipe.machine?.firmware === "uefi") problem("is pvm, and that has no firmware");
+    if (to === "pvm" && recipe.machine?.firmware === "uefi") problem("is pvm, which has no firmware");
     for (const [n, format] of bundles.entries())
       if (to === "kvm" && forXen.includes(format))
         context.problem(["convert", i, "bundles", n], `${format} is for Xen; use one for KVM, such as qcow2`);
@@ -174,24 +171,31 @@ function conversions(...[recipe, context]: Parameters<Rule>): void {
 const forXen: readonly string[] = ["ovm-tgz", "ova", "xl", "xva"];
 
 function bundlesFit(...[{ target, bundles }, { problem, standing }]: Parameters<Rule>): void {
-  for (const [i, format] of (bundles ?? []).entries())
+  for (const [i, format] of (bundles ?? []).entries()) {
     if (target === "kvm" && forXen.includes(format))
       problem(
         ["bundles", i],
-        `${format} is for Xen, and the target is kvm; use one for KVM, such as qcow2${standing(["target"])}`,
+        `${format} is for Xen, but the target is kvm; use one for KVM, such as qcow2${standing(["target"])}`,
       );
+    if (bundles?.indexOf(format) !== i) problem(["bundles", i], `${format} is listed twice`);
+  }
 }
 
-/** tbuild finds the root by the layout; another one, or another init, would not boot. */
+/** tbuild finds the root by the layout. A guest with another root or init would not boot. */
 function kernelArgumentsFit(...[{ kernelArguments }, { problem }]: Parameters<Rule>): void {
   for (const [i, word] of (kernelArguments ?? []).entries()) {
     const key = word.split("=")[0] ?? "";
     if (["root", "init", "rdinit"].includes(key) && word.includes("="))
-      problem(["kernelArguments", i], `${word} would start another system than the one that is installed`);
+      problem(["kernelArguments", i], `${word} would start another system than the installed one`);
+    if (/^(?:[Ss1]|single|emergency|rescue|systemd\.unit=.*)$/.test(word))
+      problem(
+        ["kernelArguments", i],
+        `${word} would start a shell for repairs or another target, not the services of the template`,
+      );
     for (const { what } of commandLineIdentities(word))
       problem(
         ["kernelArguments", i],
-        `${word} gives every clone ${what.replace(/ \(.*/, "")} of one machine`,
+        `${word} sets ${what.replace(/ \(.*/, "")}, which all clones would share`,
       );
   }
 }
@@ -207,7 +211,7 @@ function firmware(...[recipe, { problem }]: Parameters<Rule>): void {
   if (recipe.domainType === "XEN_PVM")
     problem(path, "XEN_PVM starts its kernel without firmware; use XEN_HVM or XEN_HVM_PV_DRIVERS");
   if (recipe.target?.startsWith("ovm"))
-    problem(path, `Oracle VM has BIOS guests only, and the target is ${recipe.target}; use bios`);
+    problem(path, `Oracle VM has BIOS guests only, but the target is ${recipe.target}; use bios`);
   for (const [i, format] of (recipe.bundles ?? []).entries())
     if (format === "ovm-tgz" || format === "ova")
       problem(
@@ -229,12 +233,12 @@ function layout(...[recipe, { problem }]: Parameters<Rule>): void {
   if (machine.disk > mbrMib && recipe.release && majorOf(recipe.release) <= 6)
     problem(
       ["machine", "disk"],
-      `is larger than 2 TiB, but ${recipe.release} starts from an MBR disk only, which ends there; put the rest on \`disks\``,
+      `is larger than 2 TiB, but ${recipe.release} starts from an MBR disk only, which has at most 2 TiB; put the rest on \`disks\``,
     );
   if (count > 14 && start === undefined)
     problem(["layout"], `has ${amount(count, "partition")}; an MBR disk has room for 14`);
   const need = layout.reduce((sum, part) => sum + part.size, start === undefined ? 0 : startMib[start]);
-  if (need >= machine.disk) problem(["layout"], `needs ${need} MiB, and the disk has ${machine.disk} MiB`);
+  if (need >= machine.disk) problem(["layout"], `needs ${need} MiB, but the disk has ${machine.disk} MiB`);
   // Boot loaders read plain partitions only.
   const root = layout.findIndex((part) => part.mount === "/");
   const booted = layout.some((part) => part.mount === "/boot");
@@ -249,22 +253,22 @@ function layoutParts(...[{ layout = [] }, { problem }]: Parameters<Rule>): void 
     if ((part.mount === "swap") !== (part.fs === "swap"))
       problem(["layout", i, "fs"], `${part.mount} on ${part.fs}`);
     if (part.mount !== "swap" && layout.slice(0, i).some((other) => other.mount === part.mount))
-      problem(["layout", i, "mount"], `${part.mount} is given twice`);
+      problem(["layout", i, "mount"], `${part.mount} is listed twice`);
     if (inRoot.test(part.mount))
       problem(["layout", i, "mount"], `${part.mount} must be on the file system of /; leave this out`);
     if (part.options !== undefined && ["swap", "btrfs"].includes(part.fs))
       problem(["layout", i, "options"], `installers accept no mount options for ${part.fs}`);
     if (part.volume === undefined) continue;
     if (layout.slice(0, i).some((other) => other.volume === part.volume))
-      problem(["layout", i, "volume"], `"${part.volume}" is given twice`);
+      problem(["layout", i, "volume"], `"${part.volume}" is listed twice`);
     if (part.mount === "/boot") problem(["layout", i, "volume"], "/boot must be a plain partition");
     if (part.fs === "btrfs")
       problem(["layout", i, "fs"], "btrfs cannot be on a logical volume; remove `volume`");
   }
 }
 
-// What init needs before it mounts anything, links of /, and what the kernel makes.
-// Anaconda refuses most of these.
+// Folders that init needs before it mounts anything, links in /, and folders that the kernel makes. Anaconda
+// refuses most of these.
 const inRoot = /^\/(?:(?:bin|sbin|lib|lib64|etc|root|mnt)$|(?:dev|proc|sys|run)(?:\/|$))/;
 
 function layoutFileSystems(...[recipe, { problem }]: Parameters<Rule>): void {
@@ -281,7 +285,7 @@ function layoutFileSystems(...[recipe, { problem }]: Parameters<Rule>): void {
 function repositories(...[recipe, { problem }]: Parameters<Rule>): void {
   for (const [i, repository] of (recipe.repositories ?? []).entries()) {
     if ((recipe.repositories ?? []).slice(0, i).some((other) => other.id === repository.id))
-      problem(["repositories", i, "id"], `"${repository.id}" is given twice`);
+      problem(["repositories", i, "id"], `"${repository.id}" is listed twice`);
     if (repository.proxy !== undefined && recipe.provision === "post" && recipe.release === "ol5")
       problem(["repositories", i, "proxy"], "OL5's installer has no proxies; use provision: ssh");
   }
@@ -294,7 +298,7 @@ function ports(...[recipe, { problem }]: Parameters<Rule>): void {
   for (const [i, port] of (recipe.ports ?? []).entries()) {
     const [from = 0, to = from] = port.split(":")[0]?.split("-").map(Number) ?? [];
     if (from < 1 || from > 65535 || to > 65535)
-      problem(["ports", i], `there is no port ${port}; ports are 1 to 65535`);
+      problem(["ports", i], `${port} is not a port; ports are 1 to 65535`);
     else if (to < from) problem(["ports", i], `${port} ends before it begins`);
     else if (to > from && recipe.release === "ol5")
       problem(["ports", i], "OL5's installer accepts single ports only; list each");
@@ -318,9 +322,9 @@ function furtherDisks(...[recipe, { problem }]: Parameters<Rule>): void {
     if (inRoot.test(disk.mount) || installed.test(disk.mount))
       problem(
         ["disks", i, "mount"],
-        `${disk.mount} is filled by the installer, and further disks are attached after it; put it in layout`,
+        `the installer fills ${disk.mount}, and further disks are attached later; put it in layout`,
       );
-    if (taken.has(disk.mount)) problem(["disks", i, "mount"], `${disk.mount} is given twice`);
+    if (taken.has(disk.mount)) problem(["disks", i, "mount"], `${disk.mount} is listed twice`);
     taken.add(disk.mount);
     if (recipe.provision === "post")
       problem(["disks", i, "mount"], "the installer does not see further disks; use provision: ssh");
@@ -359,7 +363,7 @@ function accounts(...[recipe, { problem }]: Parameters<Rule>): void {
     for (const [i, one] of (recipe[list] ?? []).entries()) {
       const earlier = (recipe[list] ?? []).slice(0, i) as readonly { name: string }[];
       if (earlier.some((other) => other.name === one.name))
-        problem([list, i, "name"], `"${one.name}" is given twice`);
+        problem([list, i, "name"], `"${one.name}" is listed twice`);
       if (list === "users" && one.name === "root")
         problem([list, i, "name"], "root exists in every guest; leave it out");
       const id = (one as unknown as Record<string, number>)[key];
@@ -368,7 +372,7 @@ function accounts(...[recipe, { problem }]: Parameters<Rule>): void {
           .slice(0, i)
           .some((other) => (other as unknown as Record<string, number>)[key] === id)
       )
-        problem([list, i, key], `${id} is given twice`);
+        problem([list, i, key], `${id} is listed twice`);
     }
 }
 

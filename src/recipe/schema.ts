@@ -23,7 +23,7 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
 }
 
-/** The JSON Schema of a recipe file, for editors. A file that extends another may leave anything out. */
+/** The JSON Schema of a recipe file, for editors. A file that extends another may omit any key. */
 export function recipeSchema(): JsonSchema {
   const { $schema, ...whole } = z.toJSONSchema(Recipe, { io: "input" }) as JsonSchema & { $schema: string };
   const { required: _, properties, ...rest } = partial(whole);
@@ -48,7 +48,7 @@ export function requiredKeys(): readonly string[] {
 
 const lists = { type: "array", items: { type: "string" } } as const;
 
-// Keys of a file that a resolved recipe does not have.
+// Keys that exist only in a file, not in a resolved recipe.
 const ofFiles: Readonly<Record<string, JsonSchema>> = {
   extends: {
     type: "string",

@@ -1,9 +1,12 @@
 import { z } from "zod";
+import { shown } from "../io/escape.ts";
 import { type Finding, suggestion } from "./findings.ts";
 import { type Located, locatedAt, pathInFile, placeOf, plain } from "./located.ts";
 import type { JsonSchema } from "./schema.ts";
 
-/** The faults of a file's shape, in plain words: each with its place, its path, and the nearest valid word. */
+/**
+ * The errors in a file's shape, in plain words: each with its position, its path, and the closest valid word.
+ */
 export function shapeFindings(schema: z.ZodType, error: z.ZodError, root: Located): Finding[] {
   const json = z.toJSONSchema(schema, { io: "input" }) as JsonSchema;
   const of = (issue: z.core.$ZodIssue) => issue.path.map(String).join(".");
@@ -17,7 +20,7 @@ function worded(issue: z.core.$ZodIssue, root: Located, schema: JsonSchema): Fin
   const finding = (text: string, path = issue.path): Finding => ({
     at: placeOf(root, path),
     path: pathInFile(root, path),
-    text,
+    text: shown(text),
   });
   const here = locatedAt(root, issue.path);
   const given = here && plain(here);
@@ -57,7 +60,7 @@ function lowered(message: string): string {
   return message.replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase());
 }
 
-/** Where one key decides which keys there are, as `kind` does, and has no value of the list. */
+/** If one key decides which keys are allowed, as `kind` does, and its value is not in the list. */
 function ofNoVariant(issue: z.core.$ZodIssueInvalidUnion, given: unknown): string | undefined {
   const { discriminator, options = [] } = issue as { discriminator?: string; options?: readonly unknown[] };
   if (discriminator === undefined) return undefined;
@@ -80,7 +83,7 @@ function tooMuch({ origin, maximum }: z.core.$ZodIssueTooBig, given: unknown): s
   return `${given} is too large; the maximum is ${maximum}`;
 }
 
-// YAML reads a text such as 0755 without quotes as a number: then its form is what is wrong.
+// YAML reads a text such as 0755 without quotes as a number: then its form is wrong.
 function ofOtherType(expected: string, here: Located | undefined, schema: JsonSchema): string {
   const form = schema.title;
   if (here?.kind === "scalar" && form !== undefined && here.value !== null)
@@ -88,7 +91,7 @@ function ofOtherType(expected: string, here: Located | undefined, schema: JsonSc
   if (form !== undefined) return `should be ${form}`;
   if (schema.type === "integer")
     return here?.kind === "scalar" && typeof here.value === "string"
-      ? `should be a whole number, and "${here.value}" is text`
+      ? `should be a whole number, but "${here.value}" is text`
       : "should be a whole number";
   if (expected === "boolean") {
     const said = here?.kind === "scalar" ? String(here.value) : "";
@@ -97,7 +100,7 @@ function ofOtherType(expected: string, here: Located | undefined, schema: JsonSc
   }
   const items = here?.kind === "map" ? [...here.entries.keys()] : [];
   if (expected === "array" && items.length > 0 && items.every((key) => /^\d+$/.test(key)))
-    return `has no item ${items.join(", ")}; they are counted from 0`;
+    return `has no item ${items.join(", ")}; items are counted from 0`;
   if (expected === "array" && here?.kind === "scalar" && here.value !== null && here.value !== "")
     return `should be a list, such as [${here.value}]`;
   const words: Record<string, string> = {
@@ -109,7 +112,7 @@ function ofOtherType(expected: string, here: Located | undefined, schema: JsonSc
   return `should be ${words[expected] ?? `a ${expected}`}`;
 }
 
-/** Of a union the member that fits what was given, by its constants; else the first. */
+/** The member of a union whose constants match the value; otherwise the first one. */
 function variantOf(schema: JsonSchema, given: unknown): JsonSchema {
   if (schema.oneOf === undefined) return schema;
   const fits = ({ properties = {} }: JsonSchema) =>
@@ -134,7 +137,7 @@ function meantSize(given: unknown, form: string): string {
   if (!Number.isInteger(mib)) return "";
   const written =
     mib % 1024 ** 2 === 0 ? `${mib / 1024 ** 2}T` : mib % 1024 === 0 ? `${mib / 1024}G` : `${mib}M`;
-  return `; did you mean "${written}"?`;
+  return written.length > 8 ? "" : `; did you mean "${written}"?`;
 }
 
 function schemaAt(schema: JsonSchema, path: readonly PropertyKey[]): JsonSchema {

@@ -3,7 +3,7 @@ import { waysIn } from "../choices.ts";
 import { hypervisors } from "../hypervisor/table.ts";
 import { ManagerOptions } from "../manager/options.ts";
 
-// Each kind has its own options. A site that names none has the first.
+// Each kind has its own options. The first one is the default.
 const [first, ...others] = await Promise.all(
   Object.entries(hypervisors).map(async ([name, load], index) => {
     const { summary, options } = await load();
@@ -18,12 +18,12 @@ const Hypervisor = z
 
 /** Local settings: everything that differs between two people who build the same recipe. */
 export const Site = z.strictObject({
-  store: z.string().optional().describe("Where masters and templates are kept."),
-  isoFolder: z.string().optional().describe("Where ISOs from Oracle are put."),
+  store: z.string().optional().describe("The folder for masters and templates."),
+  isoFolder: z.string().optional().describe("The folder with Oracle's ISOs."),
   signingKey: z
     .string()
     .optional()
-    .describe("An ssh key that signs manifests; its public half serves when ssh-agent has the private one."),
+    .describe("An ssh key that signs manifests. If ssh-agent has the private half, name the public one."),
   hypervisor: Hypervisor,
   manager: ManagerOptions.optional().describe("Oracle VM Manager, for `tbuild manager` and deployments."),
   images: z
@@ -31,9 +31,7 @@ export const Site = z.strictObject({
       kind: z
         .enum(["auto", ...waysIn])
         .default("auto")
-        .describe(
-          "How tbuild gets at the files of an image; `auto` takes the fastest method that can read it.",
-        ),
+        .describe("How tbuild reads the files of an image. `auto` uses the fastest method that can read it."),
     })
     .prefault({}),
   mirrors: z

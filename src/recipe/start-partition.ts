@@ -4,14 +4,14 @@ import { majorOf, type Recipe } from "./recipe.ts";
 export const mbrMib = 2 * 1024 * 1024;
 
 /**
- * MiB of the partition that the firmware starts from. EL7's Anaconda makes an EFI system partition of at most 200, EL8's of
- * at least 200; the loaders take about 10.
+ * The size in MiB of the partition that the firmware starts from. EL7's Anaconda makes an EFI system
+ * partition of at most 200, EL8's of at least 200; the loaders take about 10.
  */
 export const startMib = { biosboot: 1, efi: 200 } as const;
 
 /**
- * The partition beside the layout that the firmware starts from, if it needs one: UEFI always, a BIOS on a GPT. Anaconda of
- * OL7 and later makes a GPT from 2 TiB on (blivet).
+ * The partition that the firmware starts from, in addition to the layout, if it needs one: UEFI always, a
+ * BIOS on a GPT. Anaconda of OL7 and later makes a GPT from 2 TiB on (blivet).
  */
 export function startPartition(
   recipe: Pick<Recipe, "release" | "machine">,

@@ -4,8 +4,8 @@ import type { Recipe } from "./recipe.ts";
 type Lists = Partial<Pick<Recipe, "groups" | "users">>;
 
 /**
- * The accounts that the package `setup` brings (its file uidgid), with their numbers. Those whose number changed between
- * releases have each of them.
+ * The accounts of the package `setup` (its file uidgid), with their numbers. If a number changed between
+ * releases, all of them are listed.
  */
 const ofSystem = {
   groups: {
@@ -50,8 +50,8 @@ const ofSystem = {
 } as const satisfies Record<string, Readonly<Record<string, readonly number[]>>>;
 
 /**
- * Accounts of a recipe that have the name or the number of one of the system's, which stays as it is: groupadd and useradd refuse
- * a number that is taken, and change nothing about a name that is.
+ * Accounts of a recipe with the name or number of a system account, which does not change: groupadd and
+ * useradd refuse a number that is taken, and ignore a name that is taken.
  */
 export function systemAccounts({ groups = [], users = [] }: Lists): Contradiction[] {
   return [
@@ -71,7 +71,7 @@ function taken(
   const one = list === "groups" ? "group" : "user";
   const own = Object.hasOwn(table, name) ? table[name] : undefined;
   if (own) {
-    const text = `the system's ${one} ${name} has the number ${own.join(" or ")}, which stays`;
+    const text = `the system's ${one} ${name} keeps its number ${own.join(" or ")}`;
     return own.includes(number) ? [] : [{ path: [list, at, key], text }];
   }
   const other = Object.keys(table).find((known) => table[known]?.includes(number));

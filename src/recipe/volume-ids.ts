@@ -4,8 +4,8 @@ import { majorOf, type Recipe } from "./recipe.ts";
 type Installed = Pick<Recipe, "name" | "release" | "update" | "machine" | "layout" | "volumeGroup">;
 
 /**
- * The UUID of the file system or swap area at `mount` ("swap" for swap). It comes from what the recipe says about the disk,
- * so two builds of one recipe name their volumes alike in fstab and in the boot menu.
+ * The UUID of the file system or swap area at `mount` ("swap" for swap). It is derived from the recipe's
+ * description of the disk, so two builds of one recipe have the same ids in fstab and in the boot menu.
  */
 export function volumeId(recipe: Installed, mount: string): string {
   const { name, release, update, machine, layout, volumeGroup } = recipe;
@@ -13,8 +13,9 @@ export function volumeId(recipe: Installed, mount: string): string {
 }
 
 /**
- * The options with which the installer's mkfs makes a file system with its `volumeId`; undefined if this installer passes
- * none on, or this program takes none. Options came with 7.1, and xfsprogs takes a UUID from 7.3 on.
+ * The options with which the installer's mkfs makes a file system with its `volumeId`; undefined if this
+ * installer cannot pass options, or this program accepts none. Options came with 7.1, and xfsprogs takes a
+ * UUID from 7.3 on.
  */
 export function mkfsOptions(recipe: Installed, { mount, fs }: Recipe["layout"][number]): string | undefined {
   const since = { ext3: 1, ext4: 1, xfs: 3, btrfs: undefined, swap: undefined }[fs];
@@ -25,8 +26,8 @@ export function mkfsOptions(recipe: Installed, { mount, fs }: Recipe["layout"][n
 }
 
 /**
- * Whether the ids can be changed in an installed disk. From EL7 on, the initramfs waits for the volumes that it knows by
- * their ids, and only the guest can make it anew.
+ * Whether the ids can be changed in an installed disk. From EL7 on, the initramfs waits for volumes by their
+ * ids, and only the guest can rebuild it.
  */
 export function canRenameVolumes({ release }: Pick<Recipe, "release">): boolean {
   return majorOf(release) < 7;

@@ -12,7 +12,7 @@ export interface Ref {
 export interface PruneOptions {
   /** How many versions of each name to keep. Default: all, so only unused data is removed. */
   readonly keep?: number;
-  /** Versions to keep at any age, and why: a channel or a tag points at them. */
+  /** Versions to keep, however old, and why: a channel or a tag points at them. */
   readonly held?: ReadonlyMap<Digest, string>;
   /** Versions to remove, and why: another version with this number is the agreed one. */
   readonly yielded?: ReadonlyMap<Digest, string>;
@@ -52,8 +52,8 @@ export interface Store {
   /** The manifest, its parent, and so on. */
   lineage(digest: Digest): Promise<Manifest[]>;
   /**
-   * By manifest digest, the bytes that removing only this manifest would free: data that no other shares. `undefined` if
-   * that would need reading more than `mostBytes` of chunk lists.
+   * By manifest digest, the bytes that removing only this manifest would free: data that no other version
+   * uses. `undefined` if that would need reading more than `mostBytes` of chunk lists.
    */
   ownBytes(mostBytes?: number): Promise<ReadonlyMap<Digest, number> | undefined>;
   /** Reads every byte. Returns one sentence for each problem. */

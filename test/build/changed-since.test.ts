@@ -109,14 +109,14 @@ describe("the recipes that changed since a commit", () => {
 
   it("are not guessed where a commit, a repository or a recipe cannot be read", async () => {
     await expect(changed("nowhere")).rejects.toMatchObject({
-      message: expect.stringContaining('"nowhere" is no commit'),
+      message: expect.stringContaining('"nowhere" is not a commit'),
       hint: expect.stringContaining("fetch-depth: 0"),
     });
     await recipe("broken", "extends: nothing\n");
     await expect(changed()).rejects.toThrow(/broken/);
     await rm(join(root, "recipes/broken.yaml"));
     await rm(join(root, ".git"), { recursive: true });
-    await expect(changed()).rejects.toThrow("git finds no repository there");
+    await expect(changed()).rejects.toThrow("is not in a git repository");
   });
 
   it("cannot start from each other", async () => {

@@ -215,7 +215,7 @@ describe("tbuild doctor", () => {
       "http://127.0.0.1:9/repodata/repomd.xml: connection refused",
     );
     expect(said["package starce"]).toBe(
-      'not in what could be read (ol6_latest, ol6_addons); did you mean "strace"?',
+      'not in the readable repositories (ol6_latest, ol6_addons); did you mean "strace"?',
     );
     expect(Object.keys(said)).toEqual([
       "disc",
@@ -246,7 +246,7 @@ describe("tbuild doctor", () => {
     );
     expect(found.filter(({ what }) => what === "GPG key").map(({ ok, text }) => [ok, text])).toEqual([
       [true, `http://127.0.0.1:${port}/key`],
-      [false, `http://127.0.0.1:${port}/page: is no public key`],
+      [false, `http://127.0.0.1:${port}/page: is not a public key`],
     ]);
   });
 });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sweep, useless } from "../../src/build/checkpoint.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { homeAt } from "../../src/build/home.ts";
+import { hostsOfAll } from "../../src/build/manifest.ts";
 import { type NextStep, Pipeline, planOf, runPipeline, untilStep } from "../../src/build/pipeline.ts";
 import type { BuildContext, Step } from "../../src/build/step.ts";
 import { Interrupted, TbuildError } from "../../src/errors.ts";
@@ -19,6 +20,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
+let runsOn = "qemu 7.2";
+
 function context(signal = new AbortController().signal): BuildContext {
   const nothing = undefined as never;
   const home = homeAt(root);
@@ -29,7 +32,7 @@ function context(signal = new AbortController().signal): BuildContext {
     folder: join(root, "b"),
     home,
     host: nothing,
-    hypervisor: nothing,
+    hypervisor: { describe: async () => runsOn } as BuildContext["hypervisor"],
     site: nothing,
     store: nothing,
     environment: () => undefined,
@@ -163,11 +166,12 @@ describe("a pipeline", () => {
     expect(since("three")).toEqual(["clean three"]);
   });
 
-  it("removes what a killed run left of kept steps before the first step that runs, and nothing if none runs", async () => {
+  it("removes what a killed run left of any step before the first one that runs, and nothing if none runs", async () => {
     await runPipeline(line("a", "b", "c"), context());
     log = [];
     await runPipeline(line("a", "b", "other"), context());
-    expect(log).toEqual(["clean two", "clean one", "clean three", "run three", "clean three"]);
+    const all = ["clean three", "clean two", "clean one"];
+    expect(log).toEqual([...all, "clean three", "run three", "clean three"]);
     log = [];
     await runPipeline(line("a", "b", "other"), context());
     expect(log).toEqual([]);
@@ -272,13 +276,31 @@ describe("a pipeline", () => {
     expect(log).toContain("clean one");
   });
 
+  it("says of each result where it was made, also of a cached one that was made elsewhere", async () => {
+    await runPipeline(line("a", "b", "c"), context());
+    runsOn = "xen 4.17";
+    const { hosts } = await runPipeline(line("a", "b", "X"), context());
+    runsOn = "qemu 7.2";
+    const said = Object.values(hosts).map(({ hypervisor }) => hypervisor);
+    expect(said).toEqual(["qemu 7.2", "qemu 7.2", "xen 4.17"]);
+    const { three: here = {}, ...before } = hosts;
+    expect(hostsOfAll(here, before)).toEqual({ ...here, "hypervisor of one, two": "qemu 7.2" });
+    expect(hostsOfAll(here, { three: here })).toEqual(here);
+    expect(hostsOfAll({ hypervisor: "xen" }, { old: {} })).toEqual({
+      hypervisor: "xen",
+      "hypervisor of old": "not recorded",
+    });
+  });
+
   it("runs again if the result of a checkpoint is gone", async () => {
     const valid: Step<{ text?: string }, { text: string; file: string }> = {
       ...letter("one", "a"),
-      valid: async (_context, gives) =>
-        (await stat(`${gives.file}.elsewhere`).catch(() => undefined)) !== undefined,
+      outdated: async (_context, gives) =>
+        (await stat(`${gives.file}.elsewhere`).catch(() => undefined)) ? undefined : "elsewhere is gone",
     };
     await runPipeline(Pipeline.start().step(valid), context());
+    const [planned] = await planOf(Pipeline.start().step(valid), context());
+    expect(planned).toMatchObject({ kept: false, why: ["elsewhere is gone"] });
     await runPipeline(Pipeline.start().step(valid), context());
     expect(runs()).toHaveLength(2);
   });

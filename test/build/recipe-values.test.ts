@@ -225,12 +225,24 @@ async function keepAll(rehearse: boolean, name = "whole", settings: readonly str
       medium,
       standInsDigest: "none",
       draft: { bundles: [] },
+      passwords: {},
       bundleFolder: out,
       template: "t",
     };
     const inputs = await allInputs(step, gives);
     const key = checkpointKey(step.name, inputs, parent);
-    const named = { id, key, recipe: name, step: step.name, inputs, parent, maker: "", ms: 1, gives };
+    const named = {
+      id,
+      key,
+      recipe: name,
+      step: step.name,
+      inputs,
+      parent,
+      maker: "",
+      hosts: {},
+      ms: 1,
+      gives,
+    };
     await keepCheckpoint(folder, out, { ...named, made: new Date().toISOString() });
     parent = id;
   }
@@ -355,7 +367,7 @@ describe("what cannot be built is refused before the first step", () => {
     const lines = error.lines.join("\n");
     expect(lines).toContain("OracleLinux-R6-U10-Server-x86_64-dvd.iso: not in");
     expect(lines).toContain("nosuch: no such recipe");
-    expect(lines).toContain("ol6-base are both named ol6-base");
+    expect(lines).toContain("ol6-base have the same name, ol6-base");
   });
 
   it("a rehearsal of a release that has none, also by a plan", async () => {

@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { provePasswords } from "../../src/build/secrets.ts";
+import { changedPasswords, passwordMarks, provePasswords } from "../../src/build/secrets.ts";
 import { TbuildError } from "../../src/errors.ts";
 import type { Recipe } from "../../src/recipe/recipe.ts";
 
@@ -29,6 +29,7 @@ describe("a password", () => {
     ["a\u001b[A", "contains a control character"],
     ["a\u0085b", "contains a control character"],
     ["ä".repeat(129), "contains more than 256 bytes"],
+    ["x".repeat(5000), "contains more than 256 bytes"],
     [Buffer.from([0x61, 0xff]), "is not UTF-8"],
   ])("%j in a file cannot be one", async (data, fault) => {
     await writeFile(join(folder, "secret"), data);
@@ -44,6 +45,31 @@ describe("a password", () => {
       await provePasswords({ users: [user("ann", { env: "S" })] }, folder, () => text);
     },
   );
+
+  it("is not read from a pipe, a device or a folder", async () => {
+    await promisify(execFile)("mkfifo", [join(folder, "pipe")]);
+    await symlink("/dev/zero", join(folder, "endless"));
+    await mkdir(join(folder, "folder"));
+    for (const file of ["pipe", "endless", "folder"])
+      await expect(
+        provePasswords({ users: [user("ann", { file })] }, folder, () => undefined),
+      ).rejects.toThrow(`the password of ann: file ${folder}/${file} is not a regular file`);
+  });
+
+  it("is known to be another by its mark, which does not hold it", async () => {
+    await writeFile(join(folder, "secret"), "hunter2\n");
+    const users = [user("ann", { file: "secret" }), user("bob", { env: "BOB" }), user("eve", undefined)];
+    const bob = (value?: string) => () => value;
+    const marks = await passwordMarks({ users }, folder, bob("swordfish"));
+    expect(Object.keys(marks)).toEqual(["ann", "bob"]);
+    expect(JSON.stringify(marks)).not.toMatch(/hunter2|swordfish/);
+    const changed = (value?: string) => changedPasswords(marks, { users }, folder, bob(value));
+    expect(await changed("swordfish")).toBeUndefined();
+    expect(await changed("another")).toBe("the password of bob changed");
+    expect(await changed(undefined)).toBeUndefined();
+    await writeFile(join(folder, "secret"), "another\n");
+    expect(await changed("another")).toBe("the password of ann, bob changed");
+  });
 
   it("in the environment cannot be one if it is not UTF-8", async () => {
     const users = [user("ann", { env: "A" })];

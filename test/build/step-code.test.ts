@@ -19,6 +19,7 @@ const steps = [
   "boot-trial",
   "pack-bundles",
   "publish-template",
+  "place-template",
 ];
 const moduleOf = (step: string) => new URL(`../../src/build/steps/${step}.ts`, import.meta.url).href;
 

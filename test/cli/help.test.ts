@@ -4,7 +4,8 @@ import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { makeProgram } from "../../src/cli/program.ts";
 import { run } from "../../src/cli/run.ts";
-import { exitCodesMarkdown, topics, topicText } from "../../src/cli/topics.ts";
+import { topicText } from "../../src/cli/topic-text.ts";
+import { exitCodesMarkdown, topics } from "../../src/cli/topics.ts";
 import { exitCodes, exitCodeWords, TbuildError } from "../../src/errors.ts";
 import { captured } from "../fakes/captured.ts";
 

@@ -44,7 +44,7 @@ describe("the summary of a build", () => {
       summary({ version: "2.0.0", domainType: "XEN_HVM" }),
     ])
       expect(said).not.toContain("call for");
-    expect(summary({}, sampleManifest(disk, { version: "1.0.0" }))).toContain("nothing that is recorded");
+    expect(summary({}, sampleManifest(disk, { version: "1.0.0" }))).toContain("nothing on record");
   });
 });
 

@@ -1,6 +1,6 @@
 import stringWidth from "string-width";
 import { describe, expect, it } from "vitest";
-import { table, tableRows } from "../../src/cli/words.ts";
+import { table, tableRows } from "../../src/cli/table.ts";
 
 describe("a table", () => {
   it("aligns its columns, by what a terminal shows of them", () => {

@@ -146,15 +146,17 @@ describeWith(needs, "a btrfs", () => {
     await onDisk();
     const named = await tbuild("seal", "--plan", image);
     expect(named.exitCode, named.stderr).toBe(6);
-    expect(named.stdout).toContain("not inspected: the snapshot root/before of p1 holds files as they were");
+    expect(named.stdout).toContain(
+      "not inspected: the snapshot root/before of p1 contains old versions of files",
+    );
     expect(named.stdout).toContain("not inspected: the subvolume home of p1 holds files");
     expect(named.stdout).not.toContain("machines");
   });
 
   it.each([
     ["several devices", 0x88, [2], "has several devices"],
-    ["a log that waits", 0x60, [0, 0, 16], "has a log"],
-    ["a format of the future", 0xbd, [0x20], "has features that are not known here"],
+    ["a log that must be replayed", 0x60, [0, 0, 16], "has a log"],
+    ["a format of the future", 0xbd, [0x20], "has features that tbuild does not know"],
     ["a root nowhere", 0x55, [0xff], "its btrfs is damaged"],
     ["nodes of no size", 0x94, [0, 0, 0, 0], "its btrfs is damaged"],
   ])("with %s tells neither its free space nor its subvolumes", async (_what, place, bytes, words) => {

@@ -66,7 +66,7 @@ const sets: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 const host = localHost();
-const seedOf = (values: Readonly<Record<string, string>>, version: 1 | 2 = 1) =>
+const seedOf = (values: Readonly<Record<string, string>>, version: 0 | 1 | 2 = 1) =>
   noCloudSeed(
     Object.entries(values).map(([name, value]) => ({ key: `${oracle}${name}`, value, password: false })),
     "vm001",
@@ -83,8 +83,8 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
   beforeAll(async () => {
     folder = join(tmpdir(), `tbuild-cloud-init-${process.pid}`);
     for (const [name, values] of Object.entries(sets))
-      for (const version of [1, 2] as const) {
-        const place = join(folder, version === 1 ? name : `${name} v2`);
+      for (const version of [0, 1, 2] as const) {
+        const place = join(folder, version === 1 ? name : `${name} v${version}`);
         await mkdir(place, { recursive: true });
         for (const [file, text] of Object.entries(seedOf(values, version).files))
           if (text !== "") await writeFile(join(place, file), text);
@@ -113,6 +113,22 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
       const deprecated = [...stdout.matchAll(/(\S+): DEPRECATED/g)].map(([, path]) => path);
       expect(["chpasswd.list", "users.0.uid"], name).toEqual(expect.arrayContaining(deprecated));
     }
+  }, 60_000);
+
+  it("for an older cloud-init has its network in the meta-data, which this one reads too", async () => {
+    const said = await read("everything v0");
+    expect(said).toMatchObject({ found: true, hostname: "vm001.example.com" });
+    expect(
+      said.interfaces.map(({ name, subnets }: { name: string; subnets: { type: string }[] }) => [
+        name,
+        subnets.map(({ type }) => type),
+      ]),
+    ).toEqual([
+      ["eth0", ["static"]],
+      ["eth1", ["dhcp"]],
+    ]);
+    expect(said.interfaces[0].subnets[0]).toMatchObject({ address: "192.0.2.9", gateway: "192.0.2.1" });
+    expect((await read("IPv6 v0")).interfaces ?? []).toEqual([]);
   }, 60_000);
 
   it("is what the data source finds: host name, users and network", async () => {

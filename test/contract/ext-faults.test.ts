@@ -59,28 +59,28 @@ const faults: Readonly<Record<string, readonly [fault: Fault, words: RegExp]>> =
   "the superblock's checksum": [async () => [1024 + 120], /superblock/],
   "a group's count of free blocks": [
     ["set_bg 0 free_blocks_count 1", "set_bg 0 checksum calc"],
-    /blocks wrong/,
+    /count of free blocks/,
   ],
   "a group's count of free inodes": [
     ["set_bg 0 free_inodes_count 3", "set_bg 0 checksum calc"],
-    /inodes wrong/,
+    /count of free inodes/,
   ],
   "the superblock's count of free inodes": [["ssv free_inodes_count 4294967295"], /count of free inodes/],
   "a folder's count of its folders": [["sif /tmp links_count 0"], /miscounts its subfolders/],
   "a folder's count that is too high": [["sif /tmp links_count 9"], /miscounts its subfolders/],
   "a removed file with a second name that is not counted": [
     ["ln /etc/ssh/ssh_host_rsa_key /srv-key"],
-    /has 2 names, and its inode counts 1/,
+    /has 2 names, but its inode counts 1/,
   ],
   "a changed file with a name less than its inode counts": [
     ["sif /etc/shadow links_count 2"],
-    /has 1 names, and its inode counts 2/,
+    /has 1 name, but its inode counts 2/,
   ],
   "a file that counts as removed": [["sif /etc/shadow links_count 0"], /inode counts 0/],
-  "a file's count of its blocks": [["sif /etc/shadow blocks 40"], /counts otherwise/],
+  "a file's count of its blocks": [["sif /etc/shadow blocks 40"], /but another count/],
   "a file that is longer than its size": [["sif /etc/ssh/ssh_host_long_key size 100"], /a size of 100 bytes/],
   "a folder's size": [["sif /tmp size 1024"], /a size of 1024 bytes/],
-  "a file whose inode is a device's": [['sif "/tmp/a folder/a file" mode 060600'], /of another kind/],
+  "a file whose inode is a device's": [['sif "/tmp/a folder/a file" mode 060600'], /different types/],
   "a group's checksum": [["set_bg 0 checksum 0x1234"], /descriptor of group 0/],
   "a later group's checksum": [["set_bg 1 checksum 0x1234"], /descriptor of group 1/],
   "a group's place of its block bitmap": [
@@ -100,7 +100,7 @@ const faults: Readonly<Record<string, readonly [fault: Fault, words: RegExp]>> =
   "the checksum of an inode": [inode("/etc/shadow", 20), /checksum of inode/],
   "the checksum of a folder's inode": [inode("/etc", 20), /checksum of inode/],
   "an extent tree": [inode("/etc/shadow", 40), /checksum of inode|extent tree/],
-  "a file's block, which is said to be free": [freed("/etc/shadow"), /said to be free|blocks wrong/],
+  "a file's block, which is said to be free": [freed("/etc/shadow"), /marked as free|count of free blocks/],
   "the checksum of a folder's block": [blockOf("/etc", 0, blockBytes - 2), /checksum of a block of folder/],
   "a name in a folder": [blockOf("/etc", 0, 30), /checksum of a block of folder|a folder/],
   "the length of an entry in a folder": [blockOf("/etc", 0, 5), /a folder|checksum of a block of folder/],
@@ -109,11 +109,11 @@ const faults: Readonly<Record<string, readonly [fault: Fault, words: RegExp]>> =
   "a folder that contains itself": [["unlink /etc/sysconfig", "ln /etc /etc/sysconfig"], /contains itself/],
   "a file with a block of the group descriptors": [
     ["sif /etc/ssh/ssh_host_rsa_key block[5] 2"],
-    /file system's own/,
+    /and to the file system/,
   ],
   "a file with a block of the inode tables": [
     owned("/etc/ssh/ssh_host_rsa_key", firstInodes),
-    /file system's own/,
+    /and to the file system/,
   ],
 };
 

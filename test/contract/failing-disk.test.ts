@@ -30,7 +30,7 @@ describe.skipIf(lacking !== undefined)(`a full disk${lacking ? ` — skipped: ${
     await leaveRoom(8192);
     const run = await host.run([process.execPath, main, "seal", "--yes", image], { allow: [3] });
     expect(run.stderr).toContain(`${namesFor(image).new}: the disk is full`);
-    expect(run.stderr).toContain("The image is as it was.");
+    expect(run.stderr).toContain("The image was not changed.");
     expect(await sha256Of(image)).toBe(before);
     expect(await readdir(folder)).toEqual(["System.img", "ballast"]);
 
@@ -58,7 +58,7 @@ describe.skipIf(lacking !== undefined)(`a full disk${lacking ? ` — skipped: ${
     const refused = {
       fault: "environment",
       message: `${image}: the disk is full`,
-      hint: expect.stringContaining(`The change is begun, and ${redo} holds all of it.`),
+      hint: expect.stringContaining(`The change has started, and ${redo} contains all of it.`),
     };
     await expect(change).rejects.toMatchObject(refused);
     await expect(settle(image)).rejects.toMatchObject(refused);
@@ -117,9 +117,9 @@ describe.skipIf(lackingLine !== undefined)(
         message: expect.stringMatching(
           /\.tbuild-new: (?:the disk cannot be read or written \(I\/O error\)|the connection to the file server is lost)$/,
         ),
-        hint: expect.stringContaining("The image is as it was."),
+        hint: expect.stringContaining("The image was not changed."),
       });
-      expect(await settle(there)).toContain("the image is as it was");
+      expect(await settle(there)).toContain("the image is unchanged");
       expect((await readFile(there)).equals(old)).toBe(true);
     });
 
@@ -129,7 +129,9 @@ describe.skipIf(lackingLine !== undefined)(
         fault: "environment",
         // Which error the broken line gives depends on where it breaks.
         message: expect.stringContaining(`${seen}: `),
-        hint: expect.stringContaining(`The change is begun, and ${namesFor(seen).redo} holds all of it.`),
+        hint: expect.stringContaining(
+          `The change has started, and ${namesFor(seen).redo} contains all of it.`,
+        ),
       });
       expect(await settle(there)).toContain("is now finished");
       const now = await readFile(there);

@@ -205,7 +205,7 @@ describeWith(
 
     it("that btrfs keeps twice is not taken for one", async () => {
       await make(["-d", "dup"], `${newFile}f "$1/swap"`);
-      expect(await places("/swap")).toContain("keeps twice");
+      expect(await places("/swap")).toContain("stores twice");
     });
 
     it("that was rewritten after its last snapshot is its own again", async () => {

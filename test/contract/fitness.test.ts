@@ -155,7 +155,7 @@ const cases: readonly Case[] = [
     "ovm-3.4.5",
     "pvm",
     "unknown",
-    /which one Oracle VM's pygrub takes is not known/,
+    /which one Oracle VM's pygrub uses is unknown/,
   ],
   [
     "two menus that agree",
@@ -217,7 +217,7 @@ const cases: readonly Case[] = [
         "modules of another kernel",
         initramfs("2", "lib/modules/2/xen-blkfront.ko", "lib/modules/2/modules.dep"),
         "unfit",
-        /for the kernel 2, and this one is 1/,
+        /for the kernel 2, but this one is 1/,
       ],
       [
         "a module that was built for another kernel",
@@ -235,13 +235,13 @@ const cases: readonly Case[] = [
         "a module that is no ELF",
         archive({ ...runs, "lib/xen-blkfront.ko": "abcd" }),
         "unfit",
-        /xen-blkfront.ko is no kernel module/,
+        /xen-blkfront.ko is not a kernel module/,
       ],
       [
         "a compressed module that is none",
         archive({ ...runs, "lib/xen-blkfront.ko.gz": gzipSync("abcd") }),
         "unfit",
-        /is no kernel module/,
+        /is not a kernel module/,
       ],
       [
         "a compressed module that is damaged",

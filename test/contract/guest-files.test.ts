@@ -83,7 +83,7 @@ describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () =>
     await symlink(elsewhere, join(target, "sysconfig/network"));
     const { exitCode, stderr } = await tbuild(["cp", `${image}:/etc/sysconfig`, target]);
     expect(exitCode).toBe(3);
-    expect(stderr).toContain("sysconfig/network: is a link; a file is to be copied there");
+    expect(stderr).toContain("sysconfig/network: is a link, but a file should be copied there");
     expect(await readFile(elsewhere, "utf8")).toBe("mine");
   });
 
@@ -99,7 +99,7 @@ describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () =>
     const dir = await tbuild(["cp", `${image}:/etc/sysconfig`, target]);
     expect(dir).toMatchObject({
       exitCode: 3,
-      stderr: expect.stringContaining("sysconfig: is not a folder; a folder is to be copied there"),
+      stderr: expect.stringContaining("sysconfig: is not a folder, but a folder should be copied there"),
     });
     expect(await readFile(join(target, "sysconfig"), "utf8")).toBe("mine");
   });

@@ -179,7 +179,7 @@ describe.skipIf(lacking !== undefined)(`an image file${skipped}`, () => {
     ["is encrypted", 35, 1],
     ["is marked as corrupt", 79, 2],
     ["its data in another file", 79, 4],
-    ["a feature that is not known here", 78, 1],
+    ["an unknown feature", 78, 1],
     ["clusters of 2^255 bytes", 23, 255],
   ])("in qcow2 that %s is refused", async (words, at, value) => {
     const image = await convert("qcow2", "strange.qcow2");

@@ -60,7 +60,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
       identity: { hostname: "master1", addresses: ["192.168.1.9"], macs: ["00:21:f6:00:00:01"] },
       unknown: ["packages: there is no rpm database"],
     });
-    expect(survey.fitness).toContain("PVM wants");
+    expect(survey.fitness).toContain("PVM needs");
   });
 
   it("changes nothing, not even a waiting journal", async () => {
@@ -145,7 +145,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
       expect.objectContaining({
         about: "VirtualMachines/behind/vm.cfg",
         weight: "unfit",
-        why: "its first disk is /OVS/x.iso, and pygrub looks for the kernel only there",
+        why: "its first disk is /OVS/x.iso, and pygrub looks for the kernel only on that",
       }),
     );
     expect([onXen.good?.mode, onXen.behind?.verdict]).toEqual(["pvm", "unfit"]);

@@ -111,7 +111,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     await expect(make({ kickstart: join(folder, "old.ks"), iso: older, addons: rpms })).rejects.toMatchObject(
       {
         fault: "usage",
-        message: "--addons: the installer of OL5.11 would not look at them",
+        message: "--addons: the installer of OL5.11 would ignore them",
       },
     );
     // It is put to the installer of the disc, and what that only asks for is said.
@@ -197,7 +197,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     const wrongContent = syntheticDisc(isoFolder, layoutOf("6.10"));
     await expect(make({ recipe: "ol6-grid" })).rejects.toMatchObject({
       lines: expect.arrayContaining([
-        `${wrongContent}: is OL6.10 (volume id OL6.10 x86_64 Disc 1 20180625), the disc that is wanted, by another name`,
+        `${wrongContent}: is OL6.10 (volume id OL6.10 x86_64 Disc 1 20180625): the right disc under another name`,
       ]),
     });
     await expect(make({ recipe: "ol6-grid", iso: wrongContent })).rejects.toMatchObject({
@@ -244,8 +244,8 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     const kickstart = join(folder, "my.ks");
     await expect(make({ kickstart, iso, out: folder, replace: false })).rejects.toThrow(/is not empty/);
     await expect(make({})).rejects.toThrow(/name a recipe, or a kickstart/);
-    await expect(make({ kickstart })).rejects.toThrow(/name it with --iso/);
-    await expect(make({ kickstart, iso, form: "network" })).rejects.toThrow(/--url goes with --as network/);
+    await expect(make({ kickstart })).rejects.toThrow(/name the disc with --iso/);
+    await expect(make({ kickstart, iso, form: "network" })).rejects.toThrow(/--url requires --as network/);
     await expect(make({ kickstart, iso, form: "boot", addons: folder })).rejects.toThrow(/--as remaster/);
     await expect(
       make({ kickstart: join(folder, "sees.ks"), iso, addons: join(folder, "home") }),
@@ -266,6 +266,6 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     expect(await readFile(join(made.folder, "ks.cfg"), "utf8")).toContain(
       "url --url=http://10.0.0.1/ol5/disc\n",
     );
-    expect(made.notes.join("\n")).toContain("network install path, and starts images/xen/vmlinuz");
+    expect(made.notes.join("\n")).toContain("network install path; it starts images/xen/vmlinuz");
   });
 });

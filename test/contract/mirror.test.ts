@@ -140,9 +140,9 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
 
   const oldBlock = (start: number, size: number) => (start + size) * mib - 65536;
   it.each([
-    ["differ", 21 * mib + 5000, [1], "p1 and p2 differ from byte 5000 on"],
+    ["differ", 21 * mib + 5000, [1], "p1 and p2 differ, first at byte 5000"],
     ["have a wrong checksum", oldBlock(21, 20) + 200, [1], "p2 has a wrong checksum"],
-    ["are not all there", oldBlock(21, 20), [0], "1 of its 2 members are here"],
+    ["are not all there", oldBlock(21, 20), [0], "1 of its 2 members are available"],
   ] as const)("whose members %s is left alone, and the rest is done", async (_what, at, bytes, words) => {
     await reset();
     await bend(image, at, Uint8Array.from(bytes));
@@ -165,7 +165,7 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
     await bend(image, 82 * mib + 70_000, Buffer.from("x"));
     const before = await sha256Of(image);
     const { exitCode, stderr } = await tbuild("seal", "--yes", image);
-    expect([exitCode, stderr]).toEqual([3, expect.stringContaining("p3 and p4 differ from byte")]);
+    expect([exitCode, stderr]).toEqual([3, expect.stringContaining("p3 and p4 differ, first at byte")]);
     expect(stderr).toContain("mdadm --assemble --scan");
     expect(await sha256Of(image)).toBe(before);
   });
@@ -245,9 +245,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
 
   it("is sealed in both by one change, which the kernel finds equal, and undone in both by the name of either", async () => {
     const planned = await tbuild("seal", "--plan", ...disks());
-    expect(planned.stdout).toContain(
-      "not inspected: p4 of mirror.img holds something that tbuild does not know",
-    );
+    expect(planned.stdout).toContain("not inspected: p4 of mirror.img contains unknown data");
     expect([planned.exitCode, planned.stdout]).toEqual([
       6,
       expect.stringMatching(/System\.img and \S*mirror\.img {2}Oracle/),
@@ -335,13 +333,13 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
     const different = await tbuild("seal", "--yes", ...disks());
     expect([different.exitCode, different.stderr]).toEqual([
       3,
-      expect.stringMatching(/p1 and p1 of mirror\.img differ from byte \d+ on/),
+      expect.stringMatching(/p1 and p1 of mirror\.img differ, first at byte \d+/),
     ]);
     await copyFile(join(pristine, "mirror.img"), image("mirror.img"));
     await copyFile(image("mirror.img"), image("copy.img"));
     const twice = await tbuild("seal", "--yes", ...disks(), image("copy.img"));
     expect(twice.stderr).toContain(
-      "p1 of mirror.img and p1 of copy.img have the same place in it: one is a copy",
+      "p1 of mirror.img and p1 of copy.img have the same position in it: one is a copy",
     );
     await rm(image("copy.img"));
     await using _held = await open(image("mirror.img"), "r+");
@@ -399,7 +397,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
     expect([refused.exitCode, refused.stderr]).toEqual([
       3,
       expect.stringMatching(
-        /1 of its 2 members are here, another is p1 of mirror\.img \(array md\/root, UUID [\da-f]{8}(:[\da-f]{8}){3}\)/,
+        /1 of its 2 members are available, another is p1 of mirror\.img \(array md\/root, UUID [\da-f]{8}(:[\da-f]{8}){3}\)/,
       ),
     ]);
     expect(refused.stderr).toContain("name all of these images in one command");
@@ -416,7 +414,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
     await rm(apart, { recursive: true });
     expect(exitCode).toBe(3);
     expect(stderr).toContain(
-      "1 of its 2 members are here, and no other image in this folder has one (array md/root",
+      "1 of its 2 members are available, and no other image in this folder has one (array md/root",
     );
   });
 });

@@ -76,7 +76,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     ]);
     const { exitCode, stdout } = await tbuild("seal", "--yes", image);
     expect(exitCode).toBe(6);
-    expect(stdout).toContain("not inspected: p2 holds something that tbuild does not know");
+    expect(stdout).toContain("not inspected: p2 contains unknown data");
     expect(stdout).toContain("/data is /dev/sda2");
   });
 
@@ -111,7 +111,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     for (const flags of [[], ["--allow-unmounted"]]) {
       const { exitCode, stderr } = await tbuild("seal", "--yes", ...flags, image);
       expect(exitCode).toBe(3);
-      expect(stderr).toContain("disk is a member of a Linux software RAID (MD), and other volumes lie in it");
+      expect(stderr).toContain("disk is a member of a Linux software RAID (MD), but contains other volumes");
     }
     expect(await sha256Of(image)).toBe(before);
   });
@@ -194,7 +194,9 @@ describeWith(needs, "a qcow2 image", () => {
     for (const name of ["before the patch", "two"])
       await host.run(["qemu-img", "snapshot", "-c", name, image]);
     const { stdout } = await isSealedAs(image, 6);
-    expect(stdout).toContain("not inspected: the snapshot before the patch holds the disk as it was\n");
+    expect(stdout).toContain(
+      "not inspected: the snapshot before the patch contains an old state of the disk\n",
+    );
     expect(stdout).toContain("not inspected: the snapshot two holds");
     const [command = ""] = /qemu-img convert .*/.exec(stdout) ?? [];
     await tbuild("seal", "--yes", image);

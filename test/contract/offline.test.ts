@@ -111,7 +111,7 @@ for (const [kind, options] of Object.entries(kinds))
         );
         expect(await sha256Of(image)).toBe(digest);
         await planned.apply("test");
-        expect(notes).toEqual([expect.stringContaining("its journal is replayed")]);
+        expect(notes).toEqual([expect.stringContaining("e2fsck replays its journal")]);
         await isSound(image);
         expect(await readGuest(host, image, ({ tree }) => tree.text("/etc/early"))).toBe("in the journal");
         await undoLast(image);

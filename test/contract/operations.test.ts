@@ -171,7 +171,7 @@ describe.skipIf(lacking !== undefined)(
           .open(cut, await mountsOf(cut));
         await tree.write("/etc/late", "x");
       }
-      expect(notes).toEqual([expect.stringContaining("its journal is replayed")]);
+      expect(notes).toEqual([expect.stringContaining("e2fsck replays its journal")]);
       await using tree = await open("debugfs", cut);
       expect(await tree.text("/etc/late")).toBe("x");
       expect(await tree.text("/etc/early")).toBe("in the journal");

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -8,6 +8,7 @@ import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
 import type { DirectBoot, Hypervisor, VmSpec } from "../../src/hypervisor/hypervisor.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
+import type { ManagerApi } from "../../src/manager/api.ts";
 import type { Backing } from "../../src/manager/simulator/backing/backing.ts";
 import { fetched } from "../../src/manager/simulator/backing/fetch.ts";
 import type { InjectedFault } from "../../src/manager/simulator/settings.ts";
@@ -54,7 +55,7 @@ function files(): Backing {
       await writeFile(fileOf(id), Buffer.alloc(0));
       await host.run(["truncate", "-s", String(is.bytes), fileOf(id)]);
     },
-    copyDisk: async () => {},
+    copyDisk: (from, to) => copyFile(fileOf(from.id), fileOf(to.id)),
     removeDisk: ({ id }) => rm(fileOf(id), { force: true }),
     fetchTemplate: () => Promise.reject(new Error("no templates here")),
     fetchDisc: (url, { id }) => fetched(url, fileOf(id)),
@@ -252,6 +253,117 @@ describe.each(few)("a machine on Oracle VM %s over %s", (version, via) => {
       expect(world.inventory(), kind).toEqual(before);
     }
   });
+});
+
+const name = "ol6-base-1.0.0";
+const label = "ol6-base@1.0.0 tbuild-0123456789abcdef";
+const wanted = { name, label, domainType: "XEN_HVM_PV_DRIVERS" } as const;
+const vm = "ol6-abc123-template";
+
+async function templateSpec(): Promise<VmSpec> {
+  const { disks, ...rest } = await spec();
+  return { ...rest, name: vm, disks: disks.slice(1).map((one) => ({ ...one, slot: 0 })), cdroms: [] };
+}
+
+/** Ends like a killed process: at the call of this number, before or after it is carried out, and at all later ones. */
+function killedAt(api: ManagerApi, number: number, when: "before" | "after"): ManagerApi {
+  let calls = 0;
+  const changes = /^(?:create|delete|edit|clone|kill)/;
+  return new Proxy(api, {
+    get(target, key: string) {
+      const own = target[key as keyof ManagerApi] as unknown;
+      if (typeof own !== "function" || !changes.test(key)) return own;
+      return async (...args: unknown[]) => {
+        calls++;
+        if (calls > number || (calls === number && when === "before")) throw new Error("killed");
+        const result = await own.apply(target, args);
+        if (calls === number) throw new Error("killed");
+        return result;
+      };
+    },
+  });
+}
+
+describe.each(ways)("a template on Oracle VM %s over %s", (version, via) => {
+  it.each([false, true])(
+    "is a clone of a machine that is gone (clones keep texts: %s)",
+    async (clonesKeepTexts) => {
+      const manager = await opened(version, via);
+      const { world, hypervisor } = manager;
+      world.settings = { ...world.settings, clonesKeepTexts };
+      const before = world.inventory();
+      const { templates } = hypervisor;
+      expect(await templates?.find(label)).toBeUndefined();
+      const id = await templates?.make(await templateSpec(), wanted);
+      expect(await templates?.find(label)).toBe(id);
+      const made = world.inventory().filter((one) => !before.includes(one));
+      const disk = world.all("VirtualDisk").at(-1);
+      expect(made.filter((one) => !one.startsWith("Vnic"))).toEqual([
+        expect.stringMatching(/^VirtualDisk /),
+        expect.stringMatching(
+          /^Vm \| ol6-base-1\.0\.0 .*state=TEMPLATE.*domainType=XEN_HVM_PV_DRIVERS.*memoryMib=512.*vcpus=2.*bootOrder=DISK .*pool=pool1/,
+        ),
+        expect.stringMatching(/^VmDiskMapping .*slot=0/),
+      ]);
+      expect(made.filter((one) => one.startsWith("Vnic"))).toHaveLength(2);
+      expect(await readFile(join(folder, "disks", disk?.id ?? ""))).toEqual(await readFile(image()));
+      expect(await hypervisor.list()).toEqual([]);
+      await expect(templates?.make(await templateSpec(), wanted)).rejects.toThrow(/of this name exists/);
+      const next = { ...wanted, name: "ol6-base-1.0.1", label: "ol6-base@1.0.1 tbuild-1" };
+      expect(await templates?.make(await templateSpec(), next)).not.toBe(id);
+    },
+  );
+
+  it.each([
+    ["before", false],
+    ["after", false],
+    ["after", true],
+  ] as const)(
+    "is complete or leaves nothing, wherever its making was killed: %s a change (clones keep texts: %s)",
+    async (when, clonesKeepTexts) => {
+      const manager = await opened(version, via);
+      const { world } = manager;
+      world.settings = { ...world.settings, clonesKeepTexts };
+      const before = world.inventory();
+      let complete = 0;
+      for (let number = 1; ; number++) {
+        const killed = await open({ ...manager, api: killedAt(manager.api, number, when) });
+        const made = await killed.templates?.make(await templateSpec(), wanted).catch((error) => {
+          expect(error.message).toBe("killed");
+          return undefined;
+        });
+        // The next run; it is killed as well, and the one after it is not.
+        const second = await open({ ...manager, api: killedAt(manager.api, 1 + (number % 4), when) });
+        await second.destroy(vm).catch((error) => expect(error.message).toBe("killed"));
+        const last = await open(manager);
+        await last.destroy(vm);
+        expect(await last.list()).toEqual([]);
+        const id = await last.templates?.find(label);
+        const left = world.inventory().filter((one) => !before.includes(one));
+        if (id === undefined) expect(left, `killed at ${number}`).toEqual([]);
+        else {
+          complete++;
+          expect(left.map((one) => one.split(" ")[0])).toEqual([
+            "VirtualDisk",
+            "Vm",
+            "VmDiskMapping",
+            "Vnic",
+            "Vnic",
+          ]);
+          const { mappings, vnics } = await manager.api.vm(id);
+          const disks = await Promise.all(mappings.map((one) => manager.api.mapping(one.id)));
+          for (const { id: mapping } of mappings) await manager.api.deleteMapping(mapping);
+          for (const vnic of vnics) await manager.api.deleteVnic(vnic.id, id);
+          await manager.api.deleteVm(id);
+          for (const { device } of disks) if ("id" in device) await manager.api.deleteDisk(device.id);
+          expect(world.inventory()).toEqual(before);
+        }
+        if (made !== undefined) break;
+        expect(number).toBeLessThan(100);
+      }
+      expect(complete).toBeGreaterThan(1);
+    },
+  );
 });
 
 describe("a machine on Oracle VM", () => {

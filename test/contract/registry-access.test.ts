@@ -105,7 +105,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
       const ours = join(docker, "certs.d", address);
       await mkdir(ours, { recursive: true });
       await writeFile(join(ours, "ca.crt"), await readFile(tls.ca));
-      expect((await push(address)).said).toContain(`${address}: wants to see a certificate of ours`);
+      expect((await push(address)).said).toContain(`${address}: requires a client certificate`);
       await writeFile(join(ours, "client.cert"), await readFile(tls.certificate));
       expect((await push(address)).said).toContain("client.cert: its key is missing");
       await writeFile(join(ours, "client.key"), await readFile(tls.key));
@@ -225,7 +225,7 @@ echo '{"ServerURL":"${address}","Username":"somebody","Secret":"${password}"}'`;
       const { exitCode, said } = await push(address, plain);
       expect(exitCode).toBe(3);
       expect(said).toMatch(words);
-      expect(said).toContain(`${docker}/config.json says that it has the password for ${address}`);
+      expect(said).toContain(`${docker}/config.json, it has the password for ${address}`);
     });
   });
 

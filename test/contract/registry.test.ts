@@ -217,7 +217,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
       await ours("revoke", "ol6-sample@1.1.0", "--undo", "--push");
       const again = await theirs("pull", `${place}/ol6-sample:latest`, plain);
       expect(again.stdout).toContain("ol6-sample@1.1.0: ");
-      expect(again.stderr).toContain("ol6-sample@1.1.0 is not revoked any more");
+      expect(again.stderr).toContain("ol6-sample@1.1.0 is no longer revoked");
     });
 
     it("by the command that it names, also when it was the last version that was not revoked", async () => {

@@ -188,24 +188,24 @@ describeWith(needed, "a disk that is made larger", () => {
   });
 
   it.each([
-    ["smaller than it is", ["label: dos", "size=+,type=83"], ["--size", "50M"], 2, /not made smaller/],
+    ["smaller than it is", ["label: dos", "size=+,type=83"], ["--size", "50M"], 2, /cannot make it smaller/],
     [
       "swap last",
       ["label: dos", "start=2048,size=40M,type=83", "size=+,type=82"],
       [],
       2,
-      /p2 is swap, and nothing behind it can grow/,
+      /p2 is swap, and nothing after it can grow/,
     ],
     [
       "another partition",
       ["label: dos", "start=2048,size=40M,type=83", "size=+,type=82"],
       ["--volume", "p1"],
       2,
-      /p1 cannot grow: p2 lies behind it/,
+      /p1 cannot grow: p2 is after it/,
     ],
     ["no such volume", ["label: dos", "size=+,type=83"], ["--volume", "vg/x"], 2, /has no volume vg\/x/],
     ["more than an MBR has", ["label: dos", "size=+,type=83"], ["--size", "3T"], 2, /ends at 2 TiB/],
-    ["nothing in it", ["label: gpt", "start=2048,size=40M", "size=+"], [], 2, /holds no file system/],
+    ["nothing in it", ["label: gpt", "start=2048,size=40M", "size=+"], [], 2, /contains no file system/],
   ] as const)("is refused, with the reason: %s", async (what, table, args, code, why) => {
     const image = await disk("refused.img", table);
     await ext(image, 1, 39);

@@ -336,7 +336,7 @@ describe("pruning a store", () => {
     expect(applied).toBe(false);
     expect(removed).toContainEqual({
       what: "template ol6-sample@1.0.0",
-      reason: "older than the newest 1, held by no channel or tag, and nothing kept grew out of it",
+      reason: "older than the newest 1, without a channel or tag, and no parent of a kept version",
     });
     expect(kept).toContainEqual({ what: "template ol6-sample@1.0.2", reason: "the newest" });
     expect((await readdir(folder, { recursive: true })).filter((name) => !before.includes(name))).toEqual([]);
@@ -355,7 +355,7 @@ describe("pruning a store", () => {
     expect(kept).toContainEqual({ what: "template ol6-sample@1.0.0", reason: "channel stable" });
     expect(kept).toContainEqual({
       what: "master ol6-sample@1.0.0",
-      reason: "template ol6-sample@1.0.3 grew out of it",
+      reason: "it is the parent of template ol6-sample@1.0.3",
     });
     expect(namesOf(removed)).toContain("template ol6-sample@1.0.1");
     expect(await store.verify()).toEqual([]);
@@ -382,7 +382,7 @@ describe("pruning a store", () => {
     const common = await store.putDisk(mostlyOther, "System");
     await store.publish(sampleManifest(common, { name: "ol6-other" }));
     const { removed } = await store.prune({ apply: true, graceMs: 0 });
-    expect(removed.map((one) => one.reason).join()).toMatch(/only \d % of it is needed, and is packed anew/);
+    expect(removed.map((one) => one.reason).join()).toMatch(/only \d % of it is needed, and is repacked/);
     expect(await store.verify()).toEqual([]);
     expect(await spaceOf(join(folder, "store/packs"))).toBeLessThan(whole + 1.5 * 2 ** 20);
     await store.restoreDisk(common, join(folder, "back.img"));
@@ -393,7 +393,7 @@ describe("pruning a store", () => {
     const disk = await store.putDisk(image, "System");
     const { removed, kept } = await store.prune({ apply: true });
     expect(removed).toEqual([]);
-    expect(kept.map((one) => one.reason)).toEqual(["not published, but put in less than a day ago"]);
+    expect(kept.map((one) => one.reason)).toEqual(["not published, but stored less than a day ago"]);
     const old = new Date(Date.now() - 25 * 60 * 60 * 1000);
     await utimes(join(folder, "store/disks", disk.digest.slice(7)), old, old);
     for (const pack of await packs()) await utimes(pack, old, old);

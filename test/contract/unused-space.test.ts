@@ -101,13 +101,13 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
       "an MBR and LVM",
       () => mbrDisk,
       [
-        ["the gap behind p1", 58 * mib],
-        ["the gap behind p1", 62 * mib - key.length],
-        ["the gap behind p3", 74 * mib + 512],
-        ["the gap behind p5", 84 * mib],
-        ["the gap behind p5", 90 * mib - key.length],
-        ["p2, which holds no file system", 63 * mib + 3584],
-        ["the space behind the file system of p1", 54 * mib],
+        ["the gap after p1", 58 * mib],
+        ["the gap after p1", 62 * mib - key.length],
+        ["the gap after p3", 74 * mib + 512],
+        ["the gap after p5", 84 * mib],
+        ["the gap after p5", 90 * mib - key.length],
+        ["p2, which contains no file system", 63 * mib + 3584],
+        ["the space after the file system of p1", 54 * mib],
         ["the free extents of vg-a", 68 * mib],
         ["the free extents of vg-a", 72 * mib],
       ],
@@ -116,9 +116,9 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
       "a GPT",
       () => gptDisk,
       [
-        ["the gap behind p1", 57 * mib],
-        ["the gap behind p3", 70 * mib - 33 * 512 - key.length],
-        ["p3, which holds no file system", 60 * mib],
+        ["the gap after p1", 57 * mib],
+        ["the gap after p3", 70 * mib - 33 * 512 - key.length],
+        ["p3, which contains no file system", 60 * mib],
       ],
     ],
   ] as const)(
@@ -152,7 +152,7 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
   it("is searched in a qcow2, too", async () => {
     const [image, raw] = [join(folder, "disk.qcow2"), await copyOf(mbrDisk, [58 * mib])];
     await host.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image]);
-    expect(await foundIn(image)).toEqual(["1 block in the gap behind p1"]);
+    expect(await foundIn(image)).toEqual(["1 block in the gap after p1"]);
   });
 
   it("is cleared in a qcow2, with the clusters of the file that are free", async () => {
@@ -196,7 +196,7 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
     expect(classes.find(({ name }) => name === "unused space")).toEqual({
       name: "unused space",
       state: "left",
-      why: ["the area before the first partition is not cleared: a boot loader may lie there"],
+      why: ["the area before the first partition is not cleared: it may contain a boot loader"],
     });
     expect((await readFile(image)).subarray(64 * 512, 64 * 512 + key.length).equals(key)).toBe(true);
   });
@@ -225,7 +225,7 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
     const unsearched = {
       name: "unused space",
       state: "unknown",
-      why: [`p2, which holds no file system was not searched: ${why}`],
+      why: [`p2, which contains no file system was not searched: ${why}`],
     };
     expect((await checkImage(host, image, { ...job, residue: true })).classes).toContainEqual(unsearched);
     expect((await scrub(image)).classes).toContainEqual(unsearched);
@@ -245,7 +245,7 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
     await writeInto(image, [[512, Buffer.alloc(512)]]);
     const { classes } = await checkImage(host, image, { ...job, residue: true });
     expect(classes.find(({ name }) => name === "unused space")?.why).toEqual([
-      "the space outside of partitions was not searched: the partition table is damaged",
+      "the space outside partitions was not searched: the partition table is damaged",
     ]);
   });
 
@@ -257,7 +257,7 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
     await writeInto(image, [[57 * mib, md]]);
     const { classes } = await scrub(image);
     expect(classes.find(({ name }) => name === "unused space")?.why).toEqual([
-      "the gap behind p1 was not searched: it is a member of a Linux software RAID (MD)",
+      "the gap after p1 was not searched: it is a member of a Linux software RAID (MD)",
     ]);
     expect((await readFile(image)).includes(key)).toBe(true);
   });

@@ -107,7 +107,7 @@ describe("seal accounts for every file system of the disk", () => {
     const image = await diskWith("", "noise");
     const { exitCode, stdout } = await seal(image, "--yes");
     expect(exitCode).toBe(6);
-    expect(stdout).toContain("p2 holds something that tbuild does not know");
+    expect(stdout).toContain("p2 contains unknown data");
   });
 
   it("and names what the guest mounts from another disk", async () => {

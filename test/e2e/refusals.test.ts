@@ -125,6 +125,6 @@ describe("tbuild refuses", () => {
     first.kill("SIGINT");
     expect((await first.ended).code).toBe(130);
     expect(code).toBe(3);
-    expect(stderr).toContain("is being built already, by process");
+    expect(stderr).toContain("is already being built by process");
   });
 });

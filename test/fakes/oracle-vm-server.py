@@ -62,9 +62,15 @@ def device(number, name, command):
 
 
 def drain(slave):
-    """What nobody has read from a pty is lost when its other end is closed."""
+    """Waits for the reader: what it has not read is lost when the other end is closed.
+
+    What was written last may not be readable yet: the kernel hands it over later.
+    """
+    quiet = 0
     for _ in range(100):
-        if struct.unpack("i", fcntl.ioctl(slave, termios.FIONREAD, b"\0" * 4))[0] == 0:
+        waiting = struct.unpack("i", fcntl.ioctl(slave, termios.FIONREAD, b"\0" * 4))[0]
+        quiet = 0 if waiting else quiet + 1
+        if quiet == 10:
             return
         time.sleep(0.05)
 

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -114,6 +115,43 @@ describe("a seed for cloud-init", () => {
 
   it("lists the values that it has no place for", () => {
     expect(left).toEqual(["com.oracle.linux.selinux.mode"]);
+  });
+
+  it("for a cloud-init before 0.7.7 has the network in its meta-data, and no hash where a password is read", () => {
+    const old = noCloudSeed(
+      [...answers, ...oracle({ "user.uid.0": "500", "datetime.ntp": "True" })],
+      "vm001",
+      hashes,
+      0,
+    );
+    expect(old.files["network-config"]).toBe("");
+    expect(parse(old.files["meta-data"])).toEqual({
+      "instance-id": "vm001",
+      "local-hostname": "vm001.example.com",
+      "network-interfaces": `auto eth0
+iface eth0 inet static
+    address 192.0.2.9
+    netmask 255.255.255.0
+    gateway 192.0.2.1
+    dns-nameservers 192.0.2.2 192.0.2.3
+iface eth1 inet dhcp
+`,
+    });
+    const { chpasswd, runcmd, users } = parse(old.files["user-data"]);
+    expect(chpasswd).toBeUndefined();
+    const script = runcmd[0][2].replace("| chpasswd -e", "");
+    expect(spawnSync("sh", ["-c", script], { encoding: "utf8" }).stdout).toBe("root:$6$salt$30\n");
+    expect(
+      users.map(({ name, uid, lock_passwd }: Record<string, unknown>) => [name, uid, lock_passwd]),
+    ).toEqual([
+      ["grid", undefined, false],
+      ["root", undefined, false],
+    ]);
+    expect(old.left).toEqual([
+      "com.oracle.linux.selinux.mode",
+      "com.oracle.linux.user.uid.0",
+      "com.oracle.linux.datetime.ntp",
+    ]);
   });
 
   it("has no network where no interface was given", () => {

@@ -145,16 +145,16 @@ describe("an interface's configuration that reads another file", () => {
       Array.from({ length: 12 }, (_, n) => [`/etc/n${n}`, `. /etc/n${n + 1}\n`]),
     );
     expect(await leftIn({ ...chain, [ifcfg]: `${stock}. /etc/n0\n` })).toEqual({
-      network: ["maybe its address, as it reads another file (/etc/n8) in /etc/n7"],
+      network: ["maybe its address, because it reads another file (/etc/n8) in /etc/n7"],
     });
     expect(await leftIn({ [ifcfg]: `${stock}. /etc/$HOSTNAME.conf\n` })).toEqual({
-      network: [`maybe its address, as it reads another file (/etc/$HOSTNAME.conf) in ${ifcfg}`],
+      network: [`maybe its address, because it reads another file (/etc/$HOSTNAME.conf) in ${ifcfg}`],
     });
   });
 
   it("that reads a file which is not there is said to be unknown, unless it tests for the file", async () => {
     expect(await leftIn({ [ifcfg]: `${stock}. /mnt/ident\n` })).toEqual({
-      network: [`maybe its address, as it reads /mnt/ident, which is not there in ${ifcfg}`],
+      network: [`maybe its address, because it reads /mnt/ident, which does not exist in ${ifcfg}`],
     });
     expect(await leftIn({ [ifcfg]: `${stock}[ -f /mnt/ident ] && . /mnt/ident\n` })).toEqual({});
   });

@@ -125,7 +125,7 @@ describe("what runs at boot", () => {
     expect(await leftIn(files)).toEqual([
       "a host name (hostname) in /opt/a",
       "an address (ip) in /opt/b",
-      "maybe an address, as it reads /opt/c, which is not there in /etc/rc.local",
+      "maybe an address, because it reads /opt/c, which does not exist in /etc/rc.local",
     ]);
   });
 

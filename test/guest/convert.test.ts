@@ -165,9 +165,7 @@ describe("a conversion", () => {
     const guest = guestOf(5);
     for (const path of await guest.tree.glob("/boot/*el5xen*")) await guest.tree.remove(path);
     await expect(convert(guest, "pvm")).rejects.toMatchObject({ fault: "guest", said: expect.anything() });
-    await expect(convert(guest, "pvm")).rejects.toThrow(
-      "no entry has a kernel that is there and runs as pvm",
-    );
+    await expect(convert(guest, "pvm")).rejects.toThrow("no entry has an existing kernel that runs as pvm");
   });
 
   it("writes a menu for pygrub beside grub2's, of menu or loader entries, with GRUB's default", async () => {
@@ -303,7 +301,7 @@ describe("drivers in an initramfs", () => {
     const guest = guestOf(6);
     const [dep = ""] = await guest.tree.glob("/lib/modules/*/modules.dep");
     await guest.tree.edit(dep, (text) => text.replace(/^.*virtio_pci.ko:.*\n/m, ""));
-    await expect(convert(guest, "kvm")).rejects.toThrow("has no module virtio_pci, and none is built in");
+    await expect(convert(guest, "kvm")).rejects.toThrow("lacks the module virtio_pci, and none is built in");
   });
 
   it("are not added where nothing is known to load them", async () => {

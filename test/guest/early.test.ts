@@ -32,7 +32,7 @@ it.each([
   ["a link in a circle", [link("init", "other"), link("other", "init")], "has no /init"],
   ["a link out of it", [link("init", "../../gone")], "has no /init"],
   ["a folder", [{ path: "init", mode: 0o755 }], "has no /init"],
-  ["a file that nobody may start", [file("init", "\x7fELF", 0o644)], "has a /init that is no program"],
+  ["a file that nobody may start", [file("init", "\x7fELF", 0o644)], "has a /init that is not a program"],
 ] as const)("an initramfs does not start by %s", async (_what, files, why) => {
   expect((await lookInto(cpioArchive(files), asked)).noInit).toBe(why);
 });

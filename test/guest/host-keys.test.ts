@@ -25,7 +25,7 @@ describe("SSH host keys", () => {
   ])("that %s names elsewhere are left, not reset: sshd would not start", async (path, text) => {
     const files = { [path]: text, "/etc/pki/host_key": key, "/etc/pki/host_key.pub": "ssh-rsa AAAA x\n" };
     const { found } = await leftAfterSeal(files, "not searched");
-    const what = "an SSH host key, which nothing in the guest would make again";
+    const what = "an SSH host key, which nothing in the guest would recreate";
     expect(found).toEqual([
       { path: "/etc/pki/host_key", what, of: "SSH keys" },
       { path: "/etc/pki/host_key.pub", what, of: "SSH keys" },

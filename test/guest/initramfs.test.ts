@@ -71,7 +71,7 @@ describe("the files of an initramfs", () => {
 
     it.skipIf(lacking)("are unpacked up to a limit", async () => {
       const bomb = compressed(argv, archive("lib/zeros", 24 << 20));
-      await expect(initramfsPaths(bomb, 16 << 20)).rejects.toThrow("more than any machine boots from");
+      await expect(initramfsPaths(bomb, 16 << 20)).rejects.toThrow("more than any machine could boot");
     });
   });
 
@@ -89,7 +89,7 @@ describe("the files of an initramfs", () => {
 
   it("are unpacked no further than to a limit, and not into memory", async () => {
     const bomb = gzipSync(archive("lib/zeros", 64 << 20));
-    await expect(initramfsPaths(bomb, 16 << 20)).rejects.toThrow("more than any machine boots from");
+    await expect(initramfsPaths(bomb, 16 << 20)).rejects.toThrow("more than any machine could boot");
     expect(await initramfsPaths(bomb)).toEqual(["lib/zeros"]);
   });
 });

@@ -109,7 +109,7 @@ describe("a guest's release", () => {
       "/etc/os-release": osRelease("centos", "7"),
     });
     await expect(readRelease(tree)).rejects.toThrow(
-      /CentOS release 6\.10.* and centos 7 by \/etc\/os-release/,
+      /CentOS release 6\.10.* but centos 7 according to \/etc\/os-release/,
     );
   });
 
@@ -140,7 +140,7 @@ describe("a guest's release", () => {
     expect(await readRelease(nameless)).toMatchObject({ major: 6 });
     const six = memoryTree({ "/etc/oracle-release": "Oracle Linux Server release 6.10\n" });
     declareRelease(six, 7);
-    await expect(readRelease(six)).rejects.toThrow("is Oracle Linux Server release 6.10, and --as says ol7");
+    await expect(readRelease(six)).rejects.toThrow("is Oracle Linux Server release 6.10, but --as says ol7");
     expect(() => parseMajor("fedora")).toThrow("--as fedora");
   });
 });

@@ -91,7 +91,7 @@ describe("partitions", () => {
       data.fill(0, 0, 512);
       const { volumes, tableFault } = await layoutOf(disk(4 * mib, [0, data]));
       expect(volumes).toMatchObject([{ name: "disk", fs: "unknown" }]);
-      expect(tableFault).toContain("not the MBR that protects it");
+      expect(tableFault).toContain("without a protective MBR");
     },
   );
 

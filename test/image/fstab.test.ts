@@ -82,10 +82,10 @@ describe("an fstab", () => {
   it.each([
     ["/dev/sdb1 /u01 ext4", "is on another disk"],
     ["/dev/nvme1n1p2 /u01 ext4", "is on another disk"],
-    ["UUID=ffff /u01 ext4", "is not here: no volume of this disk has the UUID ffff"],
-    ["LABEL=nobody /u01 ext4", "is not here: no volume of this disk has the label nobody"],
-    ["/dev/md0 /u01 ext4", "is a software RAID (MD), and none of that name is complete here"],
-    ["/dev/mapper/luks-1 /u01 ext4", "is made of parts that this disk does not describe"],
+    ["UUID=ffff /u01 ext4", "is missing: no volume of this disk has the UUID ffff"],
+    ["LABEL=nobody /u01 ext4", "is missing: no volume of this disk has the label nobody"],
+    ["/dev/md0 /u01 ext4", "is a software RAID (MD), but no complete one has this name"],
+    ["/dev/mapper/luks-1 /u01 ext4", "consists of parts that this disk does not describe"],
     ["/dev/sda4 /u01 ext4", "is p4, which is encrypted with LUKS"],
     ["SERIAL=x /u01 ext4", "SERIAL= is not a known tag"],
     [
@@ -153,7 +153,7 @@ describe("a folder that another one covers is named", () => {
     ["/images/var.img /var ext4 loop 0 0", "/var is a mount of /images/var.img"],
   ])("%s", (line, words) => {
     expect(covered(`LABEL=root / ext4\n${line}`, ["/u01/home/oracle", "/"])).toEqual([
-      `${words} in the running guest (/etc/fstab:2), and what it shows there was not looked into`,
+      `${words} in the running guest (/etc/fstab:2), whose contents were not inspected`,
     ]);
   });
 

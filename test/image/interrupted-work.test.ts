@@ -36,7 +36,7 @@ describe("a raised signal ends", () => {
   it("the search and the scrub of a disk of a million GiB", async () => {
     const bytes = 2 ** 50;
     const disk: Reader = { bytes, read: async (_offset, length) => Buffer.alloc(length, 1) };
-    const places = [{ name: "the gap behind p1", pieces: [{ offset: 0, bytes }] }];
+    const places = [{ name: "the gap after p1", pieces: [{ offset: 0, bytes }] }];
     const data = [{ start: 0, length: bytes }];
     const scrub = scrubUnclaimed(draftOf(disk), places, data, () => false, soon());
     await expect(scrub).rejects.toThrow(Interrupted);

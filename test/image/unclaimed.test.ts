@@ -46,14 +46,11 @@ describe("the free extents of a group", () => {
       "other machines share it",
       group((text) => text.replace("extent_size", 'lock_type = "sanlock"\nextent_size')),
     ],
+    ["its metadata has invalid numbers", group((text) => text.replace("pe_count = 10", "pe_count = 99"))],
     [
-      "its metadata has numbers that make no sense",
-      group((text) => text.replace("pe_count = 10", "pe_count = 99")),
-    ],
-    [
-      "its metadata has numbers that make no sense",
+      "its metadata has invalid numbers",
       group((text) => text.replace("extent_count = 2", "extent_count = x")),
     ],
-    ["its metadata has numbers that make no sense", group((text) => text.replace('"pv0", 0', '"pv0", -1'))],
+    ["its metadata has invalid numbers", group((text) => text.replace('"pv0", 0', '"pv0", -1'))],
   ])("are not told where %s (%#)", async (why, text) => expect(await freeOf(text)).toBe(why));
 });

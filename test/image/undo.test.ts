@@ -113,7 +113,7 @@ describe("a change that was cut off", () => {
     await rename(record.file, namesFor(image).undoing);
     await writeFile(image, mixed(after, old, written));
     await writeFile(namesFor(image).work, "the copy in which the change was worked out");
-    expect(await settle(image)).toContain("an undo of it had been cut off");
+    expect(await settle(image)).toContain("an undo of it was interrupted");
     expect((await readFile(image)).equals(old)).toBe(true);
     expect(await readdir(folder)).toEqual(["a disk.img"]);
   });
@@ -247,7 +247,7 @@ describe("a change that was cut off", () => {
         if (stage !== "undo") await rename(file, namesFor(image)[stage]);
         await expect(stage === "undo" ? undoLast(image) : settle(image)).rejects.toMatchObject({
           fault: "integrity",
-          message: expect.stringContaining(`names ${other}, which does not name ${image} in turn`),
+          message: expect.stringContaining(`refers to ${other}, which does not refer back to ${image}`),
         });
         expect([await readFile(image), await readFile(other)]).toEqual([after, after]);
       },
@@ -257,7 +257,7 @@ describe("a change that was cut off", () => {
   it("is forgotten when the image had not been touched yet", async () => {
     await writeFile(namesFor(image).new, "half a rec");
     await writeFile(namesFor(image).work, "a copy");
-    expect(await settle(image)).toContain("the image is as it was");
+    expect(await settle(image)).toContain("the image is unchanged");
     expect(await readdir(folder)).toEqual(["a disk.img"]);
     expect(await settle(image)).toBeUndefined();
   });
@@ -269,7 +269,7 @@ describe("an undo is refused, and nothing is touched,", () => {
     const now = await readFile(image);
     now.write("X", places[1]);
     await writeFile(image, now);
-    await expect(undoLast(image)).rejects.toThrow("was changed since");
+    await expect(undoLast(image)).rejects.toThrow("has changed since");
     expect((await readFile(image)).equals(now)).toBe(true);
   });
 

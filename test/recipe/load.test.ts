@@ -48,6 +48,11 @@ async function faultsOf(text: string, name: string): Promise<TbuildError> {
 }
 
 describe("a recipe", () => {
+  it("that is not UTF-8 is refused, and not read with other letters", async () => {
+    await writeFile(join(folder, "latin.yaml"), Buffer.from(`${whole}# caf\xe9\n`, "latin1"));
+    await expect(loadRecipe(folder, "latin", rules)).rejects.toThrow(/latin\.yaml: is not UTF-8/);
+  });
+
   it("is read with sizes in MiB and defaults filled in", async () => {
     const { recipe } = await load(whole);
     expect(recipe.layout[1]).toEqual({ mount: "/", fs: "ext4", size: 3072, grow: true });
@@ -88,7 +93,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       'small.yaml:10:37: layout.0.size: "half" is not a size such as 500M, 12G or 2T',
       'small.yaml:14:26: additions.repository: there is no repository "ol6_addon"; did you mean "ol6_addons"?',
       'small.yaml:15:13: domainType: "XEN_PV" is not an allowed value; did you mean "XEN_PVM"?',
-      'small.yaml:16:16: seal.skip.0: there is no operation "machine_id"; did you mean "machine-id"?',
+      'small.yaml:16:16: seal.skip.0: no operation is named "machine_id"; did you mean "machine-id"?',
       "small.yaml:17:11: modules.0: no folder modules/gird",
     ]);
   });
@@ -109,16 +114,20 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     ["a size without a unit", "machine: { memory: 2048 }", 'did you mean "2048M"?'],
     ["a negative size", "machine: { memory: -2G }", '"-2G" is not a size such as 500M, 12G or 2T'],
     ["no size at all", "machine: { memory: 0G }", '"0G" is not a size such as 500M, 12G or 2T'],
-    ["an update as text", "update: '9'", '1:9: update: should be a whole number, and "9" is text'],
+    ["an update as text", "update: '9'", '1:9: update: should be a whole number, but "9" is text'],
     ["a boolean for a list", "ports: yes", "1:8: ports: should be a list, such as [yes]"],
     ["a boolean for keys", "packages: yes", "1:11: packages: should be a group of keys"],
-    ["a port that is none", 'ports: ["0:tcp"]', "1:9: ports.0: there is no port 0:tcp; ports are 1 to 65535"],
-    ["a port that is too large", 'ports: ["70000:tcp"]', "ports.0: there is no port 70000:tcp"],
+    ["a port that is none", 'ports: ["0:tcp"]', "1:9: ports.0: 0:tcp is not a port; ports are 1 to 65535"],
+    ["a port that is too large", 'ports: ["70000:tcp"]', "ports.0: 70000:tcp is not a port"],
     ["ports that end before they begin", 'ports: ["90-80:tcp"]', "ports.0: 90-80:tcp ends before it begins"],
     ["an alias without its anchor", "ntp: [*a]", "*a names an anchor that is not above it"],
     ["a tab before a key", "packages:\n\tinstall: [vim]", "Tabs are not allowed as indentation"],
     ["a colon that is missing", "packages:\n  install\n   - vim", "2:3: packages: should be a group of keys"],
-    ["a key that is outdented", "machine:\n  memory: 2G\n disk: 20G", "is not in the column of the keys"],
+    [
+      "a key that is outdented",
+      "machine:\n  memory: 2G\n disk: 20G",
+      "is not in the same column as its sibling keys",
+    ],
     ["a key on the line of another", "machine: memory: 2G", 'a value that contains ": " must be in quotes'],
     ["a bracket that is open", "packages: { install: [vim }", "the [ above is not closed"],
     ["a quote that is open", 'lang: "de', 'a " is not closed'],
@@ -150,17 +159,17 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "disks: [{ size: 5G, filesystem: ext4 }]",
       "1:33: disks.0.filesystem: no such key",
     ],
-    ["a key twice", "selinux: disabled\nselinux: enforcing", "2:1: selinux: is given twice"],
+    ["a key twice", "selinux: disabled\nselinux: enforcing", "2:1: selinux: is set twice"],
     ["a colon in a text", "summary: Oracle: all of it", '1:10: a value that contains ": " must be in quotes'],
     [
       "an item in another column",
       "packages:\n  install:\n   - vim\n  - nano",
-      "4:1: its - is not in the column of the list items above it",
+      "4:1: its - is not in the same column as the list items above it",
     ],
     [
       "a key in another column",
       "machine:\n  disk: 20G\n memory: 2G",
-      "3:1: is not in the column of the keys that it belongs to",
+      "3:1: is not in the same column as its sibling keys",
     ],
     [
       "keys behind a value",
@@ -216,7 +225,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "the kernel taken away",
       "packages: { exclude: ['kernel*'] }",
-      "1:23: packages.exclude.0: removes kernel-uek, which every build needs",
+      "1:23: packages.exclude.0: excludes kernel-uek, which every build needs",
     ],
     [
       "sshd's package removed",
@@ -266,7 +275,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "a path that is a file and a folder",
       "files: [{ path: /etc/x, content: a }]\nfolders: [{ path: /etc/x }]",
-      "files.0.path: /etc/x is one of the folders as well (",
+      "files.0.path: /etc/x is also one of the folders (",
     ],
     [
       "a file below a file",
@@ -281,12 +290,12 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "two contents of a file",
       "files: [{ path: /etc/x, content: a }, { path: /etc//x, content: b }]",
-      "files.1.path: /etc/x is given twice, with another content (",
+      "files.1.path: /etc/x is listed twice, with a different content (",
     ],
     [
       "two modes of a folder",
       'folders: [{ path: /u02, mode: "0755" }, { path: /u02/, mode: "0700" }]',
-      "folders.1.path: /u02 is given twice, with another mode (",
+      "folders.1.path: /u02 is listed twice, with a different mode (",
     ],
     [
       "a service of a package of another name that is excluded",
@@ -296,7 +305,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "time servers and no package for them",
       "ntp: [a.example]\npackages: { exclude: [ntp] }",
-      "packages.exclude.0: excludes ntp, which the servers of ntp need (",
+      "packages.exclude.0: excludes ntp, which ntp needs for its servers (",
     ],
     ["a tab", "packages:\n\tbase: [ksh]", "2:1: Tabs are not allowed as indentation"],
   ])("with %s is told of it with its place", async (_what, line, told) => {
@@ -418,28 +427,40 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "packages: { install: [gcc-8.5.0-4.el8], remove: [gcc] }",
       "removes gcc-8.5.0-4.el8, which packages.install installs (",
     ],
-    ["services: { enable: [iptables] }\nfirewall: false", "enables iptables, and firewall is off ("],
+    ["services: { enable: [iptables] }\nfirewall: false", "enables iptables, but firewall is off ("],
     ["services: { disable: [iptables] }\nports: ['80:tcp']", "disables iptables, which opens the ports ("],
-    [
-      "kernelArguments: [selinux=0]\nselinux: enforcing",
-      "selinux=0 switches off what selinux: enforcing asks for (",
-    ],
-    ["target: kvm\nbundles: [ova]\ndomainType: XEN_HVM", "ova is for Xen, and the target is kvm"],
+    ["kernelArguments: [selinux=0]\nselinux: enforcing", "selinux=0 contradicts selinux: enforcing ("],
+    ["target: kvm\nbundles: [ova]\ndomainType: XEN_HVM", "ova is for Xen, but the target is kvm"],
     ["kernelArguments: [root=/dev/sda9]", "root=/dev/sda9 would start another system"],
-    ["services: { disable: [ntpd] }\nntp: [a.example]", "disables ntpd, which asks the servers of ntp ("],
+    ["services: { disable: [ntpd] }\nntp: [a.example]", "disables ntpd, which ntp needs for its servers ("],
     ["users: [{ name: root, uid: 1001, group: users, home: /home/a }]", "root exists in every guest"],
-    ["disks: [{ size: 5G, fs: ext4, mount: /var }]", "/var is filled by the installer"],
+    ["disks: [{ size: 5G, fs: ext4, mount: /var }]", "the installer fills /var"],
     [
       "kernelArguments: ['ip=10.0.0.7::10.0.0.1:255.255.255.0::eth0:none']",
-      "gives every clone an address of one machine",
+      "sets an address, which all clones would share",
     ],
-    ["kernelArguments: [systemd.hostname=vm1]", "gives every clone a host name of one machine"],
+    ["kernelArguments: [systemd.hostname=vm1]", "sets a host name, which all clones would share"],
     [
       "files: [{ path: /etc/machine-id, content: a }]",
-      "/etc/machine-id is of one machine only, and the seal removes it",
+      "/etc/machine-id belongs to a single machine, and the seal removes it",
     ],
+    [
+      "files: [{ path: /etc/tbuild-release, content: a }]",
+      "/etc/tbuild-release is the passport of the template, which the seal writes",
+    ],
+    [
+      "files: [{ path: /root/.ssh/authorized_keys, content: a }]",
+      "/root/.ssh/authorized_keys is removed by the seal, which resets root's logins",
+    ],
+    ["packages: { exclude: ['openssh*'] }", "excludes openssh-server, which every build needs ("],
+    ["kernelArguments: [quiet, single]", "single would start a shell for repairs or another target"],
+    ["bundles: [ova, raw, ova]", "ova is listed twice"],
+    ["machine: { memory: 999999999999G }", '"999999999999G" is not a size such as 500M, 12G or 2T'],
+    ['lang: "x\\ny"', '"x\\x0ay" is not a locale such as en_US.UTF-8'],
+    ["seal: { keep: [/etc/ssh/../shadow] }", "seal.keep.0: must not contain .."],
+    ["lang: en_US.UTF-8\n---\nkeyboard: us", "a second document begins here, but a file has only one"],
     ["groups: [{ name: dba, gid: 10 }]", "10 is the number of the system's group wheel"],
-    ["groups: [{ name: tty, gid: 77 }]", "the system's group tty has the number 5, which stays"],
+    ["groups: [{ name: tty, gid: 77 }]", "the system's group tty keeps its number 5"],
     ["users: [{ name: oracle, uid: 8, group: users }]", "8 is the number of the system's user mail"],
   ])("says what is wrong with %s", async (line, told) => {
     await load(whole);
@@ -491,7 +512,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     );
     expect(
       lines.filter((line) => line.includes("stream")).map((line) => line.replace(/[^ (]*\//g, "")),
-    ).toEqual([expect.stringMatching(/second stream of nodejs, beside 18 \(wrong\.yaml:5\)$/)]);
+    ).toEqual([expect.stringMatching(/second stream of nodejs, in addition to 18 \(wrong\.yaml:5\)$/)]);
   });
 
   it("names both lines of a contradiction, whichever files they are in", async () => {
@@ -631,7 +652,7 @@ nics: [storage]
       env: "ORACLE_PASSWORD",
     });
     expect((await faults(user("welcome1"))).lines.join()).toContain(
-      "users.0.password: a secret stands in a recipe only by reference: { env: NAME } or { file: PATH }",
+      "users.0.password: a recipe contains a secret only by reference: { env: NAME } or { file: PATH }",
     );
   });
 
@@ -646,8 +667,8 @@ nics: [storage]
   });
 
   it.each([
-    ["{ to: pvm, bundles: [xl] }", "convert.0.to: is pvm, as which domainType makes the template already"],
-    ["{ to: kvm, bundles: [raw] }, { to: kvm, bundles: [raw] }", "convert.1.to: is kvm a second time"],
+    ["{ to: pvm, bundles: [xl] }", "convert.0.to: is pvm, which domainType already makes the template"],
+    ["{ to: kvm, bundles: [raw] }, { to: kvm, bundles: [raw] }", "convert.1.to: repeats kvm"],
     ["{ to: kvm, bundles: [raw, xva] }", "convert.0.bundles.1: xva is for Xen"],
   ])("converts its master for other machines only: %s", async (entries, words) => {
     const lines = async (text: string, domainType = "XEN_PVM") =>
@@ -663,8 +684,8 @@ nics: [storage]
   it.each([
     ["ol5", "{ mount: /, fs: ext4, size: 3G }", "ol5 cannot be installed on ext4"],
     ["ol6", "{ mount: /, fs: xfs, size: 3G }", "ol6 cannot be installed on xfs"],
-    ["ol6", "{ mount: /, fs: ext4, size: 30G }", "needs 31220 MiB, and the disk has 12288 MiB"],
-    ["ol6", "{ mount: /boot, fs: ext3, size: 1G }", "/boot is given twice"],
+    ["ol6", "{ mount: /, fs: ext4, size: 30G }", "needs 31220 MiB, but the disk has 12288 MiB"],
+    ["ol6", "{ mount: /boot, fs: ext3, size: 1G }", "/boot is listed twice"],
     ["ol6", "{ mount: swap, fs: ext3, size: 1G }", "swap on ext3"],
   ])("on %s with %s is refused", async (release, part, words) => {
     const text = whole
@@ -675,7 +696,7 @@ nics: [storage]
 
   it.each([
     ["disks: [{ size: 1G, fs: ext4 }]", "disks.0: needs both fs and mount, or neither"],
-    ["disks: [{ size: 1G, fs: ext4, mount: /boot }]", "disks.0.mount: /boot is given twice"],
+    ["disks: [{ size: 1G, fs: ext4, mount: /boot }]", "disks.0.mount: /boot is listed twice"],
     [
       "provision: post\ndisks: [{ size: 1G, fs: ext3, mount: /d }]",
       "the installer does not see further disks",

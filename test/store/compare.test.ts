@@ -135,7 +135,7 @@ describe("the difference of two templates", () => {
     ]);
     const { text: _text, ...packaged } = file("/etc/ntp.conf", "z", { package: "ntp" });
     expect(said(inside({ files: [packaged, file("/etc/gone", "x")] }))).toEqual([
-      "Files in /etc: ~ /etc/ntp.conf: as ntp brings it again",
+      "Files in /etc: ~ /etc/ntp.conf: again as in ntp",
     ]);
   });
 
@@ -161,7 +161,7 @@ describe("the difference of two templates", () => {
       new Map([["/etc/ntp.conf", "b\n"]]),
     );
     expect(told.files.changed[0]).toMatchObject({
-      what: ["as another version of ntp brings it"],
+      what: ["from another version of ntp"],
       patch: ["@@ -1,1 +1,1 @@", "-a", "+b"],
     });
     expect(untold(told)).toEqual([]);

@@ -54,7 +54,7 @@ describe("a registry that wants a login", () => {
     );
     expect(await registryAt(server, somebody).hasBlob(digest)).toBe(true);
     const said = await refusal(registryAt(server).hasBlob(digest));
-    expect(said).toContain("it wants a login");
+    expect(said).toContain("it requires a login");
     expect(said).toContain("no password for");
     expect(said).not.toMatch(/wrong|expired/);
     const wrong = await refusal(registryAt(server, { ...somebody, password: "no" }).hasBlob(digest));
@@ -94,22 +94,18 @@ describe("a registry that wants a login", () => {
       response.writeHead(401, { "www-authenticate": `Bearer realm="http://${tokens.address}/"` }).end(),
     );
     const token = await refusal(registryAt(server, somebody).hasBlob(digest));
-    expect(token).toContain(`it does not accept the token that ${tokens.address} gave`);
+    expect(token).toContain(`it does not accept the token from ${tokens.address}`);
     expect(token).toContain("The login itself was accepted");
     const login = await refusal(registryAt(server, { ...somebody, password: "no" }).hasBlob(digest));
-    expect(login).toContain(
-      `${tokens.address}, which gives its tokens, does not accept the login of somebody`,
-    );
-    expect(await refusal(registryAt(server).hasBlob(digest))).toContain(
-      "which gives its tokens, wants a login",
-    );
+    expect(login).toContain(`its token server, ${tokens.address}, does not accept the login of somebody`);
+    expect(await refusal(registryAt(server).hasBlob(digest))).toContain(", requires a login");
   });
 
   it.each([
     [401, ["Negotiate"], "it asks for Negotiate, which tbuild does not support"],
     [401, ["NTLM, Negotiate"], "it asks for NTLM or Negotiate"],
-    [401, [], "it wants a login and does not say which"],
-    [403, [], "it forbids it, without asking for a login"],
+    [401, [], "it requires a login, but does not say which kind"],
+    [403, [], "it refuses without asking for a login"],
   ])("by %i and %j is told what it is", async (status, challenges, words) => {
     await using server = await faultServer((_, response) =>
       response
@@ -130,7 +126,9 @@ describe("a registry that wants a login", () => {
         ? response.writeHead(403).end()
         : response.writeHead(401, { "www-authenticate": "Basic" }).end(),
     );
-    expect(await refusal(registryAt(server, somebody).hasBlob(digest))).toContain("somebody may not do that");
+    expect(await refusal(registryAt(server, somebody).hasBlob(digest))).toContain(
+      "somebody has no permission for that",
+    );
   });
 });
 
@@ -161,7 +159,7 @@ describe("a blob", () => {
 
   it("of a registry that is silent is not waited for", async () => {
     await using server = await faultServer(() => {});
-    expect(await refusal(all(registryAt(server)))).toMatch(/does not answer[\s\S]*nothing came for/);
+    expect(await refusal(all(registryAt(server)))).toMatch(/does not answer[\s\S]*received nothing for/);
   });
 
   it.each([
@@ -176,7 +174,7 @@ describe("a blob", () => {
     async (_what, answer) => {
       await using server = await faultServer((request, response) => answer(response, request.url ?? "/"));
       const said = await refusal(all(registryAt(server)));
-      expect(said).toContain("gave no usable answer");
+      expect(said).toContain("sent no usable answer");
       expect(said).not.toMatch(/the port|: redirects/);
     },
   );
@@ -334,8 +332,8 @@ describe("an upload", () => {
   });
 
   it.each([
-    ["names none", {}, "refused an upload|gave no address"],
-    ["names what is no address", { location: "http://[" }, "gave no address for the upload"],
+    ["names none", {}, "refused an upload|returned no address"],
+    ["names what is no address", { location: "http://[" }, "returned no address for the upload"],
   ])("whose answer %s is refused", async (_, headers, words) => {
     await using server = await faultServer((_, response) => response.writeHead(202, headers).end());
     expect(await refusal(registryAt(server).putBlob(digest, blob))).toMatch(new RegExp(words));

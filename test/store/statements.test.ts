@@ -104,9 +104,9 @@ describe("what is said of versions travels through a registry", () => {
     expect(await c.revocation(name, "1.1.0")).toBeUndefined();
     const { doubted } = await readStatements(registry, judgeBy(c));
     expect(doubted.map(({ statement, why }) => [statement.says, statement.version, why])).toEqual([
-      ["revoked", "1.0.0", "it is not signed, and allowed_signers lists who may sign"],
-      ["revoked", "1.1.0", "it is not signed, and allowed_signers lists who may sign"],
-      ["channel", "1.1.0", "it is not signed, and allowed_signers lists who may sign"],
+      ["revoked", "1.0.0", "it is not signed, but allowed_signers lists who may sign"],
+      ["revoked", "1.1.0", "it is not signed, but allowed_signers lists who may sign"],
+      ["channel", "1.1.0", "it is not signed, but allowed_signers lists who may sign"],
     ]);
     expect(await c.channel(name, "stable")).toBeUndefined();
   });
@@ -161,7 +161,7 @@ describeWith(["ssh-keygen"], "signed statements", () => {
 
     await a.revoke(name, "1.0.0", undefined);
     await push(a);
-    expect(await refresh(reader)).toEqual([`${name}@1.0.0 is not revoked any more`]);
+    expect(await refresh(reader)).toEqual([`${name}@1.0.0 is no longer revoked`]);
   });
 
   it("are signed afterwards where they were sent without a key, and not when one byte of them is another's", async () => {

@@ -54,6 +54,6 @@ describe("a seal operation with a line in the table", () => {
       return found;
     };
     expect(await problems("badges")).toEqual([]);
-    expect(await problems("badgse")).toEqual(['there is no operation "badgse"; did you mean "badges"?']);
+    expect(await problems("badgse")).toEqual(['no operation is named "badgse"; did you mean "badges"?']);
   });
 });

@@ -12,7 +12,7 @@ const kinds: Readonly<
   Record<Origin, (workshop: Workshop, wanted: Wanted, refusal: Refusal) => Promise<Base>>
 > = { version: storeBase, registry: registryBase, file: fileBase };
 
-/** Finds what `from` names. Changes nothing. What is known of it already is checked. */
+/** Finds the template that `from` names, and checks what is known about it. Changes nothing. */
 export async function baseOf(
   workshop: Workshop,
   recipe: Recipe,

@@ -5,13 +5,13 @@ import type { StepContext } from "../step.ts";
 
 /** The template that a recipe starts from instead of an installation. */
 export interface Base {
-  /** As plans and doctor name it. */
+  /** Its name in plans and in doctor. */
   readonly words: string;
-  /** Of its manifest or, for a file that is not imported yet, of the file. */
+  /** The digest of its manifest or, if a file is not imported yet, of the file. */
   readonly digest: Digest;
   /** Its manifest, as far as it is known before the build. */
   readonly manifest?: Manifest;
-  /** Brings it into the store, unless it is there. */
+  /** Adds it to the store, unless it is there. */
   readonly bring: (context: BringContext) => Promise<Manifest>;
 }
 
@@ -21,12 +21,12 @@ export type BringContext = Pick<
 >;
 
 export interface Wanted {
-  /** As the recipe says it. */
+  /** As written in the recipe. */
   readonly from: string;
   /** The recipe's folder. */
   readonly folder: string;
   readonly rehearse: boolean;
 }
 
-/** Why a recipe cannot start from what it names. */
+/** The error if a recipe cannot start from this template. */
 export type Refusal = (why: string, hint: string) => TbuildError;

@@ -25,16 +25,16 @@ export function refuseUnfit(manifest: Manifest, recipe: Recipe, rehearse: boolea
   if (release.major === 0)
     throw refusal(
       "its release was not found in the image",
-      `A recipe starts from Oracle Linux. To look into it: tbuild template show ${name}@${version}`,
+      `A recipe starts from Oracle Linux. To inspect it: tbuild template show ${name}@${version}`,
     );
   if (release.major !== majorOf(recipe.release))
     throw refusal(
-      `is ${release.name}, and the recipe's release is ${recipe.release}`,
+      `is ${release.name}, but the recipe's release is ${recipe.release}`,
       "Correct one of the two.",
     );
   if (disks.length !== 1)
     throw refusal(
       `has ${amount(disks.length, "disk")}`,
-      "A recipe starts from a template with one disk; it may have `disks` of its own.",
+      "A recipe starts from a template with one disk; it may add its own `disks`.",
     );
 }

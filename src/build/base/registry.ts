@@ -10,7 +10,7 @@ import type { Base, Refusal, Wanted } from "./base.ts";
 import { revokedError } from "./refusals.ts";
 import { rehearsalName } from "./rehearsal-name.ts";
 
-/** A version in a registry, as it is there now. It is pulled when the build needs it. */
+/** A version in a registry, in its current state. It is pulled when the build needs it. */
 export async function registryBase(
   { openRegistry, home, records }: Workshop,
   { from, rehearse }: Wanted,
@@ -19,7 +19,7 @@ export async function registryBase(
   const reference = rehearse ? rehearsalOf(parseReference(from)) : parseReference(from);
   const { which: _, ...repository } = reference;
   const place = referenceText(repository);
-  // Where a pull or push was told to do without TLS.
+  // Whether an earlier pull or push used no TLS.
   const plainHttp = (await knownPlaces(home.store)).some((one) => one.plainHttp && one.place === place);
   const registry = await openRegistry(reference, { plainHttp });
   const meant = await meantVersion(reference, registry, records);
@@ -45,7 +45,7 @@ export async function registryBase(
         },
       );
       if (taken.digest === digest) return taken.manifest;
-      throw new TbuildError("integrity", "is another template than when the build began", {
+      throw new TbuildError("integrity", "has changed since the build began", {
         subject: referenceText(meant.reference),
         hint: "Start the build again.",
       });

@@ -19,11 +19,11 @@ export async function storeBase(
       if (!(error instanceof TbuildError)) throw error;
       throw refusal(
         error.about(ref),
-        `Build it first (tbuild recipe ${name}${rehearse ? " --rehearse" : ""}), or bring it here: tbuild template import, tbuild template pull.`,
+        `Build it first (tbuild recipe ${name}${rehearse ? " --rehearse" : ""}), or fetch it: tbuild template import, tbuild template pull.`,
       );
     });
   if (revoked) throw revokedError(refusal, revoked.reason);
-  if (!here) throw refusal("its disk is not in this store", "Bring it here: tbuild template pull.");
+  if (!here) throw refusal("its disk is not in this store", "Fetch it: tbuild template pull.");
   const words = `${manifest.name}@${manifest.version}`;
   return { words, digest, manifest, bring: async () => manifest };
 }

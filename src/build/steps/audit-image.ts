@@ -69,7 +69,7 @@ export function auditImage(
           lines: unread.map(({ name, why }) => `${name} ${why}`),
           hint: "Mount them in the recipe, so that they are sealed, too.",
         });
-      context.progress("checking that it boots as what it is made for");
+      context.progress("checking that it boots on its target");
       const fitness = await madeFitness(context.host, { file: image, guest: opened }, mode);
       refuseUnfit(recipe, fitness);
       if (fitness.verdict !== "fit")
@@ -86,7 +86,7 @@ export function auditImage(
   };
 }
 
-/** Throws if the image is known not to boot as what it is made for, unless the recipe allows that. */
+/** Throws if the image is known not to boot on its target, unless the recipe allows that. */
 export function refuseUnfit(
   { allowUnfit }: Pick<Recipe, "allowUnfit">,
   { verdict, findings, target, mode }: FitnessRecord,

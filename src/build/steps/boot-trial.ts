@@ -53,15 +53,16 @@ export function bootTrial(recipe: Recipe, mode: GuestMode): Step<SealedImage & P
 }
 
 /**
- * What two clones still share after their first boot and a reboot, although each should have its own. This finds
- * identities that no list knows. It is reported but fails no build, because only a person can judge a random string.
+ * Reports what two clones still share after their first boot and a reboot, although each should have its own.
+ * This finds identities that are on no list. It does not fail the build, because only a person can judge a
+ * random string.
  */
 async function comparedDisks(context: StepContext): Promise<string[]> {
   try {
     const { suspects } = await compareClones(context, context.out);
     for (const { path, what } of suspects.slice(0, 10))
-      context.report({ type: "note", text: `both clones have ${path}: ${what}` });
-    return suspects.length === 0 ? ["2 clones share no file that should be unique"] : [];
+      context.report({ type: "note", text: `both clones have the same ${path}: ${what}` });
+    return suspects.length === 0 ? ["2 clones have no equal file that should be unique"] : [];
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
     context.report({ type: "note", text: `the clones were not compared: ${error.message}` });

@@ -1,6 +1,6 @@
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
+import { isThere } from "../../io/durable.ts";
 import { printable } from "../../io/escape.ts";
 import { checkMedium, type WantedMedium } from "../../media/check.ts";
 import { discsIn } from "../../media/discs.ts";
@@ -12,7 +12,7 @@ import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
 import type { Step } from "../step.ts";
 
-/** What a guest is made of, besides the recipe. */
+/** The sources of a guest, besides the recipe. */
 export interface Sources {
   /** Absent for a guest that was not installed here. */
   readonly mediumDigest?: Digest;
@@ -37,10 +37,11 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
     module: import.meta.url,
     describe: () => `check ${disc.file}`,
     inputs: () => ({
-      iso: disc.sha256 ?? "of a digest that the recipe does not know",
+      iso: disc.sha256 ?? "with a digest that is not in the recipe",
       disc: JSON.stringify(wantedMedium(recipe)),
     }),
-    valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
+    outdated: async (_context, { medium }) =>
+      (await isThere(medium.file)) ? undefined : "its disc no longer exists",
     async run(context) {
       await proveDisc(recipe, isoFolder);
       const medium = await readMedium(file);
@@ -59,7 +60,7 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
 /** Throws if a recipe's disc is missing. Does not read it. */
 export async function proveDisc(recipe: Recipe, isoFolder: string): Promise<void> {
   const file = join(isoFolder, discOf(recipe).file);
-  if (!(await stat(file).catch(() => undefined))) throw await missingIso(recipe, isoFolder);
+  if (!(await isThere(file))) throw await missingIso(recipe, isoFolder);
 }
 
 /** Makes the stand-in medium, or uses the existing one. */
@@ -75,7 +76,8 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
     module: import.meta.url,
     describe: () => `make the rehearsal medium for OL${major}.${recipe.update}`,
     inputs: () => ({ "rehearsal medium": builder, release: `${recipe.release}.${recipe.update}` }),
-    valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
+    outdated: async (_context, { medium }) =>
+      (await isThere(medium.file)) ? undefined : "its disc no longer exists",
     async run(context) {
       const { progress, signal } = context;
       const made = await makeRehearsalMedium(
@@ -100,13 +102,13 @@ export function wantedMedium(recipe: Recipe): WantedMedium {
   return { major: majorOf(recipe.release), update: recipe.update, ...known };
 }
 
-/** Says which disc is needed, and which ones were found instead. */
+/** The error that names the needed disc, and those found instead. */
 export async function missingIso(recipe: Recipe, isoFolder: string): Promise<TbuildError> {
   const wanted = discOf(recipe);
   const there = (await discsIn(isoFolder)).map((disc) => {
     if (!("medium" in disc)) return disc.fault;
     const { volumeId } = disc.medium;
-    const same = volumeId === wanted.volumeId ? ", the disc that is wanted, by another name" : "";
+    const same = volumeId === wanted.volumeId ? ": the right disc under another name" : "";
     return `${disc.file}: is ${releaseOf(disc.medium)} (volume id ${printable(volumeId)})${same}`;
   });
   return new TbuildError("environment", `not in ${isoFolder}`, {

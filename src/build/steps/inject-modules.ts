@@ -30,8 +30,8 @@ export interface InjectedGuest {
 type Needs = InstalledGuest & ProvisionedGuest;
 
 /**
- * Puts the first-boot modules in and enables them. The files of the image are enough, as a rule; where they are not, the
- * machine is started, and the build says why.
+ * Injects the first-boot modules and enables them. Usually, editing the image is enough. If it is not, the
+ * machine is started, and the build reports why.
  */
 export function injectModules(
   recipe: Recipe,
@@ -51,7 +51,7 @@ export function injectModules(
       questions: "parameters, kernel",
     }),
     async run(context, given) {
-      // Without additions, the seal brings the standard modules in.
+      // Without additions, the seal adds the standard modules.
       const state = cloneDetection ? { ...given, modulesThere: await standardParameters() } : given;
       const image = join(context.out, "disk.qcow2");
       const offline = await injectOffline(context, state, modules, image);
@@ -66,7 +66,7 @@ export function injectModules(
 
 type Injected = Omit<InjectedGuest, "disk">;
 
-/** Injects into an overlay of the provisioned disk; or says why that is impossible. */
+/** Injects into an overlay of the provisioned disk, or returns why that is impossible. */
 async function injectOffline(
   context: StepContext,
   { disk, modulesThere }: Needs,
@@ -139,7 +139,7 @@ async function askedContract(guest: Host): Promise<Parameter[]> {
   return parseContract(stdout);
 }
 
-// Nothing in the guest can be asked before the seal brings it in.
+// The guest has no module to ask before the seal adds it.
 async function readContract(
   context: StepContext,
   modulesThere: readonly EnumeratedModule[],
@@ -156,7 +156,7 @@ async function readContract(
   return contractOf(withModules(modulesThere, found));
 }
 
-// The changes reach the guest when the tree is closed, so it is closed before the guest is asked about them.
+// The changes are written when the tree is closed, so it is closed before the guest is asked about them.
 async function injectLive(
   host: Host,
   modules: readonly FirstBootModule[],

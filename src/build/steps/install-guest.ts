@@ -24,7 +24,7 @@ import {
   whileRunning,
 } from "../guest-machine.ts";
 import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
-import { hashed, passwordHashes } from "../secrets.ts";
+import { changedPasswords, hashed, type PasswordMarks, passwordHashes, passwordMarks } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";
 import { watchInstaller } from "../watch/watch.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
@@ -34,6 +34,8 @@ export interface InstalledGuest {
   readonly disk: string;
   /** The private key that root of this guest accepts until it is sealed. */
   readonly key: string;
+  /** Of the passwords that the installer has set. */
+  readonly passwords?: PasswordMarks;
 }
 
 /** Runs the installer from the medium unattended, and watches its console until the machine powers off. */
@@ -53,6 +55,8 @@ export function installGuest(
       nics: String(recipe.nics.length),
       ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" }),
     }),
+    outdated: ({ environment }, { passwords = {} }) =>
+      changedPasswords(passwords, recipe, folder, environment),
     async run(context, { medium, standIns }) {
       const name = machineName(context, "install");
       const secrets = await makeSecrets(context, recipe);
@@ -88,7 +92,9 @@ export function installGuest(
       });
       await watched(context, name, secrets.nonce);
       await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.img"));
-      return { disk: join(context.out, "disk.img"), key: join(context.out, "build-key") };
+      const passwords =
+        recipe.provision === "post" ? await passwordMarks(recipe, folder, context.environment) : {};
+      return { disk: join(context.out, "disk.img"), key: join(context.out, "build-key"), passwords };
     },
     cleanup: (context) => discard(context, "install"),
   };

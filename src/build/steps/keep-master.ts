@@ -33,7 +33,8 @@ export function keepMaster(
       nics: recipe.nics.join(" "),
       ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" }),
     }),
-    valid: async (context, gives) => (await context.store.get(gives.master)) !== undefined,
+    outdated: async ({ store }, { master }) =>
+      (await store.get(master)) ? undefined : "the master is no longer in the store",
     async run(context, state) {
       const raw = join(context.out, "System.img");
       context.progress("flattening the disk");

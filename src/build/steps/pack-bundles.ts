@@ -1,11 +1,13 @@
-import { stat } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { packAll } from "../../bundles/write/index.ts";
+import { isThere } from "../../io/durable.ts";
 import { asDigest, digestOf } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { furtherDiskName } from "../../provision/further-disks.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
 import { freeVersion, type ManifestFrame, manifestOf } from "../manifest.ts";
+import { imageOfVersion } from "../passport.ts";
 import type { Step } from "../step.ts";
 import type { AuditedImage } from "./audit-image.ts";
 import type { ConvertedImage } from "./convert-image.ts";
@@ -41,21 +43,19 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
       summary: recipe.summary,
       recipe: digestOf(frame.recipeText),
     }),
-    valid: async (_context, gives) =>
-      (
-        await Promise.all(
-          gives.draft.bundles.map((bundle) =>
-            stat(join(gives.bundleFolder, bundle.file)).catch(() => undefined),
-          ),
-        )
-      ).every((found) => found !== undefined),
+    outdated: async (_context, { draft, bundleFolder }) => {
+      for (const { file } of draft.bundles)
+        if (!(await isThere(join(bundleFolder, file)))) return `the bundle ${file} no longer exists`;
+      return undefined;
+    },
     async run(context, state) {
+      const version = await freeVersion(context, "template", state.passport.version);
+      const { image, passport, guest } = await imageOfVersion(context, state, version, frame.recipeText);
       context.progress("storing the disk by digest");
-      const disks = [await context.store.putDisk(state.image, "System", context.signal)];
+      const disks = [await context.store.putDisk(image, "System", context.signal)];
+      if (image !== state.image) await rm(image);
       for (const [index, file] of state.furtherDisks.entries())
         disks.push(await context.store.putDisk(file, furtherDiskName(index), context.signal));
-      // The image already contains its version. The number differs only if somebody has published it in the meantime.
-      const version = await freeVersion(context, "template", state.numbered);
       if (version !== recipe.version)
         context.report({
           type: "note",
@@ -70,8 +70,8 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
         parent: state.master,
         operations: [...state.converted, ...state.sealed],
         trial: state.trial ?? [],
-        passport: state.passport,
-        guest: state.guest,
+        passport: passport.id,
+        guest,
         fitness: state.fitness,
         seal: {
           how: recipe.seal.how,

@@ -22,25 +22,27 @@ import {
   whileRunning,
 } from "../guest-machine.ts";
 import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
-import { passwordHashes } from "../secrets.ts";
+import { changedPasswords, type PasswordMarks, passwordHashes, passwordMarks } from "../secrets.ts";
 import type { Inputs, Step } from "../step.ts";
 import type { Sources } from "./fetch-medium.ts";
 import type { InstalledGuest } from "./install-guest.ts";
 
 export interface ProvisionedGuest {
   readonly disk: string;
-  /** With what provisioning wrote on them. */
+  /** The disks after provisioning. */
   readonly furtherDisks: readonly string[];
+  /** Of the passwords that provisioning has set. */
+  readonly passwords: PasswordMarks;
   readonly packages: readonly PackageRecord[];
-  /** What packages put into /etc; what differs from it was made by hand. */
+  /** The files of packages in /etc. Other files there, and changed ones, were made by hand. */
   readonly packagedFiles: PackagedFiles;
-  /** The first-boot modules that packages brought, with their parameters. */
+  /** The first-boot modules of packages, with their parameters. */
   readonly modulesThere: readonly EnumeratedModule[];
 }
 
 type Answers = Pick<ProvisionedGuest, "packages" | "packagedFiles" | "modulesThere">;
 
-/** Boots the installed guest, configures it as the recipe says, and asks it what it consists of. */
+/** Boots the installed guest, configures it as the recipe says, and reads its contents. */
 export function provisionGuest(
   recipe: Recipe,
   folder: string,
@@ -51,13 +53,14 @@ export function provisionGuest(
     module: import.meta.url,
     describe: () =>
       recipe.provision === "post"
-        ? "prove what the installer's %post has installed"
-        : `bring in over ssh: ${broughtIn(recipe)}`,
+        ? "check what the installer's %post has installed"
+        : `add over ssh: ${broughtIn(recipe)}`,
     inputs: ({ standInsDigest }) => ({
       ...inputs,
       "stand-in repositories": standInsDigest ?? "none",
       questions: "packages, their files in /etc, first-boot parameters",
     }),
+    outdated: ({ environment }, { passwords }) => changedPasswords(passwords, recipe, folder, environment),
     async run(context, { disk, key, standIns }) {
       const name = machineName(context, "provision");
       const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
@@ -78,7 +81,7 @@ export function provisionGuest(
           const only = { ...onlyStandIns(standIns), ...proxyOf(context) };
           await provision(guest.host, recipe, { folder, mirrors, ...only, passwords, progress, signal });
         }
-        progress("making the initramfs fit for Xen");
+        progress("making the initramfs with Xen's drivers");
         await applyPrograms(guest.host, recipe);
         progress("reading packages and first-boot parameters");
         return ask(guest.host, recipe);
@@ -88,13 +91,16 @@ export function provisionGuest(
       await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.qcow2"));
       for (const [index, file] of furtherDisks.entries())
         await context.hypervisor.fetchDisk(name, index + 1, file);
-      return { disk: join(context.out, "disk.qcow2"), furtherDisks, ...answers };
+      const passwords =
+        recipe.provision === "post" ? {} : await passwordMarks(recipe, folder, context.environment);
+      return { disk: join(context.out, "disk.qcow2"), furtherDisks, passwords, ...answers };
     },
     cleanup: (context) => discard(context, "provision"),
   };
 }
 
-// What only a running guest can do of a conversion (its initramfs) is done here, so that the rest works offline.
+// Makes the initramfs for a conversion, because only a running guest can. The rest of the conversion works
+// offline.
 async function applyPrograms(host: Host, recipe: Recipe): Promise<void> {
   await using tree = liveGuest(host);
   await applyAll(tree, inGuestOperations(recipe.domainType, await readRelease(tree)));

@@ -14,9 +14,12 @@ export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
     module: import.meta.url,
     describe: () => "publish the template, and record it in the recipe repo",
     inputs: () => ({}),
-    valid: async ({ name, store, records }, gives) =>
-      (await store.get(gives.template)) !== undefined &&
-      (await records.has({ kind: "template", name, version: gives.version })),
+    outdated: async ({ name, store, records }, { template, version }) => {
+      if ((await store.get(template)) === undefined) return "the template is no longer in the store";
+      return (await records.has({ kind: "template", name, version }))
+        ? undefined
+        : "its record no longer exists";
+    },
     async run(context, { draft }) {
       const manifest = { ...draft, timings: context.timings, makers: context.makers };
       await context.records.check(manifest);

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { findLeftovers, readTraits, type Trait } from "../../guest/leftovers/index.ts";
@@ -9,11 +8,12 @@ import { sealOperations, sealsSwap, swapRenewal } from "../../guest/seal/index.t
 import { sealOnline } from "../../guest/seal-online.ts";
 import { renewSwap } from "../../image/change/swap.ts";
 import { volumesOf } from "../../image/disk/disk.ts";
-import { type Digest, digestOf } from "../../model/digest.ts";
+import type { Digest } from "../../model/digest.ts";
 import { meantToStay, type Recipe, sealing } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
 import { freeVersion } from "../manifest.ts";
+import { newPassport } from "../passport.ts";
 import type { Step, StepContext } from "../step.ts";
 import type { ConvertedImage } from "./convert-image.ts";
 import type { InstalledGuest } from "./install-guest.ts";
@@ -22,12 +22,10 @@ export interface SealedImage {
   /** The raw image, sealed and armed. */
   readonly image: string;
   readonly sealed: readonly Done[];
-  /** Describes what no operation removes and the recipe does not keep, each with its path. */
+  /** Findings that no operation removes and the recipe does not keep, each with its path. */
   readonly leftovers: readonly string[];
-  /** The version in the image's passport. */
-  readonly numbered: string;
-  /** The passport's id. */
-  readonly passport: string;
+  /** The passport in the image. */
+  readonly passport: Passport;
 }
 
 /** The contents of /etc/tbuild-release. */
@@ -60,7 +58,7 @@ export function sealImage(
     async run(context, { image: converted, key }) {
       const image = join(context.out, "System.img");
       const numbered = await freeVersion(context, "template", recipe.version);
-      const passport = passportOf(context, numbered, facts);
+      const passport = newPassport(context, numbered, facts.recipeText);
       const operations = [writePassport(passport), ...sealOperations(seal)];
       context.progress("copying the image");
       await context.host.run(["cp", "--sparse=always", "--reflink=auto", converted, image], {
@@ -76,8 +74,7 @@ export function sealImage(
       return {
         image,
         leftovers: await leftoversIn(context, image, traits, { keep: seal.keep, meant: meantToStay(recipe) }),
-        numbered,
-        passport: passport.id,
+        passport,
         sealed: offline.map(({ name, done }) => ({
           name,
           done: [...(online.find((one) => one.name === name)?.done ?? []), ...done],
@@ -90,7 +87,7 @@ export function sealImage(
 
 const mostLeftoversTold = 10;
 
-// Before anything is taken away by which it is known.
+// Before anything is removed that identifies it.
 async function traitsOf(context: StepContext, image: string): Promise<Trait[]> {
   await using opened = await openImage(context, image, { readOnly: true });
   return await readTraits(opened.tree);
@@ -111,7 +108,7 @@ async function leftoversIn(
   traits: readonly Trait[],
   stays: { readonly keep: readonly string[]; readonly meant: readonly string[] },
 ): Promise<string[]> {
-  context.progress("looking for what is left");
+  context.progress("searching for identities and secrets");
   await using opened = await openImage(context, image, { readOnly: true });
   const { signal } = context;
   const { found } = await findLeftovers(opened.tree, { traits, pending: [], ...stays, signal });
@@ -123,7 +120,7 @@ async function leftoversIn(
   return all;
 }
 
-// Oracle's own clean-up in the running guest first, then what it leaves behind.
+// First Oracle's own clean-up in the running guest, then everything that it leaves.
 async function sealInGuest(
   context: StepContext,
   recipe: Recipe,
@@ -142,17 +139,4 @@ async function sealInGuest(
   await context.hypervisor.fetchDisk(name, 0, `${image}.sealed`);
   await rename(`${image}.sealed`, image);
   return done;
-}
-
-function passportOf(context: StepContext, version: string, facts: PassportFacts): Passport {
-  const { name, id: build, rehearsal } = context;
-  return {
-    name,
-    version,
-    build,
-    id: randomUUID(),
-    recipe: digestOf(facts.recipeText),
-    made: new Date().toISOString(),
-    rehearsal,
-  };
 }

@@ -13,7 +13,10 @@ import { type InstalledGuest, makeSecrets } from "./install-guest.ts";
 export function takeBase(
   recipe: Recipe,
   base: Base,
-  /** Of what makes the rehearsal medium, for a rehearsal: its repositories stand in for the recipe's. */
+  /**
+   * For a rehearsal, the digest of the rehearsal medium's sources: its repositories stand in for the
+   * recipe's.
+   */
   standInsBy?: string,
 ): Step<object, Sources & InstalledGuest> {
   return {

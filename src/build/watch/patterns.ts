@@ -13,7 +13,8 @@ export interface Failure {
   readonly hint: string;
 }
 
-// The releases say different things; one table serves all, since no line of one means something else on another.
+// Messages differ between releases. One table serves all, because no message of one has another meaning in
+// another.
 export const progress: readonly Progress[] = [
   { pattern: /Linux version (\S+)/, text: "the kernel starts" },
   {
@@ -45,8 +46,8 @@ export const progress: readonly Progress[] = [
   },
 ];
 
-const kickstartHint = "Look at the kickstart with `tbuild kickstart NAME`, and at the line that is named.";
-const missingMedium = "The installer does not see its disc; look at the console in the build's folder.";
+const kickstartHint = "Print the kickstart with `tbuild kickstart NAME`, and check the named line.";
+const missingMedium = "The installer does not find its disc. Read the console log in the build folder.";
 
 export const failures: readonly Failure[] = [
   {
@@ -61,7 +62,7 @@ export const failures: readonly Failure[] = [
   },
   {
     pattern: /error was found while parsing (?:your|the) kickstart configuration/,
-    text: "the kickstart has a fault",
+    text: "the kickstart has an error",
     hint: kickstartHint,
   },
   { pattern: /parse-kickstart ERROR:?\s*(.*)/, text: "the kickstart has an error: $1", hint: kickstartHint },
@@ -94,8 +95,8 @@ export const failures: readonly Failure[] = [
   {
     pattern:
       /Can't have a question in command line mode|Command line mode requires all choices|In interactive step .*, can't continue|Parted exceptions can't be handled|non-interactive cmdline mode|Running in cmdline mode, no interactive debugging/,
-    text: "the installer wants to ask something",
-    hint: "The kickstart leaves a question open. See the lines above.",
+    text: "the installer asks a question",
+    hint: "The kickstart does not answer this question. See the lines above.",
   },
   {
     pattern: /(?:You do not have enough RAM|requires \d+ MB of memory).*/,

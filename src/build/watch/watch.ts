@@ -54,8 +54,8 @@ export async function watchInstaller(lines: AsyncIterable<string>, options: Watc
   if (result === "OK") return;
   const why =
     result === undefined
-      ? "the installer ended without the kickstart's word that all is well"
-      : `the kickstart's script said ${result}`;
+      ? "the installer ended, but the kickstart did not report success"
+      : `the kickstart's script reported ${result}`;
   throw new TbuildError("guest", why, {
     lines: tail.slice(-20),
     hint: "The output of the script is in /root/tbuild-post.log in the guest.",

@@ -6,7 +6,7 @@ import { folderOfMachine, machineFile } from "../../build/guest-machine.ts";
 import { TbuildError } from "../../errors.ts";
 import { deploymentHypervisor } from "../open-place.ts";
 import { openSite } from "../open-site.ts";
-import { table } from "../words.ts";
+import { table } from "../table.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const workshop = await openSite(command);

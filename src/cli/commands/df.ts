@@ -2,7 +2,8 @@ import { statfs } from "node:fs/promises";
 import type { Command } from "commander";
 import { usedSpace } from "../../build/space.ts";
 import { openSite } from "../open-site.ts";
-import { size, table } from "../words.ts";
+import { table } from "../table.ts";
+import { size } from "../words.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
   const { json = false } = command.opts<{ json?: boolean }>();

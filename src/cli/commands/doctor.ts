@@ -5,7 +5,8 @@ import { exitCodes } from "../../errors.ts";
 import type { Examined } from "../../hypervisor/hypervisor.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
-import { type Colours, coloursFor, table } from "../words.ts";
+import { table } from "../table.ts";
+import { type Colours, coloursFor } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { rehearse = false, json = false } = command.opts<{ rehearse?: boolean; json?: boolean }>();

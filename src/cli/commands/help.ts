@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { suggestion } from "../../recipe/findings.ts";
-import { exitCodesMarkdown, topics, topicText } from "../topics.ts";
+import { topicText } from "../topic-text.ts";
+import { exitCodesMarkdown, topics } from "../topics.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const words = args[0] as string[];

@@ -12,8 +12,9 @@ import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { amount } from "../../io/units.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
+import { table } from "../table.ts";
 import { viaOption } from "../via.ts";
-import { size, table } from "../words.ts";
+import { size } from "../words.ts";
 
 interface Flags extends FarFlags {
   readonly json?: boolean;

@@ -3,7 +3,7 @@ import { type Entry, listFiles, modeText } from "../../guest/files/listing.ts";
 import { jsonText, shown } from "../../io/escape.ts";
 import { guestPathOrRoot } from "../guest-path.ts";
 import { printFrom, type ReadFlags, writeOut } from "../read-image.ts";
-import { table } from "../words.ts";
+import { table } from "../table.ts";
 
 interface Flags extends ReadFlags {
   readonly recursive?: boolean;

@@ -5,7 +5,8 @@ import { inventoryOf, type ManagerInventory } from "../../manager/inventory.ts";
 import { openManager } from "../../manager/open.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { siteManager } from "../open-manager.ts";
-import { type Colours, coloursFor, table, tableRows } from "../words.ts";
+import { table, tableRows } from "../table.ts";
+import { type Colours, coloursFor } from "../words.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
   const { json = false } = command.optsWithGlobals<{ json?: boolean }>();

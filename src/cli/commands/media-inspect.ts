@@ -10,7 +10,8 @@ import { readMedium } from "../../media/medium.ts";
 import { withoutOemdrv } from "../../media/oemdrv.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
-import { coloursFor, size, table } from "../words.ts";
+import { table } from "../table.ts";
+import { coloursFor, size } from "../words.ts";
 
 type Inspected = Medium & BootFiles & { readonly sha256?: string };
 

@@ -19,8 +19,8 @@ import type { Parameter } from "../../model/manifest.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { farPath, type NamedImage, withImage } from "../named-image.ts";
 import { openFound } from "../open-site.ts";
+import { table } from "../table.ts";
 import { answersOf, readValues } from "../values.ts";
-import { table } from "../words.ts";
 
 interface MessageFlags {
   readonly values?: string;

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import { checkModules } from "../../firstboot/check/index.ts";
 import { amount } from "../../io/units.ts";
 import { moduleFoldersOf, releasesOf } from "../module-folders.ts";
-import { coloursFor, table } from "../words.ts";
+import { table } from "../table.ts";
+import { coloursFor } from "../words.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
   const folders = await moduleFoldersOf([], command);

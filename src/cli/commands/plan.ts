@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import { plan } from "../../build/build.ts";
 import type { PlannedStep } from "../../build/pipeline.ts";
 import { openSite } from "../open-site.ts";
-import { coloursFor, table } from "../words.ts";
+import { table } from "../table.ts";
+import { coloursFor } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const {

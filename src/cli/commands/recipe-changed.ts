@@ -1,7 +1,7 @@
 import { changedSince } from "../../build/changed-since.ts";
 import type { Workshop } from "../../build/workshop.ts";
 import { TbuildError } from "../../errors.ts";
-import { table } from "../words.ts";
+import { table } from "../table.ts";
 
 /** `tbuild recipe --changed-since COMMIT`. As a matrix, it is what `fromJSON` of GitHub Actions takes. */
 export async function run(

@@ -10,7 +10,8 @@ import { amount } from "../../io/units.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { showInventory } from "../inventory.ts";
 import { type FarFlags, withImage } from "../named-image.ts";
-import { coloursFor, tableRows } from "../words.ts";
+import { tableRows } from "../table.ts";
+import { coloursFor } from "../words.ts";
 
 interface Flags extends FarFlags {
   readonly repair?: boolean;

@@ -9,7 +9,7 @@ import { namedBy } from "../../io/escape.ts";
 import { asFlag, type ChangeFlags, changeImages, jobPlan } from "../change-images.ts";
 import { checkSeal } from "../seal-check.ts";
 import { accountLines, freedHint, leftoverLines, stateLines, unknownOf } from "../seal-lines.ts";
-import { table } from "../words.ts";
+import { table } from "../table.ts";
 
 interface SealFlags extends ChangeFlags {
   readonly detect?: CloneDetector;

@@ -3,7 +3,7 @@ import { exitCodes } from "../../errors.ts";
 import { localHost } from "../../host/local.ts";
 import { missingPackages, type Package, packages } from "../../host/programs.ts";
 import { interruptible } from "../interrupt.ts";
-import { table } from "../words.ts";
+import { table } from "../table.ts";
 
 interface Flags {
   readonly yes?: boolean;

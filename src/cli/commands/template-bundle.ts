@@ -4,7 +4,8 @@ import { type Bundle, packAll } from "../../bundles/write/index.ts";
 import { interruptible } from "../interrupt.ts";
 import { openTemplate } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
-import { size, table } from "../words.ts";
+import { table } from "../table.ts";
+import { size } from "../words.ts";
 
 interface Options {
   readonly format?: readonly Bundle["format"][];

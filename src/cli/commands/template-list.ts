@@ -6,7 +6,8 @@ import { knownPlaces } from "../../store/exchange/places.ts";
 import { type CatalogEntry, manifestReader, templatesOf, yieldedIn } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
 import { openCatalog, openSite } from "../open-site.ts";
-import { age, coloursFor, size, tableRows } from "../words.ts";
+import { tableRows } from "../table.ts";
+import { age, coloursFor, size } from "../words.ts";
 
 /** Shared data can be found only from the chunk lists of all disks. This limit takes a few seconds to read. */
 const mostListBytes = 256 * 2 ** 20;

@@ -4,7 +4,8 @@ import type { Digest } from "../../model/digest.ts";
 import { type CatalogEntry, yieldedIn } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
 import { openCatalog } from "../open-site.ts";
-import { size, table } from "../words.ts";
+import { table } from "../table.ts";
+import { size } from "../words.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
   const { store, catalog } = await openCatalog(command);

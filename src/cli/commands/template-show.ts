@@ -7,7 +7,8 @@ import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { manifestText } from "../../model/manifest.ts";
 import { warningsOf } from "../../store/records/catalog.ts";
 import { openFound } from "../open-site.ts";
-import { clock, coloursFor, signatureWords, size, table, tableRows } from "../words.ts";
+import { table, tableRows } from "../table.ts";
+import { clock, coloursFor, signatureWords, size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const ref = String(args[0]);

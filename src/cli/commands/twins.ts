@@ -8,8 +8,9 @@ import { amount } from "../../io/units.ts";
 import { interruptible } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { progressLine } from "../progress-line.ts";
+import { table } from "../table.ts";
 import { viaOption } from "../via.ts";
-import { coloursFor, table } from "../words.ts";
+import { coloursFor } from "../words.ts";
 
 interface TwinFlags extends FarFlags {
   readonly json?: boolean;

@@ -7,7 +7,8 @@ import { storeFolder } from "../../store/folder/store-folder.ts";
 import { manifestReader, readCatalog, templatesOf } from "../../store/records/catalog.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
-import { type Colours, coloursFor, table } from "../words.ts";
+import { table } from "../table.ts";
+import { type Colours, coloursFor } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { home, host, store, records } = await openSite(command);

@@ -1,8 +1,9 @@
-import { cp, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
+import { isThere } from "../../io/durable.ts";
 import { additions } from "../additions.ts";
 import { parseContract } from "../contract.ts";
 import type { FirstBootModule, Target } from "../module.ts";
@@ -214,10 +215,6 @@ function interpreterOf(module: FirstBootModule): { readonly path?: string; reado
   const [line = ""] = Buffer.from(module.script).toString("latin1").split("\n", 1);
   const [path = "", name = ""] = line.replace(/^#!\s*/, "").split(/\s+/);
   return path.endsWith("/env") ? { name } : { path, name: path.split("/").at(-1) ?? "" };
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 async function layModule(folder: string, { name, script, payload }: FirstBootModule): Promise<void> {

@@ -12,9 +12,10 @@ import { concernsLvm, lvmFixes } from "./lvm.ts";
 import { moduleName } from "./modules.ts";
 
 /**
- * Adds kernel modules to an initramfs, with what loads them in this order and lets LVM find its volumes. The kernel unpacks the
- * archives of an initramfs one after the other. So another archive is appended, and the existing ones stay as they are.
- * `modules` are paths below `/lib/modules/VERSION`; each follows its dependencies.
+ * Adds kernel modules to an initramfs, with files that load them in this order and let LVM find its volumes.
+ * The kernel unpacks the archives of an initramfs one after the other. So another archive is appended, and
+ * the existing ones do not change. `modules` are paths below `/lib/modules/VERSION`; each follows its
+ * dependencies.
  */
 export async function withModules(
   image: Uint8Array,
@@ -33,9 +34,9 @@ export async function withModules(
     if (before.has(`${folder}/${path}`)) continue;
     const data = await tree.read(`/lib/modules/${version}/${path}`);
     if (data === undefined)
-      throw new TbuildError("guest", "is listed in modules.dep, but missing", {
+      throw new TbuildError("guest", "is listed in modules.dep, but does not exist", {
         subject: `/lib/modules/${version}/${path}`,
-        hint: "Install the kernel's package in the guest again.",
+        hint: "Reinstall the kernel's package in the guest.",
       });
     added.push({ path: `${folder}/${path}`, mode: 0o644, data });
   }
@@ -90,7 +91,7 @@ async function moduleIndex(
 ): Promise<CpioFile[]> {
   // It becomes a path here, and a word of a command line.
   if (!/^\d+\.\d+[\w.+~-]*$/.test(version))
-    throw new TbuildError("guest", "is no version of a kernel", { subject: `/lib/modules/${version}` });
+    throw new TbuildError("guest", "is not a kernel version", { subject: `/lib/modules/${version}` });
   await using work = await temporaryFolder("depmod");
   const base = join(work.path, "lib/modules", version);
   await mkdir(base, { recursive: true });
@@ -119,8 +120,9 @@ async function moduleIndex(
 }
 
 /**
- * The archive is appended without compression, which every kernel reads. But kernels before 5.12 take anything behind lz4's
- * old format for a damaged part of it (lib/decompress_unlz4.c). There, the last segment is unpacked and packed again with it.
+ * The archive is appended without compression, which every kernel reads. But kernels before 5.12 treat
+ * anything after lz4's old format as a damaged part of it (lib/decompress_unlz4.c). There, the last segment
+ * is unpacked and packed again with it.
  */
 async function joined(image: Uint8Array, last: LastSegment, archive: Buffer): Promise<Uint8Array> {
   const data = Buffer.from(image.buffer, image.byteOffset, image.byteLength);

@@ -15,7 +15,7 @@ import { bootEntries, defaultEntry, type Entry, menuText } from "./pygrub-menu.t
 
 /** GRUB for a disk that a BIOS will start, ready to be written before the first partition. */
 export interface BootLoader {
-  /** What was done, in words. */
+  /** A description of the changes. */
   readonly done: readonly string[];
   write(disk: Writable): Promise<void>;
 }
@@ -50,7 +50,7 @@ export async function makeBootLoader(host: Host, disk: BootDisk): Promise<BootLo
   if (image.length > room.sectors * 512)
     throw new TbuildError(
       "guest",
-      `GRUB's core has ${image.length} bytes, and there are ${room.sectors * 512} in front of the first partition`,
+      `GRUB's core has ${image.length} bytes, but there are only ${room.sectors * 512} before the first partition`,
       {
         subject: "disk",
         hint: "Copy the disk to one whose first partition starts at 1 MiB.",
@@ -75,7 +75,7 @@ const debianModules = "/usr/lib/grub/i386-pc";
 interface Place {
   readonly partition: string;
   readonly module: string;
-  /** A path of the guest as GRUB sees it, from the volume that holds it. */
+  /** A path of the guest as GRUB sees it, relative to its volume. */
   path(inGuest: string): string;
 }
 
@@ -87,7 +87,7 @@ function placeOf({ mounts }: BootDisk): Place {
   if (partition === undefined || module === undefined)
     throw new TbuildError(
       "guest",
-      "GRUB cannot be put onto the disk: /boot is in no partition that it reads",
+      "GRUB cannot be installed on the disk: /boot is not in a partition that it can read",
       {
         subject: mount?.volume.name ?? "disk",
         hint: "Move /boot to a partition with ext3, ext4 or XFS.",
@@ -107,7 +107,7 @@ const fileSystemModules: Partial<Record<Volume["fs"], string>> = {
 interface Room {
   readonly start: number;
   readonly sectors: number;
-  /** A partition that the disk gets for it. */
+  /** A new partition on the disk for it. */
   readonly made?: NewPartition;
 }
 
@@ -177,7 +177,7 @@ async function copiedMenu(tree: GuestTree): Promise<string> {
 
 async function needed(source: string, name: string): Promise<Buffer> {
   return readFile(join(source, name)).catch((cause) => {
-    throw new TbuildError("environment", `${source}/${name}: is not there`, {
+    throw new TbuildError("environment", `${source}/${name}: does not exist`, {
       hint: installHint(`${debianModules}/boot.img`),
       cause,
     });

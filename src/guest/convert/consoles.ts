@@ -34,7 +34,7 @@ function xenConsole(release: Release): Operation {
 function serialConsole(): Operation {
   const base = editsAll({
     name: "consoles",
-    summary: "Take the console of a paravirtual machine from the kernel line and the logins",
+    summary: "Remove the console of a paravirtual machine from the kernel line and the logins",
     changes: [
       ...kernelArguments(withoutXenConsole),
       { path: "/etc/securetty", change: (text) => (isXen.test(text) ? withLine(text, "ttyS0") : text) },
@@ -111,7 +111,7 @@ function withoutXenGetty(text: string): string {
     .join("\n");
 }
 
-// Jobs of upstart, and units of systemd for a console that somebody has enabled by hand.
+// Jobs of upstart, and units of systemd for a console that was enabled by hand.
 async function xenJobs(tree: GuestTree): Promise<string[]> {
   const found: string[] = [];
   for (const pattern of ["/etc/init/*.conf", "/etc/event.d/*"])

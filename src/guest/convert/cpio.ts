@@ -1,17 +1,17 @@
-/** A file or folder of an initramfs that is to be written. */
+/** A file or folder to write into an initramfs. */
 export interface CpioFile {
   readonly path: string;
   /** Permissions. */
   readonly mode: number;
-  /** Left out for a folder. */
+  /** Absent for a folder. */
   readonly data?: Uint8Array;
-  /** Where a symbolic link leads. */
+  /** The target of a symbolic link. */
   readonly target?: string;
 }
 
 /**
- * A cpio archive ("newc") of files, links and folders that root owns, folders first. As cpio does, it is padded to 512 bytes: the
- * kernel recognises an archive behind it only at a multiple of four.
+ * A cpio archive ("newc") of files, links and folders that root owns, folders first. As cpio does, it is
+ * padded to 512 bytes: the kernel recognises a following archive only at a multiple of four.
  */
 export function cpioArchive(files: readonly CpioFile[]): Buffer {
   const parts = files.map(({ path, mode, data, target }, index) => {

@@ -54,7 +54,7 @@ function newName(
   number: string | undefined,
 ): string {
   const own = number === undefined ? "disk" : `p${number}`;
-  // A file system on a whole disk has become that disk's first partition.
+  // A file system on a whole disk becomes that disk's first partition.
   const [only] = volumes.length === 1 && number === undefined ? volumes : [];
   const volume = letter === "a" ? (volumes.find((one) => one.name === own) ?? only) : undefined;
   if (volume?.uuid !== undefined) return `UUID=${volume.uuid}`;

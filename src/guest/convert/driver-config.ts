@@ -8,13 +8,13 @@ export function driverConfig(mode: GuestMode, release: Release): Operation {
   if (releases[release.major].initrd === "dracut")
     return editsAll({
       name: "driver-config",
-      summary: "Tell dracut to keep the drivers in the initramfs of further kernels",
+      summary: "Tell dracut to include the drivers in the initramfs of future kernels",
       changes: [],
       files: async () => [{ path: dracutFile, text: dracutText }],
     });
   return editsAll({
     name: "driver-config",
-    summary: "Name the drivers in /etc/modprobe.conf, by which mkinitrd finds them",
+    summary: "List the drivers in /etc/modprobe.conf, where mkinitrd finds them",
     changes: [{ path: "/etc/modprobe.conf", change: (text) => withAliases(text, aliasesOf[mode]) }],
   });
 }

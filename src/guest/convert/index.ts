@@ -18,7 +18,10 @@ export interface ConvertOptions {
   readonly ovmd?: OvmdChoice;
 }
 
-/** The operations that make a guest boot in a mode, whatever its mode was. They change its files and run none of its programs. */
+/**
+ * The operations that make a guest boot in a mode, regardless of its current one. They change its files and
+ * run none of its programs.
+ */
 export function convertOperations(
   mode: GuestMode,
   release: Release,
@@ -40,8 +43,8 @@ export function convertOperations(
 }
 
 /**
- * The operations of a build. Its image was installed under HVM and must still boot there, for the boot trial. A guest that
- * stays HVM is left as its installer made it.
+ * The operations of a build. Its image was installed under HVM and must still boot there, for the boot trial.
+ * A guest that stays HVM is not changed.
  */
 export function buildOperations(
   mode: GuestMode,

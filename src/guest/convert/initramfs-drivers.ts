@@ -16,14 +16,14 @@ import { wantedDrivers } from "./wanted.ts";
 export function initramfsDrivers(mode: GuestMode, release: Release): Operation {
   return {
     name: "initramfs-drivers",
-    summary: "Add the drivers of the new machine to each initramfs, and let LVM look at its disks there",
+    summary: "Add the drivers of the new machine to each initramfs, and let LVM use the new disks there",
     needs: "files",
     pending: async (tree) =>
       (await lackingOf(tree, mode, release)).map(
         ({ kernel: { initramfs }, drivers, fixes }) =>
           `${initramfs}: ${[
             ...(drivers.length > 0 ? [`lacks ${drivers.map(({ name }) => name).join(", ")}`] : []),
-            ...(fixes.length > 0 ? [`${fixes.join(", ")}: by the old names of disks`] : []),
+            ...(fixes.length > 0 ? [`${fixes.join(", ")}: has the old names of disks`] : []),
           ].join("; ")}`,
       ),
     async apply(tree) {
@@ -63,7 +63,7 @@ async function lackingOf(tree: GuestTree, mode: GuestMode, release: Release): Pr
     if (impossible.length > 0 && version === booted)
       throw new TbuildError(
         "guest",
-        `has no module ${impossible.map((some) => some.map(({ name }) => name).join(" or ")).join(", ")}, and none is built in`,
+        `lacks the module ${impossible.map((some) => some.map(({ name }) => name).join(" or ")).join(", ")}, and none is built in`,
         {
           subject: `kernel ${version}`,
           hint: "Install the package that has its modules (kernel-uek-modules, kernel-modules-extra), or another kernel.",
@@ -78,7 +78,7 @@ async function lackingOf(tree: GuestTree, mode: GuestMode, release: Release): Pr
   return found;
 }
 
-// A kernel that the menu does not boot may lack drivers.
+// A kernel that the menu does not boot by default may lack drivers.
 async function bootedVersion(tree: GuestTree): Promise<string | undefined> {
   const choice = await grubChoice(tree);
   return "refused" in choice ? undefined : /vmlinu[xz]-(.+)$/.exec(choice.kernel)?.[1];

@@ -15,7 +15,7 @@ export interface InitramfsEntry {
   readonly size: number;
   /** The first bytes of a file. */
   readonly start: Uint8Array;
-  /** Where a symbolic link leads. */
+  /** The target of a symbolic link. */
   readonly target?: string;
   /** The content, if the file was requested. */
   readonly data?: Uint8Array;
@@ -66,11 +66,11 @@ interface Found {
   readonly entries: InitramfsEntry[];
   readonly wants: (path: string) => boolean;
   last: LastSegment;
-  /** How many bytes more may be unpacked. */
+  /** The number of bytes that may still be unpacked. */
   left: number;
 }
 
-/** Reads the archives in a compressed segment, and gives where it ends. */
+/** Reads the archives in a compressed segment, and returns its end. */
 async function readCompressed(data: Buffer, at: number, found: Found): Promise<number> {
   const start = data.toString("hex", at, at + 9);
   if (/^1f8b/.test(start)) {
@@ -88,8 +88,8 @@ async function readCompressed(data: Buffer, at: number, found: Found): Promise<n
 }
 
 /**
- * Reads one gzip member (RFC 1952). Node's gunzip takes anything but zeros behind it for another member; here, anything may
- * follow.
+ * Reads one gzip member (RFC 1952). Node's gunzip treats anything after it, except zeros, as another member;
+ * here, anything may follow.
  */
 async function readGzip(data: Buffer, at: number, found: Found): Promise<number> {
   const flags = data[at + 3] ?? 0;
@@ -116,8 +116,8 @@ async function readGzip(data: Buffer, at: number, found: Found): Promise<number>
 }
 
 /**
- * Reads a segment of unknown length, and returns its length. After `xz --single-stream`, the position in its input file is
- * just behind the stream that it unpacked. The process that opened the file shares that position.
+ * Reads a segment of unknown length, and returns its length. After `xz --single-stream`, the position in its
+ * input file is right after the unpacked stream. The process that opened the file shares that position.
  */
 async function readFromFile(argv: readonly string[], data: Buffer, found: Found): Promise<number> {
   await using folder = await temporaryFolder("initramfs");
@@ -137,7 +137,7 @@ async function readArchives(unpacked: AsyncIterable<Uint8Array>, found: Found): 
       await bytes.skipZeros();
       const start = await bytes.peek(6);
       if (start.length === 0) return;
-      if (!isCpio(start)) throw damaged("holds no cpio archive of the kind that kernels read");
+      if (!isCpio(start)) throw damaged("contains no cpio archive that kernels can read");
       await readCpio(bytes, found);
     }
   } catch (error) {
@@ -187,7 +187,7 @@ async function readCpio(bytes: ByteStream, { entries, wants }: Found): Promise<v
     const entry = { path, mode, ...content, ...(isLink(mode) && { target: first.toString("utf8") }) };
     entries.push(entry);
     if (isFile(mode) && links > 1) shareContent(twins, inode, entry);
-    if (entries.length > mostPaths) throw damaged(`holds more than ${mostPaths} files`);
+    if (entries.length > mostPaths) throw damaged(`contains more than ${mostPaths} files`);
   }
 }
 
@@ -269,7 +269,7 @@ class ByteStream {
     const { done, value } = await this.#parts.next();
     if (done) return undefined;
     this.#budget.left -= value.length;
-    if (this.#budget.left < 0) throw damaged("unpacks to more than any machine boots from");
+    if (this.#budget.left < 0) throw damaged("unpacks to more than any machine could boot");
     return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   }
 }

@@ -45,13 +45,13 @@ async function menuEdits(tree: GuestTree, mode: GuestMode, release: Release): Pr
     if (entries.length === 0 || fits[chosen]) continue;
     const wanted = fits.indexOf(true);
     if (wanted < 0)
-      throw new TbuildError("guest", `no entry has a kernel that is there and runs as ${mode}`, {
+      throw new TbuildError("guest", `no entry has an existing kernel that runs as ${mode}`, {
         subject: path,
         lines: entries.map(({ title, kernel }) => `${title}: ${kernel ?? "no kernel"}`),
         hint:
           release.major === 5 && mode === "pvm"
             ? "Install kernel-xen or kernel-uek in the guest; the plain kernel of release 5 has no PV."
-            : "Install a kernel in the guest, or mend the menu.",
+            : "Install a kernel in the guest, or repair the menu.",
       });
     edits.push({ path, text: withDefault(text, wanted) });
   }

@@ -49,7 +49,7 @@ export function loadingFiles(
   }
   throw new TbuildError(
     "guest",
-    "was made by neither dracut nor mkinitrd, so it is not known how it loads modules",
+    "was made by neither dracut nor mkinitrd, so it is unknown how it loads modules",
     {
       subject: "initramfs",
       hint: "Rebuild it in the guest, with the missing drivers.",
@@ -72,8 +72,8 @@ function hasBelow(before: ReadonlyMap<string, InitramfsEntry>, folder: string): 
 }
 
 /**
- * mkinitrd of release 5: a script for nash loads each module with a line `insmod /lib/NAME.ko`; all modules are in /lib.
- * The new lines follow the last such line, or stand where devices are made if there is none.
+ * mkinitrd of release 5: a script for nash loads each module with a line `insmod /lib/NAME.ko`; all modules
+ * are in /lib. The new lines follow the last such line or, without one, the place where devices are made.
  */
 function byNash(init: string, added: readonly CpioFile[], names: readonly string[]): Loading {
   const lines = init.split("\n");

@@ -8,13 +8,14 @@ const list = "etc/lvm/devices/system.devices";
 
 const filters = editsAll({
   name: "lvm-devices",
-  summary: "Let LVM look at the disks of the new machine: filters in lvm.conf, and its list of disks",
+  summary: "Let LVM use the disks of the new machine: change filters in lvm.conf, and its list of disks",
   changes: configurations.map((path) => ({ path: `/${path}`, change: (text) => withEveryName(text) })),
 });
 
 /**
- * Lets LVM find its volumes whatever the disk's name is. Its filters accept the disk names of every machine. Its list of disks
- * by hardware id (lvmdevices(8)) is removed; without it, LVM looks at all disks. The initramfs has copies of both.
+ * Lets LVM find its volumes under any name of the disk. Its filters accept the disk names of every machine.
+ * Its list of disks by hardware id (lvmdevices(8)) is removed; without it, LVM looks at all disks. The
+ * initramfs has copies of both.
  */
 export const lvmDevices: Operation = {
   ...filters,

@@ -3,7 +3,7 @@ import type { Driver } from "../fitness/drivers.ts";
 
 /** The kernel modules of one kernel, as its modules.dep lists them. */
 export interface ModuleList {
-  /** The modules that `driver` may be, as paths below `/lib/modules/VERSION`. */
+  /** The possible modules for `driver`, as paths below `/lib/modules/VERSION`. */
   of(driver: Driver): string[];
   /** These modules and their dependencies; each follows its dependencies. */
   inOrder(modules: readonly string[]): string[];

@@ -8,7 +8,7 @@ import { editsAll, kernelArguments } from "./edit.ts";
  */
 export const networkNames: Operation = {
   name: "network-names",
-  summary: "Name network cards eth0, eth1 …, where the configuration names them by their place",
+  summary: "Name network cards eth0, eth1 …, if the configuration names them by their slot",
   needs: "files",
   async pending(tree) {
     const renames = await renamesOf(tree);

@@ -68,7 +68,7 @@ function filledUp(bytes: number): number {
 const recordAt = { diskId: 440, table: 446, signature: 510 } as const;
 const entryAt = { status: 0, firstChs: 1, type: 4, lastChs: 5, start: 8, sectors: 12 } as const;
 const [active, linux, signature] = [0x80, 0x83, 0xaa55];
-/** An address in cylinders, heads and sectors that says: use the one in sectors. */
+/** A CHS address that means: use the address in sectors. */
 const beyondChs = 0xff;
 
 /** A master boot record with one active partition of type 83. */

@@ -23,7 +23,7 @@ export interface Conversion {
 
 export interface Converted {
   readonly release: Release;
-  /** What each operation has to do. Operations without work are left out. */
+  /** The pending work of each operation. Operations without work are left out. */
   readonly pending: readonly Done[];
   /** Files that are changed although they or their folder are locked by chattr. */
   readonly overridden?: readonly LockedPath[];
@@ -38,9 +38,9 @@ export async function planConversion(
 ): Promise<PlannedChange<Converted>> {
   let loader: BootLoader | undefined;
   if (mode !== "pvm" && (await isBare(file)))
-    throw new TbuildError("usage", "is a file system without a partition table, and no firmware boots that", {
+    throw new TbuildError("usage", "is a file system without a partition table, which no firmware boots", {
       subject: file,
-      hint: "Convert a copy, which gets one: tbuild convert --out NEW.img.",
+      hint: "Convert a copy, which gets a partition table: tbuild convert --out NEW.img.",
     });
   const work = async (guest: DraftedGuest): Promise<Converted> => {
     const { tree } = guest;
@@ -74,7 +74,7 @@ function needsLoader(mode: GuestMode, code: BootCode): boolean {
   return mode !== "pvm" && (code === "none" || (code === "efi" && mode !== "kvm"));
 }
 
-// Read again from what was written, rather than trusting that an operation did its work.
+// Reads the result again, instead of trusting the operation.
 async function checkDone(
   { tree, via }: DraftedGuest,
   operations: ReturnType<typeof convertOperations>,

@@ -19,7 +19,7 @@ export function pygrubMenu(mode: GuestMode, release: Release): Operation {
 
 const described = {
   name: "pygrub-menu",
-  summary: "Keep a boot menu that pygrub reads beside that of GRUB",
+  summary: "Keep a boot menu for pygrub beside that of GRUB",
 } as const;
 
 // GRUB 2's parser of old menus refuses tabs at the start of a line, and pygrub does not need them.
@@ -42,7 +42,7 @@ function legacyMenu(mode: GuestMode): Operation {
     async pending(tree) {
       if (await isUefi(tree)) return [];
       const found = await base.pending(tree);
-      if (!(await tree.stat(config)) && found.length === 0) return [`${config}: is not there`];
+      if (!(await tree.stat(config)) && found.length === 0) return [`${config}: does not exist`];
       return [...found, ...((await tree.stat(menu)) ? [] : [menu])];
     },
     async apply(tree) {

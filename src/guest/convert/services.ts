@@ -6,15 +6,15 @@ import type { Operation } from "../operation.ts";
 /** Switches off release 5's kudzu, which asks on the console about every removed device and waits for an answer. */
 export const kudzu: Operation = {
   name: "kudzu",
-  summary: "Switch kudzu off, which stops the boot to ask about changed hardware",
+  summary: "Switch off kudzu, which stops the boot to ask about changed hardware",
   needs: "files",
   pending: (tree) => startLinks(tree, ["kudzu"]),
   apply: (tree) => switchOff(tree, ["kudzu"]),
 };
 
 /**
- * What happens to Oracle VM's first-boot configuration. For a place without Oracle VM's messages, `disable` switches ovmd
- * off, and `cloud-init` lets cloud-init configure the guest instead; it must be installed.
+ * How Oracle VM's first-boot configuration is treated. For a place without Oracle VM's messages, `disable`
+ * switches ovmd off, and `cloud-init` lets cloud-init configure the guest instead; it must be installed.
  */
 export function ovmd(choice: OvmdChoice): Operation[] {
   if (choice === ovmdChoices[0]) return [];

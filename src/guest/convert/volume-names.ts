@@ -4,7 +4,7 @@ import type { GuestTree } from "../../image/tree.ts";
 import { legacyMenuFiles } from "../legacy-menus.ts";
 import type { Done } from "../operation.ts";
 
-/** A volume, and the UUID that it is to have. */
+/** A volume, and its intended UUID. */
 export type NewIds = ReadonlyMap<Volume, string>;
 
 /** The volumes of a guest that do not have the UUID of their mount point, with that UUID. */
@@ -14,7 +14,7 @@ export function newVolumeIds(
   idOf: (mount: string) => string,
 ): NewIds {
   const [swap, ...more] = volumes.filter(({ fs }) => fs === "swap");
-  // Of several swap areas, none is the one that the recipe names.
+  // With several swap areas, it is unknown which one the recipe means.
   const swaps = swap && more.length === 0 ? [{ at: "swap", volume: swap }] : [];
   const wanted = [...mounts, ...swaps].filter(
     ({ at, volume }) => takesId(volume) && volume.uuid !== idOf(at),

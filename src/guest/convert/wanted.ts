@@ -1,7 +1,10 @@
 import type { GuestMode } from "../../choices.ts";
 import { type Driver, drivers } from "../fitness/drivers.ts";
 
-/** What an initramfs must have to boot in a mode: one driver of each list; and what it should have where the kernel has it. */
+/**
+ * The drivers of an initramfs for a mode: one of each list is required, and others should be there if the
+ * kernel has them.
+ */
 export interface WantedDrivers {
   readonly needed: readonly (readonly Driver[])[];
   readonly wished: readonly Driver[];
@@ -11,7 +14,7 @@ const { xenDisk, xenNet, ide, scsiDisk, virtioDisk, virtioScsi, virtioPci, virti
 
 export const wantedDrivers: Readonly<Record<GuestMode, WantedDrivers>> = {
   pvm: { needed: [[xenDisk]], wished: [xenNet] },
-  // The firmware starts it off an emulated disk, which the kernel then replaces.
+  // The firmware starts it from an emulated disk, which the kernel then replaces.
   pvhvm: { needed: [[xenDisk]], wished: [xenNet] },
   hvm: { needed: [[ide], [scsiDisk]], wished: [] },
   kvm: {

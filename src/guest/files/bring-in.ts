@@ -6,7 +6,10 @@ import { shown } from "../../io/escape.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { tarEntries } from "../../io/tar.ts";
 
-/** One file, folder or link to be in the guest. Without attributes, those of the existing file stay, or usual ones are taken. */
+/**
+ * A file, folder or link for the guest. Without attributes, an existing file keeps its own, and a new one
+ * gets the usual ones.
+ */
 export interface Arrival {
   readonly path: string;
   readonly kind: "file" | "dir" | "link";
@@ -17,7 +20,7 @@ export interface Arrival {
   readonly target?: string;
 }
 
-/** Makes the guest have what arrives. @returns the paths that were different before */
+/** Copies the members into the guest. @returns the paths that changed */
 export async function bringIn(
   tree: GuestTree,
   arrivals: AsyncIterable<Arrival> | Iterable<Arrival>,
@@ -54,8 +57,8 @@ async function differs(tree: GuestTree, { path, kind, attributes, data, target }
 }
 
 /**
- * A local file or folder, to be at `to` in the guest. Modes are taken over. Owners are not: the users of this machine are not
- * those of the guest.
+ * A local file or folder, to copy to `to` in the guest. Modes are copied. Owners are not, because this
+ * machine has other users than the guest.
  */
 export async function* localArrivals(
   local: string,
@@ -100,8 +103,9 @@ async function* arrivalsBelow(
 }
 
 /**
- * The members of a tar archive, to be below `dir` in the guest, with their owners and modes. Throws if a member would be
- * outside of `dir`, or is of a kind that tbuild does not make. Links to files in the archive (hard links) become copies.
+ * The members of a tar archive, to copy below `dir` in the guest, with their owners and modes. Throws if a
+ * member would be outside of `dir`, or is of a kind that tbuild does not make. Links to files in the archive
+ * (hard links) become copies.
  */
 export function archiveArrivals(
   archive: AsyncIterable<Uint8Array>,
@@ -127,11 +131,10 @@ async function* membersOf(
     });
   for await (const { name, type, size, mode, uid, gid, target, body, pax } of tarEntries(archive)) {
     const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-    if (name.startsWith("/") || parts.includes(".."))
-      throw refuse(name, "lies outside of the folder that it is to be unpacked to");
+    if (name.startsWith("/") || parts.includes("..")) throw refuse(name, "is outside the target folder");
     const inside = `/${parts.join("/")}`;
     if (parts.some((_, at) => at > 0 && links.has(`/${parts.slice(0, at).join("/")}`)))
-      throw refuse(name, "lies behind a link of the archive");
+      throw refuse(name, "is reached through a link in the archive");
     const path = `${base}${inside === "/" ? "" : inside}` || "/";
     const label = pax["SCHILY.xattr.security.selinux"]?.replace(/\0$/, "");
     const attributes = { mode: mode & 0o7777, uid, gid, ...(label !== undefined && { label }) };
@@ -160,13 +163,13 @@ async function* membersOf(
   }
 }
 
-// What tar-stream throws is about the archive: every other error has a code, or is ours.
+// Errors of tar-stream are about the archive. Every other error has a code, or is ours.
 async function* sound(arrivals: AsyncIterable<Arrival>, what: string): AsyncGenerator<Arrival> {
   try {
     yield* arrivals;
   } catch (cause) {
     if (cause instanceof TbuildError || (cause as NodeJS.ErrnoException).syscall !== undefined) throw cause;
-    throw new TbuildError("integrity", "is not a tar archive, or a damaged one", {
+    throw new TbuildError("integrity", "is not a tar archive, or is damaged", {
       subject: what,
       hint: "The image was not changed.",
       cause,
@@ -180,12 +183,12 @@ async function joined(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
-// A change is held in memory until it is written.
+// A change is kept in memory until it is written.
 const largest = 1 << 29;
 
 function tooLarge(what: string): TbuildError {
-  return new TbuildError("usage", "more than 512 MiB cannot be put into a guest at once", {
+  return new TbuildError("usage", "more than 512 MiB cannot be copied into a guest at once", {
     subject: shown(what),
-    hint: "Copy it in parts. A single larger file can be copied once the machine runs.",
+    hint: "Copy it in parts. Copy a single larger file when the machine runs.",
   });
 }

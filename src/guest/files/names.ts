@@ -30,7 +30,7 @@ async function namesIn(tree: GuestTree, file: string): Promise<Names> {
   return { nameOf: (id) => names.get(id) ?? String(id), idOf: (name) => ids.get(name) };
 }
 
-/** Parses `USER:GROUP`, names of the guest or numbers. Without a group, that of the number or name of the user. */
+/** Parses `USER:GROUP`, names of the guest or numbers. Without a group, the user's number or name is used. */
 export async function ownerIn(
   tree: GuestTree,
   text: string,
@@ -41,7 +41,7 @@ export async function ownerIn(
     const id = /^\d+$/.test(name) ? Number(name) : names.idOf(name);
     if (id === undefined || id > largestId || more.length > 0)
       throw new TbuildError("usage", `--owner ${text}: the guest has no ${what} "${name}"`, {
-        hint: "Write USER:GROUP, as names that the guest has or as numbers: --owner oracle:oinstall",
+        hint: "Write USER:GROUP, as names of the guest or as numbers: --owner oracle:oinstall",
       });
     return id;
   };

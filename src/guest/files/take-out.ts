@@ -85,7 +85,7 @@ async function* members(tree: GuestTree, top: string, leftOut: LeftOut): AsyncGe
   }
 }
 
-// The caller means what a link leads to.
+// The caller means the target of a link.
 async function resolved(tree: GuestTree, path: string, isTop: boolean): Promise<Stat | undefined> {
   const found = await tree.stat(path);
   if (found?.kind !== "link" || !isTop) return found;
@@ -95,7 +95,7 @@ async function resolved(tree: GuestTree, path: string, isTop: boolean): Promise<
   return data && { ...found, kind: "file", mode: 0o644, size: data.length };
 }
 
-/** Writes a file under another name first: after a failure, a file that was there is still there as it was. */
+/** Writes a file under another name first: after a failure, an existing file is unchanged. */
 async function writeFile(
   to: Buffer,
   mode: number,
@@ -130,7 +130,7 @@ async function writeParts(
     for await (const part of parts) {
       checkInterrupted(signal);
       if (!isRegular) await file.writeFile(part);
-      // Zeros stay holes, as far as whole parts are concerned.
+      // Parts with only zeros become holes.
       else if (part.some((byte) => byte !== 0)) await writeAll(file, part, at);
       at += part.length;
     }
@@ -152,7 +152,7 @@ async function requireOwnFolder(to: Buffer): Promise<void> {
 
 function inTheWay(to: Buffer, there: Stats, what: string): TbuildError {
   const is = there.isSymbolicLink() ? "a link" : there.isDirectory() ? "a folder" : "not a folder";
-  return new TbuildError("environment", `is ${is}; ${what} is to be copied there`, {
+  return new TbuildError("environment", `is ${is}, but ${what} should be copied there`, {
     subject: to.toString(),
     hint: "Remove it, or copy to another place.",
   });
@@ -162,7 +162,7 @@ function refuseName(dir: string, name: string): void {
   if (name.includes("/") || name === "." || name === "..")
     throw new TbuildError("integrity", `the folder contains the impossible name ${shown(name)}`, {
       subject: shown(dir),
-      hint: "The file system is damaged, or made to do harm. Nothing with this name was copied.",
+      hint: "The file system is damaged or malicious. Nothing with this name was copied.",
     });
 }
 

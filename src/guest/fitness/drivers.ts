@@ -68,7 +68,7 @@ export const drivers = {
   },
 } as const satisfies Record<string, Driver>;
 
-/** A kernel that boots: where it and its initramfs are, and its release. */
+/** A kernel that boots: its path, its initramfs, and its release. */
 export interface BootedKernel {
   readonly files: GuestTree;
   readonly kernel: string;
@@ -81,11 +81,11 @@ export interface BootedKernel {
 /** The drivers that a kernel has from the start: built in, or in its initramfs. */
 export interface KernelDrivers {
   has(driver: Driver): boolean;
-  /** Why a module of this driver in the initramfs is of no use. */
+  /** Why the module of this driver in the initramfs is useless. */
   fault?(driver: Driver): Pick<Finding, "weight" | "why"> | undefined;
   /** Why the kernel mounts its root without the help of an initramfs. */
   readonly alone?: string;
-  /** Why a driver that was not found may be there nevertheless. */
+  /** Why a missing driver may exist nevertheless. */
   readonly unknown?: Pick<Finding, "about" | "why">;
 }
 
@@ -120,7 +120,7 @@ export async function driversOf(booted: BootedKernel): Promise<KernelDrivers> {
       ...(!knows && {
         unknown: {
           about: kernel,
-          why: "has no initramfs, and neither its configuration nor its System.map tells which drivers are built in",
+          why: "has no initramfs, and neither its configuration nor its System.map shows which drivers are built in",
         },
       }),
     };
@@ -149,12 +149,12 @@ function isLoaded({ noInit, modules }: Early, driver: Driver): boolean {
 function faultOf({ noInit, modules }: Early, driver: Driver): Pick<Finding, "weight" | "why"> | undefined {
   const there = modules.filter(({ path }) => driver.module.test(path));
   if (there.length === 0) return undefined;
-  if (noInit !== undefined) return { weight: "unfit", why: `it ${noInit}, and so nothing loads its modules` };
+  if (noInit !== undefined) return { weight: "unfit", why: `it ${noInit}, so nothing loads its modules` };
   const faults = there.flatMap(({ fault }) => fault ?? []);
   return faults.find(({ weight }) => weight === "unknown") ?? faults[0];
 }
 
-/** One finding for each list of alternatives of which the kernel has none. */
+/** A finding for each list of alternatives if the kernel has none of them. */
 export function missingDrivers(
   { kernel, initrd }: Pick<BootedKernel, "kernel" | "initrd">,
   { has, fault, unknown }: KernelDrivers,

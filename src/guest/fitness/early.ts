@@ -2,11 +2,11 @@ import { posix } from "node:path";
 import { type InitramfsEntry, initramfsEntries } from "../convert/initramfs.ts";
 import { compressionOf, unpack } from "../unpack.ts";
 
-/** What an initramfs can do for its kernel. */
+/** The usable parts of an initramfs. */
 export interface Early {
   /** Why the kernel cannot run its first program, if it cannot. */
   readonly noInit?: string;
-  /** Each module that was asked for, and why the kernel cannot use it. */
+  /** Each requested module, and why the kernel cannot use it. */
   readonly modules: readonly EarlyModule[];
   readonly isEmpty: boolean;
 }
@@ -17,9 +17,9 @@ export interface EarlyModule {
 }
 
 /**
- * Looks into an initramfs as its kernel would: whether there is a first program to run (`/init`, or `rdinit=` of the
- * kernel line), and whether the modules are modules of this kernel. `releases` are its possible names: that in the
- * kernel and that of its file. Without any, a module of every kernel is taken.
+ * Inspects an initramfs as its kernel would: whether there is a first program to run (`/init`, or `rdinit=`
+ * of the kernel line), and whether the modules are modules of this kernel. `releases` are its possible names:
+ * that in the kernel and that of its file. Without any, modules of every kernel are accepted.
  */
 export async function lookInto(image: Uint8Array, { releases, args, isModule }: Asked): Promise<Early> {
   const { entries } = await initramfsEntries(image, isModule);
@@ -46,13 +46,13 @@ type Files = ReadonlyMap<string, InitramfsEntry>;
 function whyNoInit(files: Files, path: string): string | undefined {
   const init = resolved(files, path);
   if (!init) return `has no ${path}`;
-  if (!isExecutable(init)) return `has a ${path} that is no program`;
+  if (!isExecutable(init)) return `has a ${path} that is not a program`;
   const script = /^#![ \t]*(\/\S+)/.exec(Buffer.from(init.start).toString("latin1"))?.[1];
   if (script === undefined || resolved(files, script)) return undefined;
   return `has no ${script}, which its ${path} needs`;
 }
 
-// execve(2) takes an ELF or a script, and only if somebody may execute it.
+// execve(2) accepts an ELF or a script with execute permission for somebody.
 function isExecutable({ mode, size, start }: InitramfsEntry): boolean {
   const first = Buffer.from(start).toString("latin1", 0, 4);
   return (mode & 0o111) !== 0 && size > 0 && (first.startsWith("#!") || first === "\x7fELF");
@@ -60,7 +60,7 @@ function isExecutable({ mode, size, start }: InitramfsEntry): boolean {
 
 const mostLinks = 40;
 
-/** The file that a path leads to, through links of the archive. */
+/** The file at a path, through links in the archive. */
 function resolved(files: Files, path: string): InitramfsEntry | undefined {
   let left = path.split("/");
   let at = "";
@@ -89,24 +89,24 @@ async function moduleFault(
   const isOther = (release: string) => releases.size > 0 && !releases.has(release);
   const [own = ""] = releases;
   if (folder !== undefined && isOther(folder))
-    return { weight: "unfit", why: `${path} is for the kernel ${folder}, and this one is ${own}` };
+    return { weight: "unfit", why: `${path} is for the kernel ${folder}, but this one is ${own}` };
   if (data === undefined && size > 0)
     return { weight: "unknown", why: `${path} is too large for a module and was not read` };
   const packed = Buffer.from(data ?? new Uint8Array());
   const plain = compressionOf(packed) ? await unpack(packed, mostModuleBytes) : { data: packed };
   if ("why" in plain) return { weight: "unknown", why: `${path} could not be unpacked: ${plain.why}` };
   const made = madeFor(plain.data);
-  if (made === undefined) return { weight: "unfit", why: `${path} is no kernel module` };
-  // With versions of symbols, a kernel also takes a module of another one that has the same.
+  if (made === undefined) return { weight: "unfit", why: `${path} is not a kernel module` };
+  // With symbol versions, a kernel also accepts modules of another kernel with the same ones.
   if (isOther(made.release))
     return {
       weight: made.hasSymbolVersions ? "unknown" : "unfit",
-      why: `${path} was built for the kernel ${made.release}, and this one is ${own}`,
+      why: `${path} was built for the kernel ${made.release}, but this one is ${own}`,
     };
   const modulesFolder = path.slice(0, path.indexOf(`/${folder}/`) + `/${folder}`.length);
   const indexes = ["modules.dep", "modules.dep.bin"].map((name) => `${modulesFolder}/${name}`);
   if (folder !== undefined && !indexes.some((index) => files.has(index)))
-    return { weight: "unknown", why: `there is no ${indexes[0]} by which modprobe would find ${path}` };
+    return { weight: "unknown", why: `modprobe cannot find ${path} without ${indexes[0]}` };
   return undefined;
 }
 

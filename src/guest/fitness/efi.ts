@@ -27,7 +27,7 @@ export async function efiFinding(disk: Reader, volumes: readonly Volume[]): Prom
     weight: "unfit",
     about: "EFI partition",
     why: `has no ${loader}: the UEFI of a new machine finds no boot loader`,
-    remedy: `copy the guest's own there: tbuild cp LOADER IMAGE:/boot/efi${loader}; or name it in the new machine's UEFI`,
+    remedy: `copy the guest's loader there: tbuild cp LOADER IMAGE:/boot/efi${loader}; or name it in the new machine's UEFI`,
   };
 }
 

@@ -5,9 +5,9 @@ import type { GuestTree } from "../../image/tree.ts";
 
 export type Verdict = "fit" | "unfit" | "unknown";
 
-/** A reason why a guest may not boot, or a remark. */
+/** A reason why a guest may not boot, or a note. */
 export interface Finding {
-  /** Remarks alone do not make a guest unfit. */
+  /** Notes alone do not make a guest unfit. */
   readonly weight: "unfit" | "unknown" | "remark";
   /** A file of the guest, or a volume of its disk. */
   readonly about: string;
@@ -18,7 +18,7 @@ export interface Finding {
 /** Whether a disk boots, and the reasons if it does not or that is unknown. */
 export interface BootCheck {
   readonly verdict: Verdict;
-  /** What is booted, if it is known and exists. */
+  /** The kernel that boots, if it is known and exists. */
   readonly boots?: Boots;
   readonly findings: readonly Finding[];
 }

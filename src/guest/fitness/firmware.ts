@@ -20,8 +20,8 @@ import { rootAlone, rootFinding } from "./root-device.ts";
 import { boundedView, existsIn } from "./volume-files.ts";
 
 /**
- * Whether a machine with a BIOS or UEFI boots the disk: its boot code, GRUB's menu, the default kernel, its drivers and
- * its root. GRUB itself is not emulated: what its scripts compute is reported as unknown.
+ * Whether a machine with a BIOS or UEFI boots the disk: its boot code, GRUB's menu, the default kernel, its
+ * drivers and its root. GRUB itself is not emulated: values that its scripts compute are reported as unknown.
  */
 export async function firmwareCheck(
   { file, guest, why }: CheckedImage,
@@ -112,7 +112,7 @@ function wantedDrivers(target: FitnessTarget, mode: GuestMode): Wanted {
   return target === "olvm" ? { needed: both, wished: [scsi, blk] } : { needed: both, wished: [blk] };
 }
 
-/** Devices and files of Oracle VM that other places do not have. */
+/** Devices and files of Oracle VM that other places lack. */
 async function leftFindings(tree: GuestTree, args: string, mode: GuestMode): Promise<Finding[]> {
   const found: Finding[] = [];
   const devices = "/etc/lvm/devices/system.devices";
@@ -120,7 +120,7 @@ async function leftFindings(tree: GuestTree, args: string, mode: GuestMode): Pro
     found.push({
       weight: /root=\/dev\/(?:mapper\/)?[\w-]+[/-]/.test(args) ? "unknown" : "remark",
       about: devices,
-      why: "names the disks by which LVM may find its volumes; by other names it may not find them",
+      why: "limits LVM to disks with these names; under other names, it may not find its volumes",
       remedy: conversion(mode),
     });
   if (mode !== "kvm") return found;
@@ -129,15 +129,15 @@ async function leftFindings(tree: GuestTree, args: string, mode: GuestMode): Pro
     found.push({
       weight: "remark",
       about: "kernel line",
-      why: `its last console is ${last.slice("console=".length)}, which only Xen has: boot messages are not seen`,
+      why: `its last console is ${last.slice("console=".length)}, which only Xen has, so boot messages are invisible`,
       remedy: conversion(mode),
     });
   if (await tree.stat("/usr/sbin/ovmd"))
     found.push({
       weight: "remark",
       about: "/usr/sbin/ovmd",
-      why: "waits for messages that only Oracle VM sends: nothing configures the guest at its first boot",
-      remedy: `${conversion(mode)} --ovmd disable (or --ovmd cloud-init, where that is installed)`,
+      why: "waits for messages that only Oracle VM sends, so nothing configures the guest at its first boot",
+      remedy: `${conversion(mode)} --ovmd disable (or --ovmd cloud-init, if that is installed)`,
     });
   return found;
 }
@@ -176,7 +176,7 @@ async function bootCodeFindings(
       {
         weight: "unknown",
         about: "disk",
-        why: "its first sector has boot code that is not GRUB's, and what it starts is not known",
+        why: "its first sector has boot code other than GRUB's, and what it starts is unknown",
       },
     ];
   return [

@@ -28,7 +28,7 @@ export async function fitnessOrWhy(...asked: Parameters<typeof fitnessFor>): Pro
   };
 }
 
-/** Checks a guest for what it was made for: KVM, or Xen in the version whose pygrub is emulated exactly. */
+/** Checks a guest for its own target: KVM, or Xen in the version whose pygrub is emulated exactly. */
 export async function madeFitness(host: Host, image: CheckedImage, mode: GuestMode): Promise<FitnessRecord> {
   const { boots: _, ...record } = await fitnessOrWhy(host, image, mode === "kvm" ? "kvm" : "xen-4.17", mode);
   return { ...record, findings: [...record.findings] };
@@ -36,7 +36,7 @@ export async function madeFitness(host: Host, image: CheckedImage, mode: GuestMo
 
 /** `fit as pvm on Xen 4.17`, `unfit for KVM`. */
 export function fitnessWords({ target, mode, verdict }: Fitness): string {
-  const words = { fit: "fit", unfit: "unfit", unknown: "not known whether it is fit" }[verdict];
+  const words = { fit: "fit", unfit: "unfit", unknown: "unknown whether it is fit" }[verdict];
   const { title } = targets[target];
   return mode === "kvm" ? `${words} for ${title}` : `${words} as ${mode} on ${title}`;
 }
@@ -61,7 +61,7 @@ export async function fitnessFor(
   const target = targets[name];
   requireMode(name, mode);
   if (mode === "pvm" && (!target.pygrub || !target.modes.includes("pvm"))) {
-    const why = target.pvm ?? "it is not Xen and has no paravirtual guests";
+    const why = target.pvm ?? "it is not Xen, so it has no paravirtual guests";
     const finding: Finding = {
       weight: "unfit",
       about: target.title,

@@ -5,7 +5,7 @@ import { decompressors } from "../convert/decompressors.ts";
 import { segmentEnd } from "../convert/initramfs-segments.ts";
 import { compressionOf } from "../unpack.ts";
 
-/** What the bytes of a kernel say. */
+/** The facts in the bytes of a kernel. */
 export interface KernelFacts {
   /** Its `uname -r`, of a bzImage. */
   readonly version?: string;

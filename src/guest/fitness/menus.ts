@@ -60,7 +60,7 @@ export function grub2Menu(text: string): Menu {
     }
     const entry = /^menuentry ["'](.*?)["'] (.*)\{/.exec(line);
     if (entry) {
-      if (lines) throw new MenuFault("a menuentry stands inside another");
+      if (lines) throw new MenuFault("a menuentry is inside another");
       [lines, title] = [[], entry[1] ?? ""];
       continue;
     }
@@ -71,7 +71,7 @@ export function grub2Menu(text: string): Menu {
     if (line.startsWith("}")) {
       if (lines) entries.push(grubEntry(title, lines, grub2Commands));
       else if (submenus > 0) submenus--;
-      else throw new MenuFault('a "}" closes nothing that pygrub knows');
+      else throw new MenuFault('a "}" closes no block that pygrub knows');
       lines = undefined;
       continue;
     }

@@ -9,7 +9,7 @@ import { rootAlone, rootFinding } from "./root-device.ts";
 import { type PygrubTraits, targets } from "./targets.ts";
 import { existsIn, isFoundBy } from "./volume-files.ts";
 
-const noMenu = `${conversion("pvm")}, which writes a menu for pygrub; the kernel must lie on ext3 or ext4`;
+const noMenu = `${conversion("pvm")}, which writes a menu for pygrub; the kernel must be on ext3 or ext4`;
 
 /** Reads the disk as pygrub does. Nothing is started, and no root is needed. */
 export async function pvCheck(
@@ -30,7 +30,7 @@ export async function pvCheck(
   });
   const doubts = [
     ...(boot.layout.table === "gpt"
-      ? [unknown("partition table", `it is a GPT, and whether ${traits.title} reads one is not known`)]
+      ? [unknown("partition table", `it is a GPT, and whether ${traits.title} reads one is unknown`)]
       : []),
     ...(one === two ? [] : [orderDoubt(traits, newest, other)]),
   ];
@@ -55,15 +55,15 @@ function orderDoubt({ title }: PygrubTraits, newest: BootCheck, other: BootCheck
   return {
     weight: "unknown",
     about: "boot menus",
-    why: `which one ${title} takes is not known; GRUB 2's menus first: ${word(newest)}; the active partition and old menus first: ${word(other)}`,
-    remedy: "remove the menus that are not meant",
+    why: `which one ${title} uses is unknown; GRUB 2's menus first: ${word(newest)}; the active partition and old menus first: ${word(other)}`,
+    remedy: "remove the wrong menus",
   };
 }
 
 async function checkBy(boot: BootDisk, traits: PygrubTraits, order: MenuOrder): Promise<BootCheck> {
   await using found = await pygrubOf(boot, traits, order);
   const { choice, unknown: unread } = found;
-  // A volume that tbuild could not read precedes the one that pygrub takes.
+  // A volume that tbuild could not read comes before the one that pygrub uses.
   const findings: Finding[] = unread.map((text) => ({ weight: "unknown", ...split(text) }));
   if (!choice) return notBooting(found, findings, traits);
   findings.push(...(await findingsOf(choice, boot, traits)));
@@ -114,16 +114,16 @@ async function findingsOf(choice: PygrubChoice, boot: BootDisk, traits: PygrubTr
     found.push({
       weight: "remark",
       about: where,
-      why: `pygrub of Xen 4.17 takes it before ${passedOver.join(", ")}; that of Oracle VM may not`,
-      remedy: "remove the menus that are not meant",
+      why: `pygrub of Xen 4.17 prefers it to ${passedOver.join(", ")}; that of Oracle VM may not`,
+      remedy: "remove the wrong menus",
     });
   if (!traits.isEmulated && !isFirst)
     found.push(
-      unknown(volume.name, `is not the first volume, and whether ${traits.title} looks further is not known`),
+      unknown(volume.name, `is not the first volume, and whether ${traits.title} looks further is unknown`),
     );
   for (const feature of features.filter((one) => traits.doubtfulFeatures.includes(one)))
     found.push({
-      ...unknown(volume.name, `is ext4 with ${feature}, and whether ${traits.title} reads that is not known`),
+      ...unknown(volume.name, `is ext4 with ${feature}, and whether ${traits.title} reads that is unknown`),
       remedy: `make the file system again with mkfs.ext4 -O ^64bit,^metadata_csum`,
     });
   const twice = [kernel, initrd].find((path) => path?.includes("//"));
@@ -170,7 +170,7 @@ async function goneKernel({ files, kernel, title }: PygrubChoice, about: string)
     about,
     why: `its entry "${title}" names the kernel ${kernel}, which is not on that file system${isSplit ? `; ${elsewhere} is` : ""}`,
     remedy: isSplit
-      ? `write ${elsewhere} into the menu: paths start at the file system that holds the kernel`
+      ? `write ${elsewhere} into the menu: paths are relative to the file system with the kernel`
       : conversion("pvm"),
   };
 }
@@ -200,7 +200,7 @@ function kernelFindings(
       : [
           unknown(
             kernel,
-            `is compressed with ${compression}, and whether ${traits.title} unpacks that is not known`,
+            `is compressed with ${compression}, and whether ${traits.title} unpacks that is unknown`,
           ),
         ];
   if (isParavirtual === true) return packed;
@@ -209,7 +209,7 @@ function kernelFindings(
   const configured = isConfigured(config, version);
   if (configured === false) return [{ weight: "unfit", why: "was configured without PV", ...none }];
   if (configured === true || /xen$/.test(version)) return packed;
-  const why = `${unread ?? "could not be read"}, and there is no configuration beside it, so whether it has PV is not known`;
+  const why = `${unread ?? "could not be read"}, and there is no configuration beside it, so whether it has PV is unknown`;
   return [...packed, unknown(kernel, why)];
 }
 

@@ -10,7 +10,7 @@ import { extlinuxMenu, grub2Menu, legacyMenu, type Menu, MenuFault } from "./men
 import type { ExtFeature, PygrubTraits } from "./targets.ts";
 import { filesOf, kindOf } from "./volume-files.ts";
 
-/** What pygrub would boot, and from which volume. */
+/** The kernel that pygrub would boot, and its volume. */
 export interface PygrubChoice {
   readonly volume: Volume;
   readonly files: GuestTree;
@@ -30,9 +30,9 @@ export interface PygrubChoice {
 /** Its files can be read until it is disposed of. */
 export interface Pygrub extends AsyncDisposable {
   readonly choice?: PygrubChoice;
-  /** Why each volume was passed over, in pygrub's order. */
+  /** Why each volume was skipped, in pygrub's order. */
   readonly refused: readonly string[];
-  /** Volumes that pygrub may read and tbuild did not. */
+  /** Volumes that pygrub may read, but tbuild did not. */
   readonly unknown: readonly string[];
 }
 
@@ -79,8 +79,9 @@ export interface BootDisk {
 }
 
 /**
- * Looks for a kernel as pygrub does: in the partitions of the table, in its order, or in the whole disk. It does not see
- * logical partitions and logical volumes. The first volume whose menu names a kernel is taken, even if the kernel is missing.
+ * Looks for a kernel as pygrub does: in the partitions of the table, in its order, or in the whole disk. It
+ * does not see logical partitions and logical volumes. The first volume whose menu names a kernel is used,
+ * even if the kernel is missing.
  */
 export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: MenuOrder): Promise<Pygrub> {
   const { disk, layout } = boot;
@@ -119,10 +120,10 @@ export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: Menu
   return { refused, unknown, [Symbol.asyncDispose]: async () => {} };
 }
 
-// Linux' swap has the type that Solaris had: without a table of Solaris in it, pygrub passes it over.
+// Linux's swap has the same type as Solaris had. Without a Solaris table in it, pygrub skips it.
 const solarisTypes = ["82", "bf"];
 
-/** Where the four entries of an MBR have their status. */
+/** The offsets of the status in the four entries of an MBR. */
 const statusAt = [446, 462, 478, 494];
 const active = 0x80;
 
@@ -133,7 +134,7 @@ async function activeOf(disk: Reader): Promise<string | undefined> {
   return index < 0 ? undefined : `p${index + 1}`;
 }
 
-// The first member of a mirror looks like a partition if its superblock stands at its end.
+// The first member of a mirror looks like a partition if its superblock is at the end.
 function seenBy({ volumes, arrays, table }: Layout): Volume[] {
   const numberOf = ({ name }: Volume) => {
     const [first] = arrays.find((array) => array.name === name)?.legs ?? [];
@@ -168,7 +169,7 @@ async function menuOf(
   const there: Place[] = [];
   for (const place of places) if ((await kindOf(files, place[0])) !== undefined) there.push(place);
   const [first, ...others] = there;
-  if (!first) return "holds no boot menu where pygrub looks";
+  if (!first) return "contains no boot menu in the places where pygrub looks";
   const [config, parse] = first;
   if ((await kindOf(files, config)) !== "file")
     return `${config}: is not a file, and pygrub looks no further`;
@@ -178,9 +179,9 @@ async function menuOf(
     const { entries, chosen } = parse(text);
     const entry = entries[chosen];
     if (!entry)
-      return `${config}: has no entry that pygrub reads${/^\s*blscfg\b/m.test(text) ? "; it takes them from loader/entries, which pygrub does not know" : ""}`;
+      return `${config}: has no entry that pygrub reads${/^\s*blscfg\b/m.test(text) ? "; they are in loader/entries, which pygrub does not know" : ""}`;
     if (entry.kernel === undefined)
-      return `${config}: its entry "${entry.title}" has no kernel that pygrub reads`;
+      return `${config}: its entry "${entry.title}" has no kernel that pygrub can read`;
     return {
       volume,
       files,
@@ -193,7 +194,7 @@ async function menuOf(
     };
   } catch (error) {
     if (error instanceof MenuFault) return `${config}: ${error.message}`;
-    if (error instanceof TypeError) return `${config}: is not in UTF-8, and pygrub gives up on it`;
+    if (error instanceof TypeError) return `${config}: is not in UTF-8, so pygrub gives up on it`;
     throw error;
   }
 }

@@ -37,7 +37,7 @@ export function rootAlone(args: string, alone: string | undefined): Told | undef
     return undefined;
   return {
     weight: "unfit",
-    why: `${alone}, and the kernel alone does not find its root by ${word}`,
+    why: `${alone}, and without an initramfs, the kernel cannot find its root by ${word}`,
     remedy: "in the guest: dracut --force",
   };
 }
@@ -57,7 +57,7 @@ function deviceFinding(
 ): Told | undefined {
   const missing = (kind: string): Told => ({
     weight: "unfit",
-    why: `${what} is no ${kind} of this disk`,
+    why: `${what} is not a ${kind} of this disk`,
     remedy: "name the root file system of this disk, by its UUID or LABEL",
   });
   const tag = tagOf(word);
@@ -68,7 +68,7 @@ function deviceFinding(
   const [, array] = /^\/dev\/(md.+)$/.exec(word) ?? [];
   if (volumes.some(({ name }) => name === array)) return undefined;
   const [, bus, number] = /^\/dev\/(xvd|[hsv]d)a(\d*)$/.exec(word) ?? [];
-  if (bus === undefined) return { weight: "unknown", why: `whether ${what} is on this disk is not known` };
+  if (bus === undefined) return { weight: "unknown", why: `whether ${what} is on this disk is unknown` };
   if (!volumes.some((one) => one.name === (number === "" ? "disk" : `p${number}`))) return missing("volume");
   if (busesOf[mode].includes(bus)) return undefined;
   return {

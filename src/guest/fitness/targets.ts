@@ -1,16 +1,16 @@
 import { type FitnessTarget, type GuestMode, guestModes } from "../../choices.ts";
 
-/** Where a guest is to run. */
+/** A target for a guest. */
 export interface Target {
   readonly title: string;
   /** The modes in which it runs guests. The first is the default of a check. */
   readonly modes: readonly GuestMode[];
-  /** What is known about PVM there. */
+  /** A note about PVM there. */
   readonly pvm: string | undefined;
   readonly pygrub: PygrubTraits | undefined;
 }
 
-/** What the pygrub and the domain builder of a release read. */
+/** The formats that the pygrub and the domain builder of a release can read. */
 export interface PygrubTraits {
   readonly title: string;
   /** True if the check emulates its order of menus and its parsers exactly; a test compares them. */
@@ -37,10 +37,10 @@ const xen417: PygrubTraits = {
   kernels: everyKernel,
 };
 
-// Oracle VM has a pygrub of its own, of an older Xen, which nobody could run here. Known: it reads /boot on ext3 and ext4 and
-// not on XFS (wiki.xenproject.org, PyGrub; Oracle's own templates have ext). libext2fs refuses a file system with the
-// incompatible feature 64bit before 1.42 (e2fsprogs, doc/RelNotes/v1.42.txt); the dom0 of Oracle VM 3.2 is built from
-// release 5, which has 1.39, that of 3.4 from release 6.
+// Oracle VM has its own pygrub, from an older Xen, which could not be run here. Known: it reads /boot on ext3
+// and ext4 and not on XFS (wiki.xenproject.org, PyGrub; Oracle's own templates have ext). libext2fs refuses a
+// file system with the incompatible feature 64bit before 1.42 (e2fsprogs, doc/RelNotes/v1.42.txt); the dom0
+// of Oracle VM 3.2 is built from release 5, which has 1.39, that of 3.4 from release 6.
 const oracle: PygrubTraits = {
   title: "Oracle VM's pygrub",
   isEmulated: false,
@@ -74,7 +74,7 @@ export const targets: Readonly<Record<FitnessTarget, Target>> = {
   "ovm-3.4.6": {
     title: "Oracle VM 3.4.6",
     modes: xenModes.filter((mode) => mode !== "pvm"),
-    pvm: "it makes no new PVM guests; only guests that exist already go on running",
+    pvm: "it makes no new PVM guests; only existing guests continue to run",
     pygrub: oracle,
   },
   "xen-4.17": { title: "Xen 4.17", modes: xenModes, pvm: undefined, pygrub: xen417 },

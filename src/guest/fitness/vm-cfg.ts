@@ -12,13 +12,13 @@ import type { Fitness } from "./fitness.ts";
 
 export type { VmCfg } from "../../vm-cfg/document.ts";
 
-/** What of an image a vm.cfg has to suit. */
+/** The parts of an image that a vm.cfg must match. */
 export interface CheckedDisk {
   /** Its file, and its format by its bytes. */
   readonly file: string;
   readonly format: string;
   readonly mode: GuestMode;
-  /** The kernel's arguments, and `/etc/fstab`, where these are known. */
+  /** The kernel's arguments, and `/etc/fstab`, if known. */
   readonly args?: string;
   readonly fstab?: string;
 }
@@ -35,13 +35,13 @@ export async function vmCfgIn(file: string): Promise<VmCfg> {
   return readVmCfg(bytes, file);
 }
 
-/** What a vm.cfg starts its machine as; `undefined` if it does not say. */
+/** The mode in which a vm.cfg starts its machine; `undefined` if it does not specify one. */
 export function modeOfVmCfg(config: VmCfg): GuestMode | undefined {
   const { domainType } = machineOf(config);
   return domainType && modeOf[domainType];
 }
 
-/** A check of an image, with what is wrong with the vm.cfg that starts it; `about` names that one. */
+/** A check of an image, with the findings about its vm.cfg; `about` names that. */
 export async function withVmCfg(
   fitness: Fitness,
   config: VmCfg,
@@ -62,7 +62,9 @@ export async function withVmCfg(
   return { ...fitness, verdict: verdictOf(findings), findings };
 }
 
-/** Where a vm.cfg does not suit the image that it starts: its type, what boots it, its disks and their names. */
+/**
+ * The mismatches between a vm.cfg and the image that it starts: its type, boot loader, disks and their names.
+ */
 export function vmCfgFindings(config: VmCfg, image: CheckedDisk): Finding[] {
   const { disks } = machineOf(config);
   return [
@@ -82,7 +84,7 @@ function typeFindings(config: VmCfg, { mode }: CheckedDisk): Finding[] {
       {
         weight: "unknown",
         about,
-        why: "does not say what it starts the machine as",
+        why: "does not specify the machine's type",
         remedy: 'set type="pv" or builder="hvm"',
       },
     ];
@@ -92,8 +94,8 @@ function typeFindings(config: VmCfg, { mode }: CheckedDisk): Finding[] {
     {
       weight: "unfit",
       about,
-      why: `starts the machine as ${own}, and the guest is checked as ${mode}`,
-      remedy: `check it as that: --to ${own}; or change type, builder, bootloader and kernel in it`,
+      why: `starts the machine as ${own}, but the guest is checked as ${mode}`,
+      remedy: `check it for that: --to ${own}; or change type, builder, bootloader and kernel in it`,
     },
   ];
 }
@@ -117,14 +119,14 @@ function bootFindings(config: VmCfg, mode: GuestMode): Finding[] {
   if (loader !== undefined)
     return /(?:^|\/)pygrub$/.test(loader)
       ? []
-      : [{ weight: "unknown", about, why: `its bootloader is ${loader}, and only pygrub's ways are known` }];
+      : [{ weight: "unknown", about, why: `its bootloader is ${loader}, but tbuild knows only pygrub` }];
   if (kernel !== undefined)
     return [
       {
         weight: "unknown",
         about,
-        why: `starts the kernel ${kernel} of the Xen host, and not the one of the image`,
-        remedy: 'set bootloader="pygrub" in its place',
+        why: `starts the kernel ${kernel} of the Xen host, not the one in the image`,
+        remedy: 'set bootloader="pygrub" instead',
       },
     ];
   return [
@@ -147,23 +149,23 @@ function diskFindings(disks: readonly DiskEntry[], { file, format, mode }: Check
     found.push({
       weight: "unfit",
       about,
-      why: `its first disk is ${first.target}, and pygrub looks for the kernel only there`,
+      why: `its first disk is ${first.target}, and pygrub looks for the kernel only on that`,
       remedy: `name ${name} first`,
     });
   if (mode !== "pvm" && own.slot !== undefined && !/^(?:xvd|[hs]d)a\d*$/.test(own.slot))
     found.push({
       weight: "unfit",
       about,
-      why: `${name} is ${own.slot}, and the firmware boots the first disk`,
+      why: `${name} is ${own.slot}, but the firmware boots the first disk`,
       remedy: "make it xvda or hda",
     });
-  // Oracle VM's `file:` is raw, whatever the file holds.
+  // Oracle VM treats `file:` as raw, regardless of the contents.
   const told = own.isDevice || own.format === "unknown" ? "raw" : own.format;
   if (told !== format)
     found.push({
       weight: "unfit",
       about,
-      why: `takes ${name} for ${told}, and the image is ${format}`,
+      why: `declares ${name} as ${told}, but the image is ${format}`,
       remedy: `convert the image: qemu-img convert -O ${told}`,
     });
   if (own.mode === "r")
@@ -171,7 +173,7 @@ function diskFindings(disks: readonly DiskEntry[], { file, format, mode }: Check
   return found;
 }
 
-/** Names of disks that the guest uses, and that the machine does not have. */
+/** Names of disks that the guest uses, but the machine lacks. */
 function nameFindings(disks: readonly DiskEntry[], { args = "", fstab = "" }: CheckedDisk): Finding[] {
   const slots = disks.filter(({ isCdrom }) => !isCdrom).map(({ slot = "" }) => slot);
   const letters = new Set(slots.map((slot) => /^(?:xvd|[hs]d)([a-z]+)\d*$/.exec(slot)?.[1] ?? ""));

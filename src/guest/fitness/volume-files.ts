@@ -9,7 +9,7 @@ import { GuestTree } from "../../image/tree.ts";
 import type { Reader } from "../../io/reader.ts";
 import { orReason } from "./finding.ts";
 
-/** Whether a path leads to a file, through links. */
+/** Whether there is a file at a path, through links. */
 export async function existsIn(files: GuestTree, path: string): Promise<boolean> {
   return (await kindOf(files, path)) === "file";
 }
@@ -19,7 +19,7 @@ export async function isFoundBy(files: GuestTree, path: string): Promise<boolean
   return !path.includes("//") && (await existsIn(files, path));
 }
 
-/** What a path leads to, through links; nothing for a link that leads nowhere or in a circle. */
+/** The entry at a path, through links; `undefined` for a dangling or cyclic link. */
 export async function kindOf(files: GuestTree, path: string): Promise<string | undefined> {
   const absolute = path.startsWith("/") ? path : `/${path}`;
   const found = await files.stat(absolute);
@@ -32,8 +32,8 @@ export async function kindOf(files: GuestTree, path: string): Promise<string | u
 const mostBytes = 256 << 20;
 
 /**
- * One file system by itself. What lies below a mount point of the guest is seen, and the guest's other volumes are not. What is
- * not read in process is left to User-mode Linux: this machine's kernel mounts nothing.
+ * One file system by itself. It shows files below mount points, but not the guest's other volumes. User-mode
+ * Linux reads file systems that are not read in process: this machine's kernel mounts nothing.
  */
 export async function filesOf(
   boot: { readonly host: Host; readonly file: string; readonly format: Format },

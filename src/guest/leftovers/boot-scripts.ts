@@ -93,9 +93,9 @@ const mostBytes = 256 * 1024;
 const deepest = 4;
 
 /**
- * Identities that commands give a guest at boot: an address, a link address or a host name that a script, a unit, a rule or
- * a cron table sets. A script that another one runs or reads is followed. Files that are as their package brought them are
- * not looked into.
+ * Identities that commands give a guest at boot: an address, a link address or a host name that a script, a
+ * unit, a rule or a cron table sets. A script that another one runs or reads is followed. Unchanged files of
+ * packages are not searched.
  */
 export async function bootScriptIdentities(
   tree: GuestTree,
@@ -118,7 +118,8 @@ export async function bootScriptIdentities(
     for (const { file, isRead } of filesRunBy(script)) {
       const where = posix.resolve("/", file);
       if (await existsIn(tree, where)) await look(where, (inside) => inside, depth + 1);
-      else if (isRead) add(path, `maybe an address, as it reads ${file}, which is not there`, "network");
+      else if (isRead)
+        add(path, `maybe an address, because it reads ${file}, which does not exist`, "network");
     }
   };
 
@@ -135,7 +136,10 @@ export async function bootScriptIdentities(
 const hostNameSet =
   /^[ \t]*(?:kernel[./](?:hostname|domainname)[ \t]*=[ \t]*(?!localhost|\(none\))[\w.-]|[wfF]\S*[ \t]+\/(?:proc\/sys\/kernel\/|etc\/)hostname[ \t]+\S+[ \t]+\S+[ \t]+\S+[ \t]+\S+[ \t]+(?!localhost)[\w.-])/m;
 
-/** The text of a script; `undefined` for a program, a file that is too large, and one as its package brought it. */
+/**
+ * The text of a script; `undefined` for a program, a file that is too large, and an unchanged file of a
+ * package.
+ */
 async function ownText(
   tree: GuestTree,
   path: string,

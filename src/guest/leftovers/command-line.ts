@@ -32,8 +32,8 @@ const places = [
 ];
 
 /**
- * The addresses, names and ids in the kernel command lines of a guest and in the files that they are made from. They are
- * reported, not removed: a guest may boot from what they name.
+ * The addresses, names and ids in the kernel command lines of a guest and in the files that they are made
+ * from. They are reported, not removed, because a guest may need them to boot.
  */
 export async function bootIdentities(tree: GuestTree): Promise<Leftover[]> {
   const paths = new Set((await Promise.all(places.map((pattern) => tree.glob(pattern)))).flat());
@@ -41,7 +41,7 @@ export async function bootIdentities(tree: GuestTree): Promise<Leftover[]> {
   for (const path of paths) if ((await tree.stat(path))?.kind === "link") links.add(path);
   const texts = new Set<string>();
   const found = new Map<string, Leftover>();
-  // A link to one of the others tells nothing new.
+  // A link to one of the others adds nothing.
   for (const path of [...paths].sort((one, other) => Number(links.has(one)) - Number(links.has(other)))) {
     const text = (await textIn(tree, path)) ?? "";
     if (links.has(path) && texts.has(text)) continue;
@@ -54,7 +54,9 @@ export async function bootIdentities(tree: GuestTree): Promise<Leftover[]> {
 const keys =
   /(?<![\w.$-])(ip|ifname|BOOTIF|rd\.iscsi\.initiator|iscsi_initiator|rd\.nvmf\.host(?:nqn|id)|systemd\.(?:hostname|machine_id))=["']?([^\s"'#;\\]+)/g;
 
-/** The identities in a text that holds kernel command lines: dracut.cmdline(7), systemd's kernel-command-line(7). */
+/**
+ * The identities in a text with kernel command lines: dracut.cmdline(7), systemd's kernel-command-line(7).
+ */
 export function commandLineIdentities(text: string): BootIdentity[] {
   const found: BootIdentity[] = [];
   for (const [, key = "", value = ""] of text.replaceAll(/^[ \t]*#.*$/gm, "").matchAll(keys)) {
@@ -112,7 +114,7 @@ function isAddress(text: string): boolean {
   return isIP(bare) !== 0 && !/^(?:0\.|127\.|::1?$)/.test(bare);
 }
 
-// No variable of a shell or of tuned.
+// Not a variable of a shell or of tuned.
 function isHostName(text: string): boolean {
   return /^[A-Za-z\d][\w.-]*$/.test(text) && !/^localhost(?:\.|$)/.test(text);
 }

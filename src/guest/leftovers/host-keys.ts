@@ -8,8 +8,9 @@ const home = "/etc/ssh";
 const deepest = 4;
 
 /**
- * Host keys of sshd in other places than those where the guest makes new ones: where sshd_config(5) names them, and below
- * /etc/ssh. A seal does not remove them, since sshd would not start without a key that its configuration names.
+ * Host keys of sshd outside the places where the guest makes new ones: those that sshd_config(5) names, and
+ * others below /etc/ssh. A seal does not remove them, since sshd would not start without a key that its
+ * configuration names.
  */
 export async function otherHostKeys(tree: GuestTree): Promise<Leftover[]> {
   const { named, unread } = await namedByServer(tree);
@@ -18,11 +19,11 @@ export async function otherHostKeys(tree: GuestTree): Promise<Leftover[]> {
   for (const path of named)
     for (const one of [path, `${path}.pub`, `${path}-cert.pub`])
       if (!isMadeAgain(one) && ((await textIn(tree, one)) ?? "").trim() !== "")
-        add(one, "an SSH host key, which nothing in the guest would make again");
+        add(one, "an SSH host key, which nothing in the guest would recreate");
   for (const path of await filesBelow(tree, home))
     if (!isMadeAgain(path) && !found.has(path) && isPrivateKey((await textIn(tree, path)) ?? ""))
       add(path, "a private key");
-  for (const path of unread) add(path, "maybe SSH host keys, as this file is not there to be read");
+  for (const path of unread) add(path, "maybe SSH host keys, because this file does not exist");
   return [...found.values()];
 }
 
@@ -37,7 +38,7 @@ function isPrivateKey(text: string): boolean {
 
 interface Named {
   readonly named: readonly string[];
-  /** Files that the configuration includes by name, and that are not there. */
+  /** Missing files that the configuration includes by name. */
   readonly unread: readonly string[];
 }
 

@@ -19,24 +19,24 @@ export interface Leftovers extends Searched {
 }
 
 export interface LeftoverOptions {
-  /** What distinguishes this guest. Read before a seal, because a seal removes it. */
+  /** Values that distinguish this guest. Read before a seal, because a seal removes them. */
   readonly traits: readonly Trait[];
   /** Paths with pending operations, whose contents are already reported. */
   readonly pending: readonly string[];
-  /** Paths that are meant to stay. */
+  /** Paths to keep. */
   readonly keep: readonly string[];
-  /** Paths whose content is meant to be as it is, though operations change them. */
+  /** Paths with intended content, although operations change them. */
   readonly meant?: readonly string[];
-  /** The paths of swap files, which are looked into as swap. */
+  /** The paths of swap files, which are searched as swap. */
   readonly swapFiles?: readonly string[];
-  /** Why only the known places are looked at; absent if all files are searched. */
+  /** Why only the known places are searched; absent if all files are. */
   readonly only?: string;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Looks at the known places, and searches every file that belongs to no package, for traces of the build, its people and
- * its secrets. Read only.
+ * Checks the known places, and searches every file that belongs to no package, for traces of the build, its
+ * people and its secrets. Read only.
  */
 export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): Promise<Leftovers> {
   const limits: string[] = [];

@@ -10,7 +10,7 @@ export interface SearchedInitramfs {
   readonly found: readonly Leftover[];
   /** The paths of the images; those that could not be unpacked are among the limits, too. */
   readonly images: readonly string[];
-  /** Why the search says less than it could, in words. */
+  /** Limits of the search, in words. */
   readonly limits: readonly string[];
 }
 
@@ -19,9 +19,9 @@ const places = ["/boot/initramfs-*", "/boot/initrd-*", "/boot/initrd.*", "/boot/
 const mostBytes = 512 << 20;
 
 /**
- * Searches the files inside each initramfs of a guest: dracut and mkinitrd copy parts of /etc into it, so it can hold host
- * keys, addresses, a machine id or the key of an encrypted volume long after a seal has reset the originals. A file that
- * is as its package brought it is not reported. Reads only.
+ * Searches the files inside each initramfs of a guest: dracut and mkinitrd copy parts of /etc into it, so it
+ * can contain host keys, addresses, a machine id or the key of an encrypted volume long after a seal has
+ * reset the originals. An unchanged file of a package is not reported. Reads only.
  */
 export async function searchInitramfs(tree: GuestTree, options: SearchOptions): Promise<SearchedInitramfs> {
   const found: Leftover[] = [];
@@ -63,7 +63,7 @@ async function searchOne(image: Uint8Array, options: SearchOptions): Promise<Lef
   return [...found].map(([path, what]) => ({ path, what }));
 }
 
-/** What a file is that is copied from the guest, by its place: a seal resets the original. */
+/** The kind of a file that was copied from the guest, by its path. A seal resets the original. */
 function copied(path: string, text: string): string | undefined {
   const name = basename(path);
   if (/^etc\/(?:ssh|dropbear)\/.*(?:_|-)key$/.test(path)) return "a key of its SSH server";
@@ -104,7 +104,7 @@ function keyFilesIn(text: string): string[] {
   return named.flatMap(([, path = ""]) => (path.startsWith("/dev/") ? [] : path));
 }
 
-// Modules, programs and what they come with hold nothing of one guest.
+// Modules, programs and their files contain nothing specific to a guest.
 function mayTell(path: string): boolean {
   return !/^(?:usr\/(?!local\/)|lib(?:32|64)?\/|s?bin\/|kernel\/)/.test(path);
 }

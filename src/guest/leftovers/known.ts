@@ -33,7 +33,7 @@ export async function accountPasswords(tree: GuestTree): Promise<Leftover[]> {
   return found;
 }
 
-// A locked account has `!` in front, and cannot log in until somebody takes that away.
+// A locked account has a leading `!`, and cannot log in until somebody removes it.
 function isPassword(word: string): boolean {
   return /^(?:\$[\da-z]+\$|_[./\dA-Za-z]{19}$|[./\dA-Za-z]{13}$)/.test(word);
 }
@@ -63,7 +63,7 @@ async function isThere(tree: GuestTree, path: string, looks: RegExp | undefined)
   return looks?.test(lines.join("\n")) ?? true;
 }
 
-// A key that only its package made, such as mod_ssl's before OL8: all clones have the same.
+// A key that only its package makes, such as mod_ssl's before OL8: all clones have the same.
 async function notMadeAgain(tree: GuestTree): Promise<Leftover[]> {
   const found: Leftover[] = [];
   for (const { name, resets = [], madeBy } of agents)
@@ -75,7 +75,7 @@ async function notMadeAgain(tree: GuestTree): Promise<Leftover[]> {
       )
         found.push({
           path,
-          what: `a ${path.endsWith(".crt") ? "certificate" : "key"} of ${name}, which nothing in the guest would make again`,
+          what: `a ${path.endsWith(".crt") ? "certificate" : "key"} of ${name}, which nothing in the guest would recreate`,
         });
   return found;
 }
@@ -104,7 +104,7 @@ async function unclearKeys(tree: GuestTree): Promise<Leftover[]> {
   return [...found, ...(await unclearWords(tree, named)), ...(await otherNetworkIdentities(tree))];
 }
 
-// /etc/sysconfig/network beside what a seal resets in it.
+// /etc/sysconfig/network, except values that a seal resets.
 async function unclearWords(tree: GuestTree, named: ReadonlySet<string>): Promise<Leftover[]> {
   const found: Leftover[] = [];
   const global = "/etc/sysconfig/network";
@@ -116,7 +116,7 @@ async function unclearWords(tree: GuestTree, named: ReadonlySet<string>): Promis
   return found;
 }
 
-// Those that have to keep their names, because something that cannot be changed here names them.
+// Those that must keep their names, because something refers to them that cannot be changed here.
 async function idsOfBootEntries(tree: GuestTree): Promise<Leftover[]> {
   const entries = await tree.glob("/boot/loader/entries/*.conf");
   return entries

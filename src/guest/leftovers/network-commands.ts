@@ -8,8 +8,9 @@ interface CommandIdentity {
 }
 
 /**
- * The addresses, link addresses and host names that the commands in a text for a shell set, where they stand in the text:
- * `hostname vm17`, `ip addr add 10.3.3.3/24 dev eth0`. What a shell would compute differs in every clone.
+ * The addresses, link addresses and host names that the commands in a text for a shell set, if the text
+ * contains them: `hostname vm17`, `ip addr add 10.3.3.3/24 dev eth0`. A computed value differs in every
+ * clone.
  */
 export function commandIdentities(script: string, depth = 0): CommandIdentity[] {
   const found = new Map<string, CommandIdentity>();
@@ -59,14 +60,17 @@ function identitiesOf([command = "", ...words]: readonly string[]): CommandIdent
   if (name !== undefined) found.push({ what: `a host name (${command})`, of: "host name" });
   const hidden = command === "mount" ? mountedOver(words) : undefined;
   if (hidden !== undefined)
-    found.push({ what: `maybe more, as it mounts ${hidden}, which is in no fstab (mount)`, of: "network" });
+    found.push({
+      what: `maybe more, because it mounts ${hidden}, which is in no fstab (mount)`,
+      of: "network",
+    });
   if (!configures.test(command)) return found;
   const seen = new Set(words.flatMap((word) => networkIdentities(word)));
   for (const what of seen) found.push({ what: `${what} (${command})`, of: "network" });
   return found;
 }
 
-// Commands that give an interface, a route or a neighbour what stands among their words.
+// Commands that set an interface, a route or a neighbour to values among their words.
 const configures =
   /^(?:ip|ifconfig|route|arp|arping|nmcli|teamnl|bridge|brctl|ovs-vsctl|macchanger|nameif|ipmaddr|iptunnel|vconfig|ethtool|dhclient|dhcpcd|tc|ifenslave|ifrename|busybox|networkctl|wicked|netconfig|ipconfig)$/;
 
@@ -75,7 +79,8 @@ function networkIdentities(word: string): string[] {
   return identityIn(word) === "address" ? ["an address"] : [];
 }
 
-// mount(8): what an operation looks into is then another folder. Other volumes of the disk are accounted for by themselves.
+// mount(8): operations then inspect another folder. Other volumes of the disk are accounted for by
+// themselves.
 function mountedOver(words: readonly string[]): string | undefined {
   const options = words.join(" ");
   if (!/(?:^|\s)(?:--r?bind|--move|-[BMR])(?:\s|$)|\b(?:r?bind|upperdir=|loop)\b|\boverlay\b/.test(options))

@@ -1,6 +1,7 @@
 /**
- * A secret key packet of OpenPGP at the start of a file (RFC 9580, 4.2 and 5.5), as `gpg --export-secret-keys` and
- * `secring.gpg` have it. What follows it must be a packet, too: two bytes alone occur by chance.
+ * A secret key packet of OpenPGP at the start of a file (RFC 9580, 4.2 and 5.5), as `gpg
+ * --export-secret-keys` and `secring.gpg` have it. A packet must follow, too, because two bytes alone occur
+ * by chance.
  */
 export function openPgpSecret(data: Buffer): string | undefined {
   const first = packetAt(data, 0);
@@ -23,7 +24,10 @@ const firstYear = 662_688_000;
 const [integers, curves] = [new Set([1, 2, 3, 16, 17]), new Set([18, 19, 22])];
 const pointBytes: Readonly<Record<number, number>> = { 25: 32, 26: 56, 27: 32, 28: 57 };
 
-/** Whether these bytes have the shape of a key. Of random bytes behind the tag of a key, about 3 in a million have it. */
+/**
+ * Whether these bytes have the shape of a key. About 3 in a million random sequences after a key's tag have
+ * it.
+ */
 function isKey(body: Buffer): boolean {
   const version = body[keyAt.version] ?? 0;
   if (version < 3 || version > 6 || body.length < 20) return false;

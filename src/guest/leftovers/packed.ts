@@ -1,7 +1,7 @@
 import { compressionOf, unpack } from "../unpack.ts";
 import { zipMembers } from "./zip-members.ts";
 
-/** What a file holds in packed form, or `unknown` if that cannot be had here. */
+/** The unpacked contents of a file, or `unknown` if they cannot be unpacked here. */
 export type Packed = { readonly members: readonly PackedMember[] } | "unknown" | undefined;
 
 export interface PackedMember {
@@ -10,12 +10,12 @@ export interface PackedMember {
   readonly data: Buffer;
 }
 
-// A file that unpacks to more is no configuration.
+// A file that unpacks to more is not configuration.
 const mostBytes = 64 << 20;
 
 /**
- * Unpacks a compressed file or a zip. Of any other archive it is only said that it is one. `undefined` for all else, and for
- * a tar archive, whose files stand in it as they are.
+ * Unpacks a compressed file or a zip. Other archives are only recognised. `undefined` for all other files,
+ * and for a tar archive, which stores its files uncompressed.
  */
 export async function packedIn(path: string, data: Buffer): Promise<Packed> {
   if (isPolicy.test(path)) return undefined;
@@ -25,7 +25,7 @@ export async function packedIn(path: string, data: Buffer): Promise<Packed> {
     return members ? { members } : "unknown";
   }
   if (others.some((magic) => start.startsWith(magic))) return "unknown";
-  // The magic of lzma is that of many other files, too.
+  // Many other files also start with the magic of lzma.
   const kind = compressionOf(data);
   if (kind === undefined || kind === "lzma") return undefined;
   const unpacked = await unpack(data, mostBytes);

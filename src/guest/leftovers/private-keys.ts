@@ -2,14 +2,15 @@ import { createPrivateKey } from "node:crypto";
 import { openPgpSecret } from "./open-pgp.ts";
 
 /**
- * The kind of private key in a file: as PEM in any quoting, as DER, in base64, or as an OpenPGP packet. `forms` is what
- * the text says in other forms (`readableForms`).
+ * The kind of private key in a file: as PEM in any quoting, as DER, in base64, or as an OpenPGP packet.
+ * `forms` is the decoded text (`readableForms`).
  */
 export function privateKeyIn(data: Buffer, text: string, forms: string): string | undefined {
   return pemKey(text) ?? pemKey(forms) ?? derKey(data) ?? base64Key(text) ?? openPgpSecret(data);
 }
 
-// RFC 7468 and its kin: a line that names it, and base64 behind it. A program that only knows the line has none behind.
+// RFC 7468 and its kin: a line that names it, followed by base64. A program that only contains the line has
+// no base64 after it.
 function pemKey(text: string): string | undefined {
   if (text.includes("-----BEGIN ")) {
     for (const { 0: line, 1: kind = "", index } of text.matchAll(beginLine))
@@ -30,7 +31,7 @@ function pemKey(text: string): string | undefined {
 const beginLine = /-----BEGIN ([A-Z0-9 ]{0,40})PRIVATE KEY(?: BLOCK)?-----/g;
 const mostBehind = 1024;
 
-// What stands between the lines: line ends, also written as `\n` or `\u000a`, indentation, quotes, comment signs.
+// Text between the lines: line ends, also written as `\n` or `\u000a`, indentation, quotes, comment signs.
 const between = /(?:\\+(?:[rnt]|u000[ad])|\\+\r?\n|[\s>|#*"'`,;])+/;
 
 function isBase64Behind(text: string): boolean {

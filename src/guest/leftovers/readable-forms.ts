@@ -1,6 +1,6 @@
 /**
- * What of a file is written in another form, as it reads without it: certificates and other base64, percent encoding,
- * and UTF-16. `text` has a character for each byte; so has the result, a form a line.
+ * Decodes the encoded parts of a file: certificates and other base64, percent encoding, and UTF-16. `text`
+ * has a character for each byte. So has the result, with one part on each line.
  */
 export function readableForms(text: string): string {
   return [...certificates(text), ...base64Words(text), ...percentEncoded(text), ...wide(text)].join("\n");
@@ -14,7 +14,7 @@ function certificates(text: string): string[] {
   return [...blocks].map(([, body = ""]) => Buffer.from(body, "base64").toString("latin1"));
 }
 
-// Of data without zero bytes; what is packed or a program is full of such words by chance.
+// Only for data without zero bytes, because compressed data and programs contain such words by chance.
 function base64Words(text: string): string[] {
   if (text.length > mostBytes || text.includes("\0")) return [];
   return [...text.matchAll(/(?<![\w+/])[\w+/-]{8,65536}={0,2}/g)]
@@ -30,7 +30,7 @@ function percentEncoded(text: string): string[] {
   ];
 }
 
-// Of big endian too, whose zero bytes stand one place before.
+// Also for big endian, with zero bytes one place earlier.
 function wide(text: string): string[] {
   if (!text.includes("\0")) return [];
   return [...text.matchAll(/(?:[\x20-\x7e]\0){4,}[\x20-\x7e]?/g)].map(([run]) => run.replaceAll("\0", ""));

@@ -41,19 +41,19 @@ export interface SearchOptions {
   readonly signal?: AbortSignal;
 }
 
-// A disk image or a database is no configuration, and every file is read whole.
+// Disk images and databases are not configuration, and every file is read completely.
 const mostBytes = 16 * 1024 * 1024;
 
-// glibc-common makes it of a file of its own (build-locale-archive); it is no file of the package.
+// glibc-common generates it (build-locale-archive), so it is not a file of the package.
 const localeArchive = "/usr/lib/locale/locale-archive";
 
-// Nothing of them lies on a disk, or it is rpm's own record of what the packages brought.
+// They are not on the disk, or are rpm's own database.
 const notLookedInto = new Set(["/proc", "/sys", "/dev", "/run", "/var/lib/rpm", "/usr/lib/sysimage/rpm"]);
 
 /**
- * Looks for traits of this guest and for secrets in every file that is not as a package brought it: in what it holds,
- * in its name, and in where a link leads. A package's file of the size that it came with is taken for unchanged, unless
- * it is a configuration file.
+ * Searches every file that differs from its package, or has none, for traits of this guest and for secrets:
+ * in its contents, its name, and the target of a link. A file with the same size as in its package counts as
+ * unchanged, unless it is a configuration file.
  */
 export async function searchGuest(tree: GuestTree, options: SearchOptions): Promise<Searched> {
   const { traits, packaged, signal } = options;
@@ -107,12 +107,12 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
   };
 }
 
-/** Whether a file has the content that its package brought. */
+/** Whether a file has the same contents as in its package. */
 export function isAsPackaged(owner: PackageFile | undefined, data: Buffer): boolean {
   return owner !== undefined && owner.bytes === data.length && digestOf(data, owner.digest) === owner.digest;
 }
 
-/** What of the build, its people or its secrets a file shows; `undefined` for most. */
+/** The trace of the build, its people or its secrets in a file; `undefined` for most. */
 export function whatIn(
   path: string,
   data: Buffer,
@@ -138,7 +138,7 @@ function traitIn(text: string, traits: readonly Trait[]): Trait | undefined {
   return traits.find((trait) => hasTrait(small, trait));
 }
 
-/** Whether any trait may stand in a short text, in one look. */
+/** Whether a short text may contain any trait, in one test. */
 function traitFilter(traits: readonly Trait[]): RegExp {
   const texts = traits.map(({ text }) => text.replaceAll(/[^\w]/g, "\\$&"));
   return texts.length === 0 ? /(?!)/ : new RegExp(texts.join("|"), "i");
@@ -156,8 +156,8 @@ function whatInside(
   return undefined;
 }
 
-// Libraries come with keys for their own tests, also where pip, gem, npm or Maven brought them. Without a package database
-// the system's own libraries cannot be told from other files.
+// Libraries contain keys for their own tests, even if pip, gem, npm or Maven installed them. Without a
+// package database, the system's own libraries cannot be distinguished from other files.
 function isProgramsOwn(path: string, hasPackages: boolean): boolean {
   return (
     (!hasPackages && /^\/(?:usr|lib|lib64)\/(?!local\/)/.test(path)) ||

@@ -43,7 +43,7 @@ const secretName =
 const passwordHash =
   /\$(?:1|apr1)\$[./\w]{1,8}\$[./\w]{20,22}(?![./\w])|\$2[abxy]\$\d\d\$[./\w]{53}|\$(?:5|6)\$(?:rounds=\d+\$)?[./\w]{1,16}\$[./\w]{43,86}|\$(?:y|gy|7)\$[./\w]+\$[./\w]{1,86}\$[./\w]{43}|\{(?:S?SHA(?:256|384|512)?|S?MD5|CRYPT|PBKDF2[\w-]*)\}[\w+/$.=]{8}|grub\.pbkdf2\.sha512\.\d+\.\w/;
 
-// https://user:word@host, but for the words of manuals and for variables.
+// https://user:word@host, except for words of manuals and variables.
 function hasLogin(text: string): boolean {
   if (!text.includes("://")) return false;
   for (const [, user = "", word = ""] of text.matchAll(
@@ -74,7 +74,7 @@ function isCore(data: Buffer): boolean {
   return (data[5] === 2 ? data.readUInt16BE(16) : data.readUInt16LE(16)) === 4;
 }
 
-// MIT's keytab: version 5.2, then entries, each behind its length.
+// MIT's keytab: version 5.2, then entries, each after its length.
 function isKeytab(data: Buffer): boolean {
   if (data.length < 30 || data[0] !== 5 || data[1] !== 2) return false;
   const bytes = data.readInt32BE(2);

@@ -11,14 +11,14 @@ const home = "/etc/sysconfig/network-scripts";
 const deepest = 8;
 
 /**
- * The identities in files that an interface's configuration reads with `.` or `source`. A seal changes only the
- * configuration itself, so they are reported; and so is a file whose name only a shell can tell.
+ * The identities in files that an interface's configuration reads with `.` or `source`. A seal changes only
+ * the configuration itself, so they are reported, and so is a file whose name only a shell can compute.
  */
 export async function sourcedIdentities(tree: GuestTree): Promise<Leftover[]> {
   const named = await connectionsNamed(tree);
   const found: Leftover[] = [];
   const seen = new Set<string>();
-  // /etc/sysconfig/network is looked into by itself.
+  // /etc/sysconfig/network is checked separately.
   const add = (path: string, what: string) => found.push({ path, what, of: "network" });
   const isKnown = (path: string) => path === "/etc/sysconfig/network" || /\/(?:ifcfg|keys)-[^/]*$/.test(path);
   const follow = async (path: string, depth: number) => {
@@ -28,16 +28,18 @@ export async function sourcedIdentities(tree: GuestTree): Promise<Leftover[]> {
     if (depth > 0 && !isKnown(path))
       for (const { name, value } of shellAssignments(text)) {
         const verdict = judgeIfcfgKey(name, value.trim(), named);
-        // What a shell computes differs in every clone.
+        // A computed value differs in every clone.
         if (verdict.fate !== "stays" && !/[$`]/.test(value))
           found.push({ path, what: `its ${verdict.class} (${name})`, of: "network" });
       }
     const tested = new Set(shellCommands(text).flatMap((words) => testedBy(words)));
     for (const { file, isPlain } of shellSources(text)) {
       const where = posix.resolve(home, file);
-      if (!isPlain || depth === deepest) add(path, `maybe its address, as it reads another file (${file})`);
+      if (!isPlain || depth === deepest)
+        add(path, `maybe its address, because it reads another file (${file})`);
       else if ((await textIn(tree, where)) !== undefined) await follow(where, depth + 1);
-      else if (!tested.has(file)) add(path, `maybe its address, as it reads ${file}, which is not there`);
+      else if (!tested.has(file))
+        add(path, `maybe its address, because it reads ${file}, which does not exist`);
     }
   };
   for (const pattern of [...interfaceFiles, ...routeFiles])

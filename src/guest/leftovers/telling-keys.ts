@@ -1,7 +1,8 @@
 /**
- * A secret or an id in a configuration file, found by the class of its key: `db.password = x`, `"agentId": "…"`,
- * `<AgentGUID>…</AgentGUID>`, `requirepass x`. Gives words such as "a secret (db.password)"; `undefined` when there is
- * none. `volumes` are the ids of file systems, in small letters and without hyphens, which clones share on purpose.
+ * A secret or an id in a configuration file, found by the class of its key: `db.password = x`, `"agentId":
+ * "…"`, `<AgentGUID>…</AgentGUID>`, `requirepass x`. Returns words such as "a secret (db.password)";
+ * `undefined` if there is none. `volumes` are the ids of file systems, in small letters and without hyphens,
+ * which clones share on purpose.
  */
 export function tellingKeyIn(
   path: string,
@@ -20,7 +21,7 @@ export function tellingKeyIn(
   return id;
 }
 
-/** A file that holds nothing but one id or key; `undefined` for all others. */
+/** A file that contains only an id or a key; `undefined` for all others. */
 export function soleIdIn(path: string, text: string): string | undefined {
   if (text.length > 2048 || /\/\.git\/|\.(?:md5|sha\d*|asc|sig|sum|srl|crl)$/i.test(path)) return undefined;
   const word = text.replace(/\0+$/, "").trim();
@@ -43,7 +44,7 @@ const uuid = /^\{?[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\}?$/i;
 const hexId =
   /^(?:0x)?(?:[\da-f]{16}|[\da-f]{24}|[\da-f]{32}|[\da-f]{40}|[\da-f]{48}|[\da-f]{64}|[\da-f]{128})$/i;
 
-// Programs, documents and the system's own switches, in which such words are names and no values.
+// Programs, documents and the system's own switches, in which such words are names, not values.
 function isConfiguration(path: string): boolean {
   return (
     !/\.(?:[jt]sx?|mjs|map|py[cox]?|rb|erb|pl|pm|php|java|jsp|class|c|cc|cpp|h|hpp|go|rs|lua|tcl|vim|el|html?|css|less|md|rst|adoc|txt\.gz|po|pot|mo|xsd|dtd|xsl|wsdl|svg|tmpl|template|j2|epp|awk|m4|spec|sql|te|fc|if|pp|sample|example|dist|default|log)$/i.test(
@@ -97,7 +98,7 @@ const openTokens = /(?:token|key|auth|credentials?|pin)$/;
 const idKey =
   /(?:^|_)(?:[a-z]*(?:uuid|guid)|fsid|(?:[a-z]+_)*(?:host|agent|node|machine|device|client|instance|server|sensor|system|hardware|hw|computer|activation|installation|install|org|tenant|registration|cluster|member|endpoint|dev)_?u?id|server_?uid|vbr_?server_?uid|sensor_?id|agent_?seed)$/;
 
-// A person wrote it: no switch, no word of a manual, no variable, no path.
+// Written by a person: not a switch, a word of a manual, a variable or a path.
 function isSecretValue(name: string, value: string): boolean {
   if (
     value.length < 4 ||
@@ -127,7 +128,7 @@ function isId(name: string, value: string, volumes: ReadonlySet<string>): boolea
   if (uuid.test(bare) || (hexId.test(bare) && /\d/.test(bare)))
     return !isNobodys(bare) && !volumes.has(bare.toLowerCase().replaceAll("-", ""));
   if (isRandomWord(bare)) return true;
-  // Numbers, where the key says whose.
+  // Numbers, if the key says whose they are.
   return (
     /(?:sensor|agent|computer|device)_?id$|agent_?seed$/.test(name) &&
     /^\d{4,}$/.test(bare) &&
@@ -145,7 +146,7 @@ function isNobodys(id: string): boolean {
   return /^(.)\1*$/.test(id.replaceAll(/[-{}]/g, ""));
 }
 
-// A slash also stands in base64; a path has words between them.
+// Base64 contains slashes, too; a path has words between them.
 function isRandomBase64(value: string): boolean {
   return (
     /^[A-Za-z\d][A-Za-z\d+/]{35,}={0,2}$/.test(value) &&
@@ -162,7 +163,7 @@ function withoutComments(text: string): string {
   return withoutXmlComments(text).replaceAll(/^[ \t]*(?:#|;|\/\/|!|\*|\/\*|--|REM\b|dnl\b).*$/gm, "");
 }
 
-/** In one pass: a pattern would look for the end of each comment that has none. */
+/** In one pass: a pattern would search for the end of each unclosed comment. */
 export function withoutXmlComments(text: string): string {
   const parts: string[] = [];
   let from = 0;

@@ -132,7 +132,7 @@ function machineIdTraits(id: string): Trait[] {
   return [id, uuid].map((text) => ({ ...trait("its machine id", text, /[\da-f]/), notAfter: "0-rescue-" }));
 }
 
-// After a seal the id is still known from here.
+// After a seal, the id is still known from here.
 async function idsOfRescueKernels(tree: GuestTree): Promise<string[]> {
   return (await tree.list("/boot")).flatMap(
     (name) => /^vmlinuz-0-rescue-([\da-f]{32})$/.exec(name)?.[1] ?? [],

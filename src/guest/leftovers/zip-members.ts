@@ -29,7 +29,7 @@ export async function zipMembers(archive: Buffer, mostBytes: number): Promise<Zi
   }
 }
 
-// The stream fails if there is more than the entry says.
+// The stream fails if there is more data than the entry states.
 async function contentOf(zip: ZipFile, entry: Entry): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const piece of await zip.openReadStreamPromise(entry)) pieces.push(piece as Buffer);

@@ -11,7 +11,7 @@ const offPage = { type: 3, page: 4, bytes: 8 } as const;
 /** The values in a Berkeley DB hash file, which rpm used until 4.16: `/var/lib/rpm/Packages`. */
 export function berkeleyValues(file: Buffer): Buffer[] {
   if (file.length < 512 || file.readUInt32LE(at.magic) !== hashMagic)
-    throw damaged("no hash file of Berkeley DB");
+    throw damaged("not a hash file of Berkeley DB");
   const pageBytes = file.readUInt32LE(at.pageBytes);
   if (pageBytes < 512 || pageBytes > 65536) throw damaged(`pages of ${pageBytes} bytes`);
   const values: Buffer[] = [];
@@ -37,9 +37,9 @@ export function berkeleyValues(file: Buffer): Buffer[] {
     for (let number = first; number !== 0 && done < bytes; ) {
       const page = file.subarray(number * pageBytes, (number + 1) * pageBytes);
       if (page.length < pageBytes || page[at.type] !== pageType.overflow)
-        throw damaged(`page ${number} is not what it should be`);
+        throw damaged(`page ${number} has the wrong type`);
       const length = page.readUInt16LE(at.freeOffset);
-      if (length === 0 || taken.has(number)) throw damaged(`page ${number} is not what it should be`);
+      if (length === 0 || taken.has(number)) throw damaged(`page ${number} has the wrong type`);
       taken.add(number);
       parts.push(page.subarray(at.items, at.items + length));
       done += length;
@@ -49,7 +49,8 @@ export function berkeleyValues(file: Buffer): Buffer[] {
   }
 }
 
-// Of a value in another page: a type, three unused bytes, a page number, and a length. No package's header is as short.
+// For a value in another page: a type, three unused bytes, a page number, and a length. No package's header
+// is as short.
 const leastItem = 12;
 
 function damaged(how: string): TbuildError {

@@ -49,12 +49,12 @@ export async function packageFilesOr(
     return await readPackageFiles(tree);
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
-    limits.push(`which files are packages' is unknown: ${error.message}`);
+    limits.push(`which files belong to packages is unknown: ${error.message}`);
     return undefined;
   }
 }
 
-// Since the move to /usr, /bin and its like are links, and packages of before name files through them.
+// Since the move to /usr, /bin and its like are links, and older packages name files through them.
 async function movedFolders(tree: GuestTree): Promise<ReadonlyMap<string, string>> {
   const moved = new Map<string, string>();
   for (const name of ["bin", "sbin", "lib", "lib64"])

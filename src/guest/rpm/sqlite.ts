@@ -27,7 +27,7 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
   const newer = log ? loggedPages(log, pageBytes) : new Map<number, Buffer>();
   const page = (number: number): Buffer => {
     const found = newer.get(number) ?? main.subarray((number - 1) * pageBytes, number * pageBytes);
-    if (number < 1 || found.length < pageBytes) throw damaged(`page ${number} is not there`);
+    if (number < 1 || found.length < pageBytes) throw damaged(`page ${number} does not exist`);
     return found;
   };
 
@@ -46,7 +46,7 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
     const start = root === 1 ? header.bytes : 0;
     const [kind, count] = [node[start + pageAt.kind], node.readUInt16BE(start + pageAt.cellCount)];
     if (kind !== pageKinds.interior && kind !== pageKinds.leaf)
-      throw damaged(`page ${root} is no part of a table`);
+      throw damaged(`page ${root} does not belong to a table`);
     const cells = start + pageHeaderBytes[kind];
     for (let index = 0; index < count; index++) {
       const at = node.readUInt16BE(cells + index * 2);
@@ -56,7 +56,7 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
     if (kind === pageKinds.interior) yield* rows(node.readUInt32BE(start + pageAt.rightmost), depth + 1);
   }
 
-  // How much of a row stands in its page: 1.6, "B-tree Cell Format", for a leaf of a table.
+  // How much of a row is in its page: 1.6, "B-tree Cell Format", for a leaf of a table.
   function payload(node: Buffer, cell: number): Buffer {
     const [bytes, afterBytes] = varint(node, cell);
     const [, at] = varint(node, afterBytes);

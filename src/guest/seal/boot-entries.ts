@@ -10,14 +10,14 @@ import { isKept, type PathOperation, textIn } from "../operation.ts";
 const nobodysId = "f".repeat(32);
 
 /**
- * Boot entries are called `<machine id>-<kernel>.conf` (the Boot Loader Specification; kernel-install(8)), and GRUB's
- * `saved_entry` names the default one by that. They get a name without the id, everything that names them follows,
- * and so does the token that kernel-install names further ones by. A rescue kernel keeps its name: dracut makes
- * another for the clone's own id with the next kernel.
+ * Boot entries are called `<machine id>-<kernel>.conf` (the Boot Loader Specification; kernel-install(8)),
+ * and GRUB's `saved_entry` names the default one by that. They get a name without the id. Everything that
+ * refers to them is changed, too, and so is the token for the names of future entries. A rescue kernel keeps
+ * its name: dracut makes another for the clone's own id with the next kernel.
  */
 export const bootEntries: PathOperation = bootEntriesExcept([]);
 
-// Where one of the files is kept, all stay: they name each other.
+// If one of the files is kept, all are, because they name each other.
 function bootEntriesExcept(kept: readonly string[]): PathOperation {
   const wanted = async (tree: GuestTree) => {
     const steps = await planned(tree);
@@ -94,7 +94,7 @@ async function planned(tree: GuestTree): Promise<Step[]> {
   return steps;
 }
 
-// A folder of the id holds kernels of the other layout: what names them has to stay as it is.
+// A folder named after the id contains kernels of the other layout, so references to them must not change.
 async function foldersOf(tree: GuestTree, steps: Step[]): Promise<ReadonlySet<string>> {
   const busy = new Set<string>();
   for (const above of ["/boot", "/boot/efi", "/efi"])
@@ -107,7 +107,7 @@ async function foldersOf(tree: GuestTree, steps: Step[]): Promise<ReadonlySet<st
   return busy;
 }
 
-// A default entry that is kept where we cannot write, as on an EFI volume that is not at hand, must be found again.
+// A default entry in a place where we cannot write, such as an EFI volume that is not open, must stay valid.
 async function canFollow(tree: GuestTree): Promise<boolean> {
   const environment = "/boot/grub2/grubenv";
   return (await tree.stat(environment))?.kind !== "link" || (await textIn(tree, environment)) !== undefined;

@@ -51,7 +51,7 @@ function statements(text: string): { words: string; start: number; end: number }
   return found;
 }
 
-// With its line, where nothing else stands on it.
+// With its line, if nothing else is on it.
 function wholeLine(text: string, start: number, end: number): { start: number; end: number } {
   const lineStart = text.lastIndexOf("\n", start - 1) + 1;
   const rest = /^[ \t]*\r?\n/.exec(text.slice(end, end + 200))?.[0];

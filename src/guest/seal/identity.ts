@@ -163,7 +163,7 @@ export const yumUuid = removes({
 
 export const diskIds = removes({
   name: "disk-ids",
-  summary: "Remove what LVM and blkid cached about the build's disks",
+  summary: "Remove the caches of LVM and blkid about the build's disks",
   paths: [
     "/etc/lvm/devices/*",
     "/etc/lvm/cache/.cache",

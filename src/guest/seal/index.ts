@@ -19,7 +19,7 @@ export const sealParts: readonly { readonly name: string; readonly summary: stri
   swapRenewal,
 ];
 
-/** True if a seal with these options makes swap volumes new. */
+/** True if a seal with these options renews swap volumes. */
 export function sealsSwap({ skip = [], only }: Pick<SealOptions, "skip" | "only">): boolean {
   return !skip.includes(swapRenewal.name) && (only?.includes(swapRenewal.name) ?? true);
 }
@@ -33,7 +33,7 @@ export interface SealOptions {
   readonly keep?: readonly string[];
   /** Relabel all files for SELinux at the next boot. */
   readonly relabel?: boolean;
-  /** `mac` brings in clone detection by MAC address, before anything is armed. */
+  /** `mac` adds clone detection by MAC address, before anything is armed. */
   readonly detect?: CloneDetector;
 }
 

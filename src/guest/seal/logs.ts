@@ -3,7 +3,7 @@ import { empties, hasContent, isKept, type PathOperation } from "../operation.ts
 
 export const loginRecords = empties({
   name: "login-records",
-  summary: "Empty the records of logins",
+  summary: "Empty the login records",
   comesBack: true,
   paths: ["wtmp", "btmp", "lastlog", "faillog", "tallylog"]
     .map((name) => `/var/log/${name}`)

@@ -15,7 +15,7 @@ export interface Freed {
   readonly unclear: readonly UnclearKey[];
 }
 
-/** A NetworkManager connection without what ties it to the machine on which it was made. */
+/** Removes the settings of a NetworkManager connection that tie it to its machine. */
 export function freeKeyfile(text: string, named: ReadonlySet<string>): Freed {
   const edits: TextEdit[] = [];
   const unclear: UnclearKey[] = [];
@@ -33,7 +33,7 @@ export function freeKeyfile(text: string, named: ReadonlySet<string>): Freed {
   return { text: withEdits(text, edits), unclear };
 }
 
-/** An ifcfg file without what ties it to the machine on which it was made. */
+/** Removes the settings of an ifcfg file that tie it to its machine. */
 export function freeIfcfg(text: string, named: ReadonlySet<string>): Freed {
   const assignments = shellAssignments(text);
   const values = new Map(assignments.map(({ name, value }) => [name, value.trim()]));

@@ -94,7 +94,7 @@ const ifcfgRules: readonly KeyRule[] = [
   },
 ];
 
-// Keys whose values look like an identity and are none.
+// Keys whose values look like an identity, but are not.
 const harmless =
   /^(?:generate-mac-address-mask|group-address|interface-name|id|type|controller|master|port-type|slave-type|parent|secondaries|permissions|stable-id|zone|DUIDType|GENERATE_MAC_ADDRESS_MASK|BRIDGING_OPTS|DEVICE|NAME|PHYSDEV|PARENT|MASTER|BRIDGE|TEAM_MASTER|(?:MASTER|BRIDGE|TEAM_MASTER|VRF|OVS_PORT|SECONDARY)_UUIDS?|.*_FLAGS|.*-flags)$/;
 

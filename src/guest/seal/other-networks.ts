@@ -1,4 +1,4 @@
-/** Files that configure a network and that no operation resets: what they hold of a guest is reported. */
+/** Files of other network managers. No operation resets them, so identities in them are reported. */
 export interface OtherNetwork {
   readonly name: string;
   readonly form: "yaml" | "keyfile" | "words";

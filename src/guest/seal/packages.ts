@@ -9,7 +9,7 @@ export const packageCache = emptiesFolders({
 /** Leftovers of an interrupted transaction, and up2date's rollback packages. */
 export const packageLeftovers = removes({
   name: "package-leftovers",
-  summary: "Remove what unfinished package transactions left behind",
+  summary: "Remove leftovers of unfinished package transactions",
   paths: [
     "/var/lib/yum/transaction-*",
     "/var/lib/dnf/system-upgrade",

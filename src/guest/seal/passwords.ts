@@ -10,7 +10,7 @@ export const rootPassword = edits({
 
 export const passwordBackups = removes({
   name: "password-backups",
-  summary: "Remove the copies of the account files, which still hold old passwords",
+  summary: "Remove the copies of the account files, which still contain old passwords",
   paths: ["passwd", "shadow", "group", "gshadow", "subuid", "subgid"].flatMap((name) => [
     `/etc/${name}-`,
     `/etc/${name}.old`,

@@ -3,7 +3,7 @@ import { removes } from "../operation.ts";
 export const sshHostKeys = removes({
   name: "ssh-host-keys",
   summary: "Remove the SSH host keys; sshd and dropbear generate new ones at first boot",
-  // EPEL's dropbear makes its keys where they are missing, in its start script and its dropbear-keygen.service.
+  // EPEL's dropbear makes missing keys in its start script and its dropbear-keygen.service.
   paths: ["/etc/ssh/ssh_host_*", "/etc/ssh_host_*", "/etc/dropbear/dropbear_*_host_key*"],
 });
 

@@ -52,7 +52,7 @@ export const histories = removes({
 
 export const installerTraces = removes({
   name: "installer-traces",
-  summary: "Remove what the installer and the build left behind",
+  summary: "Remove leftovers of the installer and the build",
   paths: [
     "/root/anaconda-ks.cfg",
     "/root/initial-setup-ks.cfg",
@@ -162,7 +162,7 @@ function backupsExcept(kept: readonly string[]): PathOperation {
 // The last two: swap files of vi, and what Emacs saves by itself.
 const copies = /(?:\.orabackup[.\w]*|\.uln-\w+|\.rpmsave|\.rpmorig|\.bak|~|\/\.[^/]*\.sw[a-p]|\/#[^/]+#)$/;
 
-// What operations of its own take care of, and may be told to keep.
+// Paths that separate operations handle, and can be told to keep.
 function isOthers(path: string): boolean {
   return /^\/etc\/(?:blkid\.tab|(?:passwd|shadow|group|gshadow|subuid|subgid)\.)|\/ifcfg-/.test(path);
 }

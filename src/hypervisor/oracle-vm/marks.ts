@@ -18,6 +18,13 @@ export function isDiscOf(vm: string, name: string): boolean {
   return name.startsWith(`${vm}-`) && /^(?:cd\d+|boot)\.iso$/.test(name.slice(vm.length + 1));
 }
 
+/** The name of a template that is made of a machine, until it is complete. REST names it after the machine, too. */
+export const nameOfHalf = (vm: string): string => `${vm}.template`;
+
+export function isHalfOf(vm: string, name: string): boolean {
+  return name.startsWith(`${vm}.`);
+}
+
 /** False if a description shows that tbuild did not make the object for this machine. */
 export function mayBeOf(vm: string, description: string | undefined): boolean {
   return description === undefined || description.includes(markOf(vm));

@@ -36,6 +36,10 @@ export const OracleVmOptions = z.strictObject({
     .describe(
       "The guest additions that receive the Manager's messages. A rehearsal has `tbuild`'s, which only a simulated Manager is known to reach.",
     ),
+  templates: z
+    .boolean()
+    .default(true)
+    .describe("Whether a build ends with a template in the Manager, beside the one in tbuild's store."),
   patience: z
     .number()
     .min(1)

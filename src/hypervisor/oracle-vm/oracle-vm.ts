@@ -9,9 +9,10 @@ import { checkOracleVm, examineOracleVm } from "./examine.ts";
 import { messaging } from "./messages.ts";
 import { OracleVmOptions } from "./options.ts";
 import { power } from "./power.ts";
-import { removeMachine } from "./removal.ts";
+import { removeDevices, removeMachine } from "./removal.ts";
 import { domainScript } from "./servers.ts";
 import { siteOf } from "./site.ts";
+import { removeHalf, templates } from "./templates.ts";
 
 export const oracleVmKind = {
   summary: "Oracle VM, through the Manager that the site's `manager` names, and its servers over ssh",
@@ -24,6 +25,21 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
   const site = siteOf(here, options, places);
   const { access, servers, records, there, known, state, place } = site;
   const messages = messaging(site);
+
+  async function destroy(vm: string): Promise<void> {
+    const record = await records.read(vm);
+    if (!record) return;
+    const { api, repository } = await there();
+    // A clone that is still being made locks the machine, so it is there once the machine is gone.
+    await removeMachine(api, vm);
+    const known = new Set(record.disks.flatMap(({ id, isOwn }) => (isOwn ? id : [])));
+    await removeDevices(api, vm, { known, spared: await removeHalf(site, record) });
+    const scratch = site.scratchOf(repository);
+    const on = record.server === undefined ? servers.first : servers.named(record.server);
+    await on.run(["sh", "-c", removeScript, xenPaths(scratch, vm).folder, scratch, imagesIn(scratch)]);
+    messages.forget(vm);
+    await records.remove(vm);
+  }
 
   return {
     name: `Oracle VM Manager ${access.options.host}`,
@@ -77,18 +93,9 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
         .fetch({ ...file, ...(grownFrom !== undefined && { grownFrom }) }, to);
     },
 
-    async destroy(vm) {
-      const record = await records.read(vm);
-      if (!record) return;
-      const { api, repository } = await there();
-      await removeMachine(api, vm);
-      const scratch = site.scratchOf(repository);
-      const on = record.server === undefined ? servers.first : servers.named(record.server);
-      await on.run(["sh", "-c", removeScript, xenPaths(scratch, vm).folder, scratch, imagesIn(scratch)]);
-      messages.forget(vm);
-      await records.remove(vm);
-    },
+    destroy,
     list: () => records.list(),
+    ...(options.templates && { templates: templates(site, destroy) }),
   };
 }
 

@@ -29,6 +29,8 @@ const MachineRecord = z.object({
   disks: z.array(Disk).readonly(),
   /** The slot of the drive for boot discs. */
   bootSlot: z.number(),
+  /** The template that is made of it: the ids of its disks, and whether they are to stay once it has its name. */
+  template: z.object({ disks: z.array(z.string()).readonly(), isNamed: z.boolean() }).exactOptional(),
   /** The server of its last start, by the Manager's name. */
   server: z.string().exactOptional(),
 });

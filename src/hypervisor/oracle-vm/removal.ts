@@ -3,7 +3,7 @@ import { waitFor } from "../../host/wait-for.ts";
 import type { ManagerApi, VmSeen } from "../../manager/api.ts";
 import { isDiscOf, isDiskOf, mayBeOf } from "./marks.ts";
 
-/** Removes a machine with its disks and discs, even one that an interrupted call left incomplete. */
+/** Removes a machine, even one that an interrupted call left incomplete. Its disks stay. */
 export async function removeMachine(api: ManagerApi, vm: string): Promise<void> {
   for (const { id, name } of await api.list("Vm")) {
     if (name !== vm) continue;
@@ -14,15 +14,45 @@ export async function removeMachine(api: ManagerApi, vm: string): Promise<void> 
         hint: "Somebody changed its description, or made it outside tbuild. It was not changed.",
       });
     await standStill(api, seen);
-    for (const mapping of seen.mappings) await api.deleteMapping(mapping.id);
-    for (const vnic of seen.vnics) await api.deleteVnic(vnic.id, id);
-    await api.deleteVm(id);
+    await removeVm(api, seen);
   }
+}
+
+export async function removeVm(api: ManagerApi, { id, mappings, vnics }: VmSeen): Promise<void> {
+  for (const mapping of mappings) await api.deleteMapping(mapping.id);
+  for (const vnic of vnics) await api.deleteVnic(vnic.id, id);
+  await api.deleteVm(id);
+}
+
+/**
+ * Removes the disks and discs of a machine that is gone. `known` are its own disks. A template that was made of it can have others
+ * of the same names: disks that are in use stay, and `spared` ones.
+ */
+export async function removeDevices(
+  api: ManagerApi,
+  vm: string,
+  { known, spared }: { readonly known: ReadonlySet<string>; readonly spared: ReadonlySet<string> },
+): Promise<void> {
+  const found: string[] = [];
   for (const { id, name } of await api.list("VirtualDisk"))
-    if (isDiskOf(vm, name) && mayBeOf(vm, (await api.disk(id)).description)) await api.deleteDisk(id);
+    if (!spared.has(id) && isDiskOf(vm, name) && mayBeOf(vm, (await api.disk(id)).description))
+      found.push(id);
+  const used = found.every((id) => known.has(id)) ? new Set() : await disksInUse(api);
+  for (const id of found) if (known.has(id) || !used.has(id)) await api.deleteDisk(id);
   for (const { id, name } of await api.list("VirtualCdrom")) if (isDiscOf(vm, name)) await api.deleteDisc(id);
   for (const { id, description } of (await api.looseVnics?.()) ?? [])
     if (description !== undefined && mayBeOf(vm, description)) await api.deleteVnic(id);
+}
+
+async function disksInUse(api: ManagerApi): Promise<ReadonlySet<string>> {
+  const all = await Promise.all((await api.list("Vm")).map(({ id }) => api.vm(id)));
+  return new Set((await Promise.all(all.map((one) => disksOf(api, one)))).flat());
+}
+
+/** The ids of a machine's virtual disks. */
+export async function disksOf(api: ManagerApi, { mappings }: VmSeen): Promise<string[]> {
+  const devices = await Promise.all(mappings.map(async ({ id }) => (await api.mapping(id)).device));
+  return devices.flatMap((one) => (one.kind === "virtual-disk" ? one.id : []));
 }
 
 async function standStill(api: ManagerApi, { id, name, state }: VmSeen): Promise<void> {

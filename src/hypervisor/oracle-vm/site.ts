@@ -50,6 +50,7 @@ export function siteOf(here: Host, options: OracleVmOptions, places: HypervisorP
   const servers = serversOf(options);
   const records = recordsIn(here, places.folder);
   let found: Promise<Omit<Surroundings, "api">> | undefined;
+  const filesOf = new Map<string, FarDisks>();
 
   const scratchOf = (repository: string) => join(options.repositories, repository, "tbuild");
 
@@ -74,7 +75,12 @@ export function siteOf(here: Host, options: OracleVmOptions, places: HypervisorP
     there,
     scratchOf,
     fileOf: ({ id, repository }) => join(options.repositories, repository, "VirtualDisks", id),
-    filesIn: (repository) => farDisks(here, servers.first, scratchOf(repository)),
+    filesIn(repository) {
+      // One for all machines: of two that begin with one image, one waits for the other's transfer.
+      const files = filesOf.get(repository) ?? farDisks(here, servers.first, scratchOf(repository));
+      filesOf.set(repository, files);
+      return files;
+    },
     known,
 
     async state(vm) {

@@ -25,25 +25,25 @@ export interface Chunk {
 export interface Btrfs {
   readonly sectorBytes: number;
   readonly nodeBytes: number;
-  /** Of the device, by its superblock. */
+  /** The size of the device, from its superblock. */
   readonly bytes: number;
   readonly chunks: readonly Chunk[];
   /** The root of the tree with this number, such as 2 for extents; `undefined` if there is none. */
   rootOf(tree: bigint): Promise<TreeRoot | undefined>;
   /** The tree of roots. */
   readonly roots: TreeRoot;
-  /** The items of a tree in order, from the first whose key is not below `from`. */
+  /** The items of a tree in order, from the first whose key is at least `from`. */
   items(root: TreeRoot, from?: Key): AsyncGenerator<Item>;
 }
 
 const deepest = 8;
-// DUP; every other profile than this and a single copy needs several devices or computes places.
+// DUP. All profiles except this and a single copy need several devices or compute addresses.
 const dup = 32n;
 const profiles = 0x7f8n;
 // Bits 0 to 11, up to RAID1C34. Zoned devices and later formats are not read here.
 const knownFeatures = 12n;
 
-/** What is needed to read its nodes. */
+/** The data for reading its nodes. */
 interface Nodes {
   readonly volume: Reader;
   readonly name: string;
@@ -52,8 +52,8 @@ interface Nodes {
 }
 
 /**
- * Opens a btrfs. Throws an `environment` fault for what is not known here: several devices, a log that waits, or a
- * format of later kernels; `integrity` for damage. `name` is the volume's, for errors.
+ * Opens a btrfs. Throws an `environment` fault if it is not supported (several devices, a pending log, or a
+ * later format), and an `integrity` fault if it is damaged. `name` is the volume's, for errors.
  */
 export async function openBtrfs(volume: Reader, name: string): Promise<Btrfs> {
   const superblock = await superblockOf(volume, name);
@@ -95,19 +95,19 @@ async function superblockOf(volume: Reader, name: string): Promise<BtrfsSuperblo
   const isPower = (size: number) => size >= 4096 && size <= 65536 && (size & (size - 1)) === 0;
   if (!isPower(sectorBytes) || !isPower(nodeBytes)) throw damaged(name, `nodes of ${nodeBytes} bytes`);
   if (superblock.devices !== 1n) throw unfit(name, "has several devices");
-  if (superblock.hasLog) throw unfit(name, "has a log that waits for a replay");
+  if (superblock.hasLog) throw unfit(name, "has a log that must be replayed");
   if (incompatible >> knownFeatures !== 0n)
-    throw unfit(name, `has features that are not known here (0x${incompatible.toString(16)})`);
+    throw unfit(name, `has features that tbuild does not know (0x${incompatible.toString(16)})`);
   return superblock;
 }
 
-/** The items of a tree in order, from the first whose key is not below `from`. */
+/** The items of a tree in order, from the first whose key is at least `from`. */
 async function* itemsOf(nodes: Nodes, root: TreeRoot, from?: Key, seen = { nodes: 0 }): AsyncGenerator<Item> {
   const { volume, name, superblock } = nodes;
   if (root.level > deepest) throw damaged(name, `a tree of ${root.level} levels`);
   // Nodes that point at the same node again and again would never end.
   if (++seen.nodes > volume.bytes / superblock.nodeBytes)
-    throw damaged(name, "a tree with more nodes than there is room for");
+    throw damaged(name, "a tree with more nodes than fit on the device");
   const data = await nodeAt(nodes, root);
   if (root.level === 0) {
     yield* itemsIn(data, name, from);
@@ -132,7 +132,7 @@ function* itemsIn(leaf: Buffer, name: string, from: Key | undefined): Generator<
     if (from && compare(key, from) < 0) continue;
     const start = head.bytes + leaf.readUInt32LE(at + leafItem.start);
     const end = start + leaf.readUInt32LE(at + leafItem.size);
-    if (end > leaf.length) throw damaged(name, "an item is behind the end of its node");
+    if (end > leaf.length) throw damaged(name, "an item is beyond the end of its node");
     yield { ...key, data: leaf.subarray(start, end) };
   }
 }
@@ -141,7 +141,7 @@ async function nodeAt(nodes: Nodes, { at, level }: TreeRoot): Promise<Buffer> {
   const { volume, name, superblock } = nodes;
   const { nodeBytes } = superblock;
   const place = physical(nodes, at);
-  if (place + nodeBytes > volume.bytes) throw damaged(name, `a node at ${place} is behind its end`);
+  if (place + nodeBytes > volume.bytes) throw damaged(name, `a node at ${place} is beyond its end`);
   const data = Buffer.from(await volume.read(place, nodeBytes));
   const size = level === 0 ? leafItem.bytes : pointer.bytes;
   const isWhole = head.bytes + data.readUInt32LE(head.items) * size <= nodeBytes;
@@ -195,7 +195,7 @@ function compare(one: Key, other: Key): number {
   return one.offset === other.offset ? 0 : one.offset < other.offset ? -1 : 1;
 }
 
-// A node has the id of its file system, or the one that it was made with (the feature metadata_uuid).
+// A node has the id of its file system, or the id with which it was made (the feature metadata_uuid).
 function isOwn(node: Buffer, { uuid, metadataUuid }: BtrfsSuperblock): boolean {
   const own = node.subarray(head.fsid, head.fsid + 16);
   return own.equals(uuid) || own.equals(metadataUuid);
@@ -204,7 +204,7 @@ function isOwn(node: Buffer, { uuid, metadataUuid }: BtrfsSuperblock): boolean {
 export function damaged(name: string, what: string): TbuildError {
   return new TbuildError("integrity", `its btrfs is damaged: ${what}`, {
     subject: name,
-    hint: "Check it where it can be mounted: btrfs check",
+    hint: "Check it on a machine that can mount it: btrfs check",
   });
 }
 

@@ -16,9 +16,10 @@ interface Found {
 }
 
 /**
- * Where a file of a btrfs is, if it can be written there: btrfs neither copies its blocks when they change, nor has sums
- * or other owners of them. That is also what a kernel asks of a swap file. Of blocks that are reserved and not written,
- * too. The path is that in `subvolume`, or in the default one. `name` is the volume's name, for errors.
+ * The blocks of a btrfs file that can be written in place: btrfs does not copy them on write, and has no
+ * checksums or other owners of them. A kernel requires the same of a swap file. Includes blocks that are
+ * reserved but not written. The path is that in `subvolume`, or in the default one. `name` is the volume's
+ * name, for errors.
  */
 export async function btrfsFilePlaces(
   volume: Reader,
@@ -76,7 +77,7 @@ async function inodeOf(btrfs: Btrfs, name: string, root: TreeRoot, inode: bigint
   throw damaged(name, `the inode ${inode}`);
 }
 
-// The key of what a folder calls `word`.
+// The key of the folder entry `word`.
 async function entryOf(
   btrfs: Btrfs,
   name: string,
@@ -110,7 +111,7 @@ async function placesIn(btrfs: Btrfs, name: string, file: Found): Promise<FilePl
   for await (const { object, type, offset, data } of btrfs.items(file.root, from)) {
     if (object !== file.inode || type !== itemTypes.fileExtent) break;
     const kind = data.length > fileExtent.kind ? data.readUInt8(fileExtent.kind) : 0;
-    if (kind !== written && kind !== reserved) return "is a swap file that lies in btrfs's own trees";
+    if (kind !== written && kind !== reserved) return "is a swap file in btrfs's own trees";
     if (data.length < fileExtent.bytes) throw damaged(name, "an extent of a file");
     if (data.readUInt16LE(fileExtent.compression) !== 0) return "is a swap file that is compressed";
     const extent = data.readBigUInt64LE(fileExtent.address);
@@ -134,13 +135,13 @@ async function placesIn(btrfs: Btrfs, name: string, file: Found): Promise<FilePl
     );
     const [first, ...more] = chunk?.copies ?? [];
     if (!chunk || first === undefined) throw damaged(name, `no chunk has the address ${start}`);
-    if (more.length > 0) return "is a swap file that btrfs keeps twice (the profile DUP)";
+    if (more.length > 0) return "is a swap file that btrfs stores twice (the profile DUP)";
     places.push({ offset: first + Number(start - chunk.logical), bytes });
   }
   return places;
 }
 
-// As the kernel decides it: an extent from before the last snapshot may be that snapshot's, too.
+// Like the kernel: an extent from before the last snapshot may belong to that snapshot, too.
 async function isShared(btrfs: Btrfs, root: TreeRoot, parts: readonly Part[]): Promise<boolean> {
   const extents = await btrfs.rootOf(objects.extentTree);
   if (!extents) return true;

@@ -33,7 +33,7 @@ export async function* freeRunsOfBtrfs(volume: Reader, name: string): AsyncGener
   for (const run of outsideOf(taken, { from: firstByte, to: end })) yield* shown(run);
   let index = 0;
   let at = 0n;
-  // Of the chunk that is looked at: where the last extent in it ended.
+  // The end of the last extent in the current chunk.
   const gapBefore = function* (next: bigint): Generator<FreeRun> {
     for (let chunk = sorted[index]; chunk; chunk = sorted[index]) {
       const last = chunk.logical + BigInt(chunk.bytes);
@@ -72,7 +72,7 @@ async function* extentsOf(btrfs: Btrfs): AsyncGenerator<{ readonly start: bigint
   }
 }
 
-/** What of `whole` none of `runs` has. */
+/** The parts of `whole` that are not in `runs`. */
 function* outsideOf(runs: readonly Run[], whole: Run): Generator<Run> {
   let at = whole.from;
   for (const { from, to } of [...runs].sort((one, other) => one.from - other.from)) {

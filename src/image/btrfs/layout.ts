@@ -6,7 +6,7 @@ export const key = { object: 0, type: 8, offset: 9, bytes: 17 } as const;
 /** struct btrfs_header, at the start of each node */
 export const head = { fsid: 32, address: 48, items: 96, level: 100, bytes: 101 } as const;
 
-/** struct btrfs_item, in leaves: a key, and where the data is behind the head */
+/** struct btrfs_item, in leaves: a key, and the offset of the data after the header */
 export const leafItem = { start: key.bytes, size: key.bytes + 4, bytes: 25 } as const;
 
 /** struct btrfs_key_ptr, in other nodes */
@@ -60,5 +60,5 @@ export const itemTypes = {
   chunk: 228,
 } as const;
 
-/** Numbers of trees and inodes that are the same everywhere. */
+/** Fixed numbers of trees and inodes. */
 export const objects = { extentTree: 2n, top: 5n, rootsFolder: 6n, firstFree: 256n } as const;

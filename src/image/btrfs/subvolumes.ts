@@ -10,7 +10,7 @@ export interface Subvolume {
   readonly path: string;
   readonly isSnapshot: boolean;
   readonly isEmpty: boolean;
-  /** The one that is mounted if a mount names none. */
+  /** True for the default of a mount. */
   readonly isDefault: boolean;
 }
 
@@ -18,7 +18,7 @@ const { top, firstFree } = objects;
 const mostSubvolumes = 10_000;
 const deepest = 64;
 
-/** The subvolumes of a btrfs, the top among them. `name` is the volume's name, for errors. */
+/** The subvolumes of a btrfs, including the top. `name` is the volume's name, for errors. */
 export async function subvolumesOf(volume: Reader, name: string): Promise<Subvolume[]> {
   const btrfs = await openBtrfs(volume, name);
   const refs = new Map<bigint, Reference>();
@@ -49,7 +49,7 @@ export async function subvolumesOf(volume: Reader, name: string): Promise<Subvol
   return found;
 }
 
-// A snapshot has the UUID of its origin; a root of older kernels is too short for one.
+// A snapshot has the UUID of its origin. A root from older kernels is too short for one.
 function hasParent(root: Buffer): boolean {
   const parent = root.subarray(rootItem.parentUuid, rootItem.parentUuid + 16);
   return parent.length === 16 && parent.some((byte) => byte !== 0);
@@ -80,9 +80,9 @@ async function pathOf(
       if (!above) throw damaged(name, `the folder of the subvolume ${ref.name}`);
       names.unshift(above.name);
       folder = above.folder;
-      if (names.length > deepest) throw damaged(name, "its subvolumes lie within each other");
+      if (names.length > deepest) throw damaged(name, "its subvolumes contain each other");
     }
-    if (names.length > deepest) throw damaged(name, "its subvolumes lie within each other");
+    if (names.length > deepest) throw damaged(name, "its subvolumes contain each other");
   }
   return names.join("/");
 }

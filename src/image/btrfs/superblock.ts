@@ -57,7 +57,7 @@ export class BtrfsSuperblock {
   get devices(): bigint {
     return this.#data.readBigUInt64LE(at.devices);
   }
-  /** A log of what was synced waits for a replay. */
+  /** A log of synced data must be replayed. */
   get hasLog(): boolean {
     return this.#data.readBigUInt64LE(at.logRoot) !== 0n;
   }

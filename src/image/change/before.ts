@@ -9,13 +9,13 @@ import { imagePath } from "./planned-change.ts";
 import { undoRecords } from "./undo.ts";
 import { openBeside, piecesOf, readHead } from "./undo-record.ts";
 
-// A whole record is held in memory. The record of a scrub contains the old contents of free blocks.
+// A complete record is kept in memory. The record of a scrub contains the old contents of free blocks.
 const mostRecordBytes = 64 * 1024 * 1024;
 
 /**
- * Lets `work` look at the guest as it was before the changes whose records lie beside its image. `undefined` where there
- * are none, or where they cannot be laid over it: on a qcow2, on anything but ext, or on an image of another size. If
- * something else has changed the image since, the result is only approximate.
+ * Runs `work` on the guest's state before the changes with records beside its image. `undefined` if there are
+ * none, or they cannot be applied: on a qcow2, on a file system other than ext, or on an image of another
+ * size. If something else has changed the image since, the result is only approximate.
  */
 export async function lookBefore<Result>(
   file: string,

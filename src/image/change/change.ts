@@ -1,7 +1,7 @@
 import type { Output } from "../../host/host.ts";
 import { type Attributes, type LockedPath, nameOf, parentOf, type RawTree, type Stat } from "../tree.ts";
 
-/** The change of one path. `was` is its present content. */
+/** The change of one path. `was` is its current content. */
 export type Change =
   | { readonly kind: "remove"; readonly path: string; readonly was: Stat }
   | {
@@ -29,9 +29,9 @@ export interface Source {
   close(): Promise<void>;
 }
 
-/** Keeps changes in memory, in front of `source`, until they are committed: one process instead of hundreds. */
+/** Keeps changes in memory, over `source`, until they are committed: one process instead of hundreds. */
 export function collectingTree(source: Source): RawTree {
-  // By folder and path, so that listing one folder need not look at the changes in others.
+  // By folder and path, so that listing a folder does not search the changes in others.
   const nodes = new Map<string, Map<string, Node>>();
   const overridden: LockedPath[] = [];
 
@@ -56,7 +56,7 @@ export function collectingTree(source: Source): RawTree {
   async function commit(): Promise<void> {
     const changes = changesOf(nodes);
     if (changes.length === 0) return;
-    // Forgotten before they are made: there may be a million.
+    // Cleared before they are made, because there may be a million.
     nodes.clear();
     overridden.push(...(await source.apply(changes)));
   }
@@ -118,7 +118,7 @@ interface Node {
   readonly now: { readonly stat: Stat; readonly data?: Uint8Array } | undefined;
 }
 
-// Files that are alike share what is known of them, so they share this as well.
+// Equal files share their attributes, so they share this as well.
 function goneNode(was: Stat | undefined): Node {
   const kept = was && goneNodes.get(was);
   if (kept) return kept;
@@ -134,7 +134,7 @@ function changesOf(nodes: ReadonlyMap<string, ReadonlyMap<string, Node>>): Chang
   const rest: Change[] = [];
   for (const path of byDepth(pathsIn(nodes))) {
     const { was, now } = nodes.get(parentOf(path))?.get(path) ?? {};
-    // A file that stays a file is overwritten, so that its inode keeps its other attributes.
+    // A file that remains a file is overwritten, so its inode keeps its other attributes.
     const stays = was && now && was.kind === now.stat.kind && was.kind !== "link";
     if (was && !stays) removals.push({ kind: "remove", path, was });
     if (!now) continue;
@@ -154,7 +154,7 @@ function* pathsIn(nodes: ReadonlyMap<string, ReadonlyMap<string, Node>>): Genera
   for (const inside of nodes.values()) yield* inside.keys();
 }
 
-// There may be a million of them, so nothing is made for each.
+// There may be a million of them, so nothing is allocated for each.
 function* byDepth(paths: Iterable<string>): Generator<string> {
   const found: string[][] = [];
   for (const path of paths) {

@@ -35,10 +35,10 @@ export async function draftTree(
       readFile: (path) => ((part, inside) => part.files.readFile(inside))(...partOf(path)),
       parts: (path) => ((part, inside) => partsOf(part.files, inside))(...partOf(path)),
       async apply(changes) {
-        // Only the kernel obeys these flags. An inode that is written here keeps them.
+        // Only the kernel obeys these flags. Inodes that are written here keep them.
         const locked = await lockedAmong(changes, stat);
         for (const part of parts) {
-          // What it remembers of the names is out of date afterwards, and large.
+          // Its cache of names is outdated afterwards, and large.
           part.files = await filesOn(part.disk, part);
           const own = changesIn(part, changes, partOf);
           if (own.length === 0) continue;
@@ -65,10 +65,10 @@ interface Part {
   editor?: ExtEditor;
 }
 
-/** What a file system that is read in process gives. */
+/** The interface of a file system that is read in process. */
 export type Files = Pick<Source, "stat" | "list" | "readFile" | "parts">;
 
-/** The contents of a file in parts, or as one where the file system has no parts. */
+/** The contents of a file in parts, or in one piece if the file system has no parts. */
 export async function* partsOf(files: Files, path: string): AsyncGenerator<Uint8Array> {
   if (files.parts) yield* files.parts(path);
   else yield await files.readFile(path);

@@ -15,9 +15,12 @@ export interface Piece {
   after(): Promise<Uint8Array>;
 }
 
-/** A disk whose writes stay in memory. The writes are available as pieces. */
+/** A disk that keeps its writes in memory. The writes are available as pieces. */
 export interface Draft extends Writable {
-  /** The differences to the disk beneath, ordered by offset; close ones are merged. Later writes change them. A raised `signal` ends it. */
+  /**
+   * The differences to the disk beneath, ordered by offset; close ones are merged. Later writes change them.
+   * `signal` aborts it.
+   */
   pieces(signal?: AbortSignal): Promise<Piece[]>;
 }
 
@@ -30,7 +33,7 @@ export function draftOf(disk: Reader): Draft {
     return pages.get(index) ?? disk.read(start, Math.min(pageBytes, disk.bytes - start));
   }
 
-  // Puts what was written into `data`, which starts at `offset`.
+  // Copies the writes into `data`, which starts at `offset`.
   function lay(data: Uint8Array, offset: number): void {
     const [first, last] = [
       Math.floor(offset / pageBytes),
@@ -135,7 +138,7 @@ export function writableWindow(disk: Writable, offset: number, bytes: number): W
   };
 }
 
-/** For what only reads: writing to it is a fault of tbuild. */
+/** For readers only: writing to it is a bug in tbuild. */
 export function readOnly(disk: Reader): Writable {
   return {
     bytes: disk.bytes,
@@ -146,7 +149,7 @@ export function readOnly(disk: Reader): Writable {
 
 // A file system's own offsets may be wrong.
 function behindEnd(what: string, byte: number, bytes: number): TbuildError {
-  return new TbuildError("integrity", `byte ${byte} is past its end, ${bytes}`, {
+  return new TbuildError("integrity", `byte ${byte} is beyond its end (${bytes} bytes)`, {
     subject: what,
     hint: "The image is cut off or damaged; copy it again.",
   });
@@ -155,11 +158,16 @@ function behindEnd(what: string, byte: number, bytes: number): TbuildError {
 const pageBytes = 4096;
 const zeroPage = new Uint8Array(pageBytes);
 const largestPiece = 1 << 20;
-/** Disks write whole sectors: pieces in neighbouring ones are one. XFS stamps every sector of its log when it is mounted. */
+/**
+ * Disks write whole sectors, so pieces in adjacent sectors are merged. XFS stamps every sector of its log
+ * when it is mounted.
+ */
 const nearBytes = 512;
 const grain = 32;
 
-/** Where two pages differ, in units of 32 bytes: a changed flag counts as that, not as a page. */
+/**
+ * The differences between two pages, in units of 32 bytes, so that a changed flag does not count as a page.
+ */
 export function differing(one: Uint8Array, other: Uint8Array): [from: number, to: number][] {
   const [a, b] = [asBuffer(one), asBuffer(other)];
   if (a.equals(b)) return [];

@@ -10,15 +10,17 @@ import type { FreeBlock } from "./free-space.ts";
 import type { SwapState } from "./swap.ts";
 import type { UnclaimedBlock } from "./unclaimed-space.ts";
 
-/** A guest that is read, or changed in a draft beside its image, and the parts of its disk outside of its files. */
+/**
+ * A guest that is read, or changed in a draft beside its image, and the parts of its disk outside its files.
+ */
 export interface DraftedGuest extends ReachedGuest {
   readonly others: readonly OtherVolume[];
   readonly unresolved: readonly Unresolved[];
-  /** The paths of its swap files. What they hold is handled as the contents of swap. */
+  /** The paths of its swap files. Their contents are handled like swap. */
   readonly swapFiles: readonly string[];
   /** The image file, followed by its backing files. */
   readonly layers: readonly Layer[];
-  /** The other images in which members of its mirrors lie. */
+  /** The other images with members of its mirrors. */
   readonly companions: readonly string[];
 }
 
@@ -35,21 +37,26 @@ export interface ReachedGuest {
   readonly tree: GuestTree;
   readonly mounts: readonly Mount[];
   readonly via: string;
-  /** Blocks with content that belong to no file. Left out if they cannot be seen. */
+  /** Blocks with content that belong to no file. Absent if they cannot be read. */
   freeBlocks?(): AsyncGenerator<FreeBlock>;
-  /** The space of the disk outside of file systems. Left out while a change is planned: `scrub` handles it. */
+  /**
+   * The space of the disk outside file systems. Absent while a change is planned, because `scrub` handles it.
+   */
   unclaimed?(): Promise<UnclaimedSpace>;
-  /** Passes the contents of the swap volumes to `onEach`. Left out while a change is planned: `renewSwap` handles them. */
+  /**
+   * Passes the contents of the swap volumes to `onEach`. Absent while a change is planned, because
+   * `renewSwap` handles them.
+   */
   swap?(onEach: (data: Uint8Array) => void): Promise<SwapState[]>;
 }
 
 /**
- * Requests zeros over blocks that the change frees, over free blocks for which `tells` returns true, and over such blocks outside
- * of file systems. `tells` is called after the change has been planned.
+ * Requests zeros over blocks that the change frees, over free blocks for which `tells` returns true, and over
+ * such blocks outside file systems. `tells` is called after the change has been planned.
  */
 export interface Scrub {
   tells(block: Uint8Array): boolean;
-  /** Gives a place outside of file systems back, with why it must stay where the guest uses it. */
+  /** Returns a place outside file systems, with the reason why it must stay if the guest uses it. */
   withUse(place: Unclaimed): Unclaimed;
 }
 
@@ -62,7 +69,7 @@ export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"
   readonly renewSwap?: boolean;
   /** Writes outside of file systems, such as a boot loader, after the files have been changed. */
   readonly outside?: (disk: Writable) => Promise<void>;
-  /** Other images in which members of its mirrors may lie. They are changed with it. */
+  /** Other images that may contain members of its mirrors. They are changed with it. */
   readonly together?: readonly string[];
   /** Change the rest even if a volume cannot be opened (encrypted, or a RAID member). */
   readonly allowUnmounted?: boolean;

@@ -19,14 +19,15 @@ export interface FreeBlock {
   readonly data: Uint8Array;
 }
 
-/** Whether tbuild can tell which blocks of it are free: ext's, XFS's and FAT's. While a journal waits, what it tells is old. */
+/**
+ * Whether tbuild can find its free blocks: on ext, XFS and FAT. With a pending journal, the result is
+ * outdated.
+ */
 export function tellsFreeBlocks({ fs }: Volume): boolean {
   return fs.startsWith("ext") || fs === "xfs" || fs === "vfat" || fs === "btrfs";
 }
 
-/**
- * The free blocks of a guest that hold anything; where `data` has none, blocks are not read. A raised `signal` ends it.
- */
+/** The free blocks of a guest with content. Blocks outside `data` are not read. `signal` aborts it. */
 export async function* freeBlocks(
   disk: Reader,
   mounts: readonly Mount[],
@@ -54,8 +55,8 @@ export async function* freeBlocks(
 }
 
 /**
- * Zeros over free blocks: those that a change has freed, and of the others those that `tells` of the guest. `after` is
- * a draft of `before`. Gives the bytes that were written. A raised `signal` ends it.
+ * Zeros free blocks: those that a change has freed, and others for which `tells` returns true. `after` is a
+ * draft of `before`. Returns the number of bytes written. `signal` aborts it.
  */
 export async function scrubFree(
   before: Reader,

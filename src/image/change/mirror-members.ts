@@ -4,8 +4,8 @@ import type { DataRange } from "../file/holes.ts";
 import type { Draft } from "./draft.ts";
 
 /**
- * Makes the other members of each mirror equal to the first, which was changed. They were equal before, except for swap, which
- * is left alone here.
+ * Makes the other members of each mirror equal to the first, which was changed. They were equal before,
+ * except for swap, which is not handled here.
  */
 export async function makeMembersEqual(
   after: Draft,

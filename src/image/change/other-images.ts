@@ -16,8 +16,8 @@ interface CompanionChange extends Finished, ChangedWith {
 }
 
 /**
- * Works out the changes of the other images of the machine: their members of mirrors become equal to the changed ones, and
- * what lies beside them is done as in the first image.
+ * Plans the changes of the other images of the machine: their members of mirrors become equal to the changed
+ * ones, and the space beside them is handled as in the first image.
  */
 export async function planCompanions(
   host: Host,
@@ -35,7 +35,7 @@ export async function planCompanions(
   return found;
 }
 
-/** The change of the first image, with what was done in the others. */
+/** The change of the first image, with the changes of the others. */
 export function withOthers<Change extends Finished & { close(): Promise<void> }>(
   change: Change,
   others: readonly CompanionChange[],
@@ -90,7 +90,7 @@ async function planCompanion(
   };
 }
 
-// What bytes of the disk come to in the file is only known once they are written.
+// Where bytes of the disk are in the file is known only after they are written.
 async function changeOfCopy(
   host: Host,
   file: string,
@@ -108,7 +108,7 @@ interface Mirrored {
   data(): Promise<Uint8Array>;
 }
 
-// The parts of the change that lie in mirrors with members in `file`, at their places there.
+// The parts of the change in mirrors with members in `file`, at their offsets there.
 function mirroredIn(
   file: string,
   { arrays, pieces }: { readonly arrays: readonly MdArray[]; readonly pieces: readonly Piece[] },

@@ -6,9 +6,9 @@ interface Placed {
   readonly at: string;
 }
 
-/** Finds the volume that holds a path, and the path inside it. */
+/** Finds the volume that contains a path, and the path in it. */
 export function partFinder<Part extends Placed>(parts: readonly Part[]): (path: string) => [Part, string] {
-  // So that the first that fits a path is the one that holds it.
+  // Sorted, so that the first match is the volume that contains the path.
   const deepestFirst = [...parts].sort((a, b) => b.at.length - a.at.length);
   return (path) => {
     for (const part of deepestFirst) {
@@ -16,11 +16,11 @@ export function partFinder<Part extends Placed>(parts: readonly Part[]): (path: 
       if (path === part.at || path.startsWith(`${part.at}/`))
         return [part, path.slice(part.at.length) || "/"];
     }
-    throw new TbuildError("usage", "no volume is given for /", { subject: path });
+    throw new TbuildError("usage", "there is no volume for /", { subject: path });
   };
 }
 
-/** The changes that fall into `part`, with their paths inside it. */
+/** The changes in `part`, with their paths in it. */
 export function changesIn<Part extends Placed>(
   part: Part,
   changes: readonly Change[],

@@ -5,7 +5,7 @@ import { pacer } from "../../host/pace.ts";
 import { dataRanges } from "../file/holes.ts";
 import { differing, type Piece } from "./draft.ts";
 
-/** Where `other` differs from `one`, page by page; holes that both have are not read. A raised `signal` ends it. */
+/** The differences between `other` and `one`, page by page. Common holes are not read. `signal` aborts it. */
 export async function differingPieces(
   host: Runner,
   one: string,

@@ -30,7 +30,7 @@ import { filledPlaces, scrubUnclaimed } from "./unclaimed-space.ts";
 import { namesFor } from "./undo.ts";
 import { changedInMirrors, copiedChange, workingCopy, writeToDisk } from "./working-copy.ts";
 
-/** A change that was made beside its image, as the bytes that differ. */
+/** A change that was made beside its image, as a list of different bytes. */
 export interface Planned<Result> {
   readonly result: Result;
   readonly via: string;
@@ -42,19 +42,19 @@ export interface Planned<Result> {
   close(): Promise<void>;
 }
 
-/** What a scrub did; all is `undefined` if none was requested. */
+/** The results of a scrub; `undefined` if none was requested. */
 export interface Scrubbed {
-  /** Bytes that zeros were written over. */
+  /** The number of zeroed bytes. */
   readonly scrubbed?: number;
-  /** The parts of the disk that lie in no file system. */
+  /** The parts of the disk outside file systems. */
   readonly unclaimed?: readonly Unclaimed[];
-  /** Those of them in which something was found that stays. */
+  /** Those of them with findings that stay. */
   readonly kept?: readonly Unclaimed[];
-  /** The volumes in which nothing is left. */
+  /** The volumes without remaining data. */
   readonly emptied?: readonly string[];
 }
 
-/** Throws where a change cannot be worked out as it is wanted, before any work is done. */
+/** Throws if a change cannot be planned as requested, before any work is done. */
 export function refuseWish({ facts, mounts, companions }: LookedInto, options: ChangeOptions): void {
   const all = [facts, ...companions.map((one) => one.facts)];
   const odd = all.find(({ format }) => format !== "raw");
@@ -71,13 +71,20 @@ export function refuseWish({ facts, mounts, companions }: LookedInto, options: C
     });
   const packed = all.find(({ layers: [layer] }) => layer?.isPacked);
   if (options.scrub && packed)
-    throw new TbuildError("environment", "has compressed clusters, which keep what a scrub would remove", {
-      subject: packed.file,
-      hint: `Scrub a copy without them: qemu-img convert -O qcow2 ${fileWord(packed.file)} ${fileWord(`${packed.file}.new`)}`,
-    });
+    throw new TbuildError(
+      "environment",
+      "has compressed clusters, which keep data that a scrub should remove",
+      {
+        subject: packed.file,
+        hint: `Scrub a copy without them: qemu-img convert -O qcow2 ${fileWord(packed.file)} ${fileWord(`${packed.file}.new`)}`,
+      },
+    );
 }
 
-/** Works a change out: in memory, in a snapshot, or in a copy that is compared; the first of them that can do it. */
+/**
+ * Plans a change with the first method that supports it: in memory, in a snapshot, or in a copy that is
+ * compared.
+ */
 export async function planBest<Result>(
   host: Host,
   { facts, mounts, swapFiles }: Guest,
@@ -109,12 +116,12 @@ async function finishedRaw<Result, Given extends Planned<Result>>(
   return { ...planned, ...done, pieces: await after.pieces(options.watch?.signal) };
 }
 
-/** What was done outside of files. */
+/** The changes outside files. */
 export interface Finished extends Scrubbed {
   readonly swap?: readonly SwapState[];
 }
 
-// The space outside of files, after the files have been changed, whatever the access method was.
+// The space outside files, after the files have been changed by any access method.
 export async function finish(
   host: Runner,
   { facts, mounts, swapFiles }: Guest,
@@ -159,8 +166,8 @@ async function planInMemory<Result>(
   try {
     for (const { volume } of mounts) {
       if (!(await isUnclean(reader, volume))) continue;
-      // An edit beside a journal that waits is lost, or damages, when the guest mounts it.
-      note(`${volume.name}: not cleanly unmounted; its journal is replayed, with e2fsck`);
+      // With a pending journal, an edit is lost or does damage when the guest mounts the file system.
+      note(`${volume.name}: not cleanly unmounted; e2fsck replays its journal`);
       await replayInto(host, file, volume, (at, data) => draft.write(volume.offset + at, data), signal);
     }
     const tree = await draftTree(draft, mounts, options.watch);
@@ -175,7 +182,7 @@ async function planInMemory<Result>(
   }
 }
 
-// Where a way in can let a change go beside the image, nothing is copied and nothing compared.
+// If an access method can write changes beside the image, nothing is copied or compared.
 async function planBeside<Result>(
   host: Host,
   { file, bytes }: ImageFacts,
@@ -205,7 +212,8 @@ async function planBeside<Result>(
   });
   if (!tree) return undefined;
   const result = await work({ tree, mounts, via: access.name }).catch(async (error) => {
-    // Of a disk that is full a program says that it cannot write; why, is known when the snapshot is taken down.
+    // If the disk is full, a program reports only that it cannot write. The reason is known when the snapshot
+    // is removed.
     await tree[Symbol.asyncDispose]();
     throw error;
   });
@@ -243,7 +251,7 @@ async function planInCopy<Result>(
   };
 }
 
-// What qcow2 comes to in the file is only known once it is written.
+// The bytes in a qcow2 file are known only after they are written.
 async function finishedCopy(
   host: Host,
   guest: Guest,
@@ -264,7 +272,7 @@ async function finishedCopy(
   return finished;
 }
 
-// Once a change exists as blocks, they show what it freed, whatever made it.
+// Once a change exists as blocks, they show what it freed, regardless of the method.
 async function scrubbedOf(
   facts: ImageFacts,
   mounts: readonly Mount[],
@@ -310,7 +318,7 @@ export function accessOptions({ via, allowUnmounted: _, ...options }: ChangeOpti
   return { ...options, ...(via !== undefined && { via }) };
 }
 
-/** What the guest is changed in memory by cannot look for an fstab elsewhere than on ext. */
+/** The in-memory editor finds an fstab on ext only. */
 export function lookOptions({
   via,
   far,

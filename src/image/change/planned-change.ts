@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { type Lock, tryLock } from "../../host/lock.ts";
+import { isThere } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { imagesOfArrays } from "../disk/members-beside.ts";
 import type { FarFolder } from "../far.ts";
@@ -33,9 +34,9 @@ export interface PlannedChange<Result> extends AsyncDisposable, Scrubbed {
   readonly pieces: readonly Piece[];
   /** The changes of the other images in which members of its mirrors lie. */
   readonly alongside?: readonly ChangedWith[];
-  /** What the swap volumes held that are made new; `undefined` if not requested. */
+  /** The old contents of the renewed swap volumes; `undefined` if not requested. */
   readonly swap?: readonly SwapState[];
-  /** Makes it; `what` is said in the record that undoes it. */
+  /** Makes it. `what` describes it in the undo record. */
   apply(what: string): Promise<UndoRecord>;
 }
 
@@ -86,7 +87,7 @@ export async function planChange<Result>(
             }),
           options,
         ).catch(async (error) => {
-          // What went wrong is what counts; what is left beside the image, the next command removes.
+          // The original error matters. The next command removes files that are left beside the image.
           await rm(namesFor(image).work, { force: true }).catch(() => {});
           throw error;
         });
@@ -104,15 +105,15 @@ export async function planChange<Result>(
   );
 }
 
-/** A change as its planner gives it. */
+/** A change from its planner. */
 export type DraftedChange<Result> = Planned<Result> &
   Scrubbed &
   Pick<PlannedChange<Result>, "swap" | "alongside"> & {
-    /** Throws if the changed image is not as it should be; the change is then taken back. */
+    /** Throws if the changed image is not correct. The change is then undone. */
     check?(): Promise<void>;
   };
 
-/** Locks an image, lets `plan` work its change out, and gives the change. */
+/** Locks an image, lets `plan` compute its change, and returns the change. */
 export async function planOn<Result>(
   file: string,
   {
@@ -167,7 +168,7 @@ export async function planOn<Result>(
   }
 }
 
-/** The real paths of images. One that does not exist is left out: it is reported where it is opened itself. */
+/** The real paths of images. A missing one is left out; opening it reports that. */
 export async function pathsOf(files: readonly string[]): Promise<string[]> {
   const found = await Promise.all(files.map((file) => imagePath(file).catch(() => undefined)));
   return found.filter((file) => file !== undefined);
@@ -200,13 +201,6 @@ export async function takeImage(
   }
 }
 
-async function isThere(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
-}
-
 async function usersNow(far: FarFolder | undefined): Promise<FilesInUse> {
   return far ? await far.look() : filesInUse();
 }
@@ -217,7 +211,7 @@ async function statsOf(images: readonly string[]): Promise<Stats> {
   return new Map(await Promise.all(images.map(async (image) => [image, await stat(image)] as const)));
 }
 
-// Between a plan and its yes there may be a coffee break, and somebody who starts the machine.
+// Much time may pass between a plan and its confirmation, and somebody may start the machine.
 async function refuseMeanwhile(before: Stats, lock: Lock, far: FarFolder | undefined): Promise<void> {
   if (lock.isLost?.())
     throw new TbuildError("environment", `the connection to ${far?.host.name} was lost, and the lock`, {
@@ -245,7 +239,7 @@ export async function imagePath(file: string): Promise<string> {
   return image;
 }
 
-/** Locks an image, or the name of one that will be made. */
+/** Locks an image, or the name of a future one. */
 export async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
   if (far) return far.lock(image);
   const got = await tryLock(namesFor(image).lock).catch((cause: NodeJS.ErrnoException) => {

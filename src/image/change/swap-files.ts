@@ -11,16 +11,19 @@ import { xfsFilePlaces } from "../xfs/file-places.ts";
 import { readOnly } from "./draft.ts";
 import { partFinder } from "./parts.ts";
 
-/** How much of a swap volume or swap file is not as in a new one. */
+/** How much of a swap volume or swap file differs from a new one. */
 export interface SwapState {
-  /** Of the volume, or the path of the file. */
+  /** The name of the volume, or the path of the file. */
   readonly name: string;
   readonly bytes: number;
-  /** Why it is not written to, in words. */
+  /** The reason why it is not written to. */
   readonly refused?: string;
 }
 
-/** The swap files of a guest as volumes at the offsets of their blocks. Also those whose blocks cannot be found, with the reason. */
+/**
+ * The swap files of a guest as volumes at the offsets of their blocks. Includes those whose blocks cannot be
+ * found, with the reason.
+ */
 export async function findSwapFiles(
   disk: Reader,
   mounts: readonly Mount[],
@@ -59,7 +62,7 @@ async function swapFileAt(
     const [first] = pieces;
     const area = { offset: first?.offset ?? 0, bytes, fs: "swap" as const, pieces };
     const head = await insideOf(disk, area).read(0, Math.min(65536, bytes));
-    return swapAreaIn(Buffer.from(head)) ? area : "is named as a swap file, and has no swap signature";
+    return swapAreaIn(Buffer.from(head)) ? area : "is listed as a swap file, but has no swap signature";
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
     return `is a swap file whose blocks cannot be found (${error.message})`;
@@ -75,7 +78,7 @@ async function placesIn(inside: Reader, volume: Volume, path: string): Promise<F
     : `is a swap file on ${fs}, whose blocks tbuild cannot find`;
 }
 
-// Of a volume in several pieces, a place may lie in more than one of them.
+// If a volume has several pieces, a range may be in more than one of them.
 function onDisk(volume: Volume, { offset, bytes }: Place): Place[] {
   const found: Place[] = [];
   let start = 0;
@@ -107,7 +110,7 @@ async function kindAt(files: Ext, path: string): Promise<"file" | "other" | unde
   return "file";
 }
 
-// What is written there is written past the file system, so the blocks have to be the file's beyond doubt.
+// These writes bypass the file system, so the blocks must certainly belong to the file.
 async function checkOwn(inside: Reader, places: readonly { offset: number; bytes: number }[]): Promise<void> {
   const volume = await ExtVolume.open(readOnly(inside));
   for (const { offset, bytes } of places) {

@@ -11,7 +11,7 @@ import { rawView } from "../file/raw-view.ts";
 import { isZero, type Piece } from "./draft.ts";
 import { findSwapFiles, isSwapFile, type SwapState } from "./swap-files.ts";
 
-/** A run of bytes in a swap volume that are not as in a new one. */
+/** A run of bytes in a swap volume that differ from a new one. */
 export interface SwapRemains {
   readonly volume: Volume;
   /** On the disk, in bytes. */
@@ -23,7 +23,7 @@ export interface SwapRemains {
 
 export type { SwapState } from "./swap-files.ts";
 
-/** What the swap volumes of a disk hold of memory; ranges without data are not read. */
+/** The memory contents in the swap volumes of a disk. Ranges without data are not read. */
 export async function* swapRemains(
   disk: Reader,
   volumes: readonly Volume[],
@@ -69,7 +69,7 @@ function strangeRuns(found: Uint8Array, fresh: Uint8Array): [from: number, to: n
 const nothing = new Uint8Array();
 const readBytes = 512 * 1024;
 
-/** How the swap volumes of a disk are; nothing of a disk that has none. */
+/** The state of the swap volumes of a disk; empty if it has none. */
 export async function swapStates(
   host: Runner,
   image: ImageFile,
@@ -100,14 +100,16 @@ export async function freshSwap(
   const pieces: Piece[] = [];
   const states = await swapStates(host, image, volumes, ({ offset, fresh }) => {
     const bytes = fresh.length;
-    // Gigabytes of zeros are not kept.
+    // Gigabytes of zeros are not stored.
     const kept = isZero(fresh) ? undefined : fresh;
     pieces.push({ offset, bytes, after: async () => kept ?? new Uint8Array(bytes) });
   });
   return { states, pieces };
 }
 
-/** Makes the swap volumes and swap files in an image new, in place. Only for our own images, which need no undo. */
+/**
+ * Renews the swap volumes and swap files in an image, in place. Only for our own images, which need no undo.
+ */
 export async function renewSwap(
   host: Host,
   file: string,
@@ -142,7 +144,7 @@ export async function renewSwap(
   return fresh.states;
 }
 
-/** The swap volumes that are nothing else: a table of partitions that overlap says nothing for sure. */
+/** The swap volumes that overlap no other volume: an overlapping partition table is unreliable. */
 function swapsOf(volumes: readonly Volume[]): Volume[] {
   return volumes.filter((volume) => isSwap(volume) && !overlapped(volume, volumes));
 }

@@ -12,7 +12,10 @@ export interface UnclaimedBlock {
   readonly data: Uint8Array;
 }
 
-/** The blocks of `places` with content. Holes, according to `data`, and places that must not be read are not read. A raised `signal` ends it. */
+/**
+ * The blocks of `places` with content. Holes, according to `data`, and places that must not be read are not
+ * read. `signal` aborts it.
+ */
 export async function* unclaimedBlocks(
   disk: Reader,
   places: readonly Unclaimed[],
@@ -61,11 +64,11 @@ async function isFilled(
   return false;
 }
 
-/** What a scrub did outside of file systems. */
+/** The results of a scrub outside file systems. */
 export interface UnclaimedScrub {
-  /** That zeros were written over. */
+  /** The number of zeroed bytes. */
   readonly bytes: number;
-  /** Where something was found that stays. */
+  /** Places with findings that stay. */
   readonly kept: readonly Unclaimed[];
 }
 
@@ -106,5 +109,5 @@ export async function scrubUnclaimed(
 
 const blockBytes = 4096;
 const readBytes = 512 * 1024;
-// As many as a key or a short file has.
+// The size of a key or a short file.
 const blocksAround = 16;

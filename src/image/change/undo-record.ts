@@ -1,52 +1,31 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import { pacer } from "../../host/pace.ts";
 import { writeAll } from "../../io/durable.ts";
 import { isZero, type Piece } from "./draft.ts";
+import type { Head } from "./undo-head.ts";
 
-/**
- * The start of an undo record: a description of the change, its time (ISO 8601, UTC), and the sizes of the image in bytes.
- * `others` are the images that were changed with it, as paths from its folder.
- */
-const Head = z.object({
-  what: z.string(),
-  when: z.string(),
-  size: z.int().nonnegative(),
-  sizeAfter: z.int().nonnegative(),
-  others: z
-    .array(
-      z.object({
-        file: z.string().min(1),
-        size: z.int().nonnegative(),
-        sizeAfter: z.int().nonnegative(),
-      }),
-    )
-    .max(31)
-    .optional(),
-});
-export type Head = Readonly<z.infer<typeof Head>>;
 export type ChangeNote = Pick<Head, "what" | "when">;
 
-/** An image that is open. */
+/** An open image. */
 export interface Target {
   readonly image: string;
   readonly handle: FileHandle;
 }
 
-/** The image that a record is beside, and then the others that it concerns. */
+/** The image beside the record, then the other images of the record. */
 export type Targets = readonly [Target, ...Target[]];
 
-// A version that knows of one image only must not take the pieces of others for its own.
+// An older tbuild, which knows only one image, must not apply the pieces of others to it.
 const [magicOfOne, magicOfMany] = ["tbuild-undo 1 ", "tbuild-undo 2 "] as const;
 const headBytes = 13;
 const longestStart = 1 << 14;
-// Above these, a piece's flags have the number of its image.
+// The higher bits of a piece's flags contain the number of its image.
 const [beforeIsZero, afterIsZero, isLast] = [1, 2, 4] as const;
 const imageShift = 3;
 
-/** Writes the record of a change that is yet to be made: the pieces of each image. Gives its size. A raised `signal` ends it. */
+/** Writes the record of a future change: the pieces of each image. Returns its size. `signal` aborts it. */
 export async function writeRecord(
   file: string,
   targets: Targets,
@@ -105,7 +84,7 @@ export function sizesIn({ size, sizeAfter, others = [] }: Head): Pick<Head, "siz
   return [{ size, sizeAfter }, ...others];
 }
 
-/** Refuses a record that is damaged, or of images that have another size. */
+/** Refuses a record that is damaged, or that belongs to images of another size. */
 export async function checkRecord(record: FileHandle, file: string, targets: Targets): Promise<Head> {
   const hash = createHash("sha256");
   const { size } = await record.stat();
@@ -122,7 +101,7 @@ export async function checkRecord(record: FileHandle, file: string, targets: Tar
     if (now < Math.min(size, after) || now > Math.max(size, after))
       throw new TbuildError("integrity", `belongs to an image of ${size} bytes, not of ${now}`, {
         subject: file,
-        hint: "The image was replaced or resized since. The undo record is useless; remove it.",
+        hint: "The image was replaced or resized since. The undo record is useless. Remove it.",
       });
   }
   return head;
@@ -135,21 +114,21 @@ export function targetAt(targets: Targets, index: number, file: string): Target 
   return target;
 }
 
-/** Refuses images that are no longer as the change in `file` left them. */
+/** Refuses images that have changed since the change in `file`. */
 export async function checkUntouched(targets: Targets, file: string): Promise<void> {
   await using record = await openBeside(file, "r");
   await checkRecord(record, file, targets);
   for await (const { index, offset, after } of piecesOf(record, file)) {
     const { image, handle } = targetAt(targets, index, file);
     if ((await readFully(handle, offset, after.length)).equals(after)) continue;
-    throw new TbuildError("integrity", `cannot be undone: byte ${offset} was changed since`, {
+    throw new TbuildError("integrity", `cannot be undone: byte ${offset} has changed since`, {
       subject: image,
       hint: `Nothing was changed. The old bytes are in ${file}.`,
     });
   }
 }
 
-/** Refuses images in which something stands that is of neither side of the change in `file`, which was cut off. */
+/** Refuses images with bytes that belong to neither side of the interrupted change in `file`. */
 export async function checkUntouchedByOthers(targets: Targets, file: string): Promise<void> {
   await using record = await openBeside(file, "r");
   await checkRecord(record, file, targets);
@@ -166,7 +145,7 @@ export async function checkUntouchedByOthers(targets: Targets, file: string): Pr
       {
         subject: image,
         hint:
-          `Nothing was changed. ${file} holds the old and the new bytes. Take the image from a copy, ` +
+          `Nothing was changed. ${file} contains the old and the new bytes. Restore the image from a copy, ` +
           "or remove that file to keep the half-changed image, and then check its file systems.",
       },
     );
@@ -175,7 +154,7 @@ export async function checkUntouchedByOthers(targets: Targets, file: string): Pr
 
 const sectorBytes = 512;
 
-// A write that is cut off leaves every sector as it was or as it was to be.
+// An interrupted write leaves every sector either old or new.
 function strangeSector(
   { offset, before, after }: RecordedPiece,
   now: Buffer,
@@ -189,11 +168,13 @@ function strangeSector(
   return undefined;
 }
 
-/** What a record of a change begins with, unchecked: enough to list it. */
+/** The start of a record, unchecked: enough to list it. */
 export async function readHead(record: FileHandle, file: string): Promise<Head> {
   const { size } = await record.stat();
   const text = (await readFully(record, 0, Math.min(size, longestStart))).toString("utf8");
   const end = text.indexOf("\n");
+  // Most images have no record, and a schema costs a command a third of its start.
+  const { Head } = await import("./undo-head.ts");
   try {
     const magic = [magicOfOne, magicOfMany].find((one) => text.startsWith(one));
     if (magic === undefined || end < 0) throw new Error("no record");
@@ -204,14 +185,14 @@ export async function readHead(record: FileHandle, file: string): Promise<Head> 
 }
 
 interface RecordedPiece {
-  /** Of the image among those of the record. */
+  /** The number of the image in the record. */
   readonly index: number;
   readonly offset: number;
   readonly before: Buffer;
   readonly after: Buffer;
 }
 
-/** What is changed, in the order of the record. */
+/** The changed pieces, in the order of the record. */
 export async function* piecesOf(record: FileHandle, file: string): AsyncGenerator<RecordedPiece> {
   const { size } = await record.stat();
   const read = aheadReader(record, size);
@@ -252,7 +233,7 @@ function pieceHead(offset: number, bytes: number, flags = 0): Buffer {
   return head;
 }
 
-// Behind the end of the image, where a change makes it longer, there is nothing.
+// Beyond the end of the image, which the change extends, there are no old bytes.
 async function readOrZeros(
   file: FileHandle,
   { offset, bytes }: Omit<Piece, "after">,
@@ -289,7 +270,7 @@ async function readFully(file: FileHandle, offset: number, bytes: number): Promi
   return data;
 }
 
-/** Opens an image, or what lies beside it. */
+/** Opens an image, or a file beside it. */
 export function openBeside(file: string, flags: "r" | "r+"): Promise<FileHandle> {
   return openQuietly(file, flags).catch((cause: NodeJS.ErrnoException) => {
     throw new TbuildError("environment", `cannot be opened for that (${cause.code})`, {
@@ -301,8 +282,8 @@ export function openBeside(file: string, flags: "r" | "r+"): Promise<FileHandle>
 }
 
 /**
- * Fails as the system does; nobody else can read what is made. That closing fails is not told: what matters was synced
- * before, and where a line broke it would hide what failed first.
+ * Throws the system's errors. Only the owner can read new files. Errors of closing are ignored: the data was
+ * already synced, and after a lost connection they would hide the first error.
  */
 export async function openQuietly(file: string, flags: "r" | "r+" | "w"): Promise<FileHandle> {
   const handle = await open(file, flags, 0o600);

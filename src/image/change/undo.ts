@@ -4,12 +4,12 @@ import { checkInterrupted, TbuildError } from "../../errors.ts";
 import { writeAll } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import type { Piece } from "./draft.ts";
+import type { Head } from "./undo-head.ts";
 import {
   type ChangeNote,
   checkRecord,
   checkUntouched,
   checkUntouchedByOthers,
-  type Head,
   openBeside,
   openQuietly,
   piecesOf,
@@ -22,24 +22,21 @@ import {
 } from "./undo-record.ts";
 
 /**
- * How an image is changed: never but by this. A record with the old and the new bytes is written beside the
- * image first; its name says how far things are, and names change at once or not at all. Killed at any instant,
- * the image is as before (`new`), or `settle` brings it to where it was going (`redo`, `undoing`).
+ * The only way to change an image. First, a record with the old and the new bytes is written beside it. The record's name shows the progress, and renames are atomic. After a kill at any moment, the image is unchanged (`new`), or `settle` finishes the change (`redo`, `undoing`).
  *
  *   .tbuild-new ─► .tbuild-redo ─► .tbuild-undo-1 ─► .tbuild-undoing ─► gone
  *   image: before   being changed    after             being restored     before
  *
- * Images that are changed together have one record, beside the first of them. Beside each of the others stands
- * `.tbuild-with`, which names the first.
+ * Images that are changed together have one record, beside the first of them. Beside each of the others is `.tbuild-with`, which names the first.
  */
 export interface UndoRecord extends ChangeNote {
   readonly file: string;
-  /** The image that it is beside. */
+  /** The image beside it. */
   readonly image: string;
   /** The others that were changed with it. */
   readonly others: readonly string[];
   readonly number: number;
-  /** Of the record itself. */
+  /** The size of the record itself. */
   readonly bytes: number;
 }
 
@@ -52,9 +49,9 @@ export interface ChangedWith {
 }
 
 /**
- * Makes the change and gives the record that takes it back. The image is changed whole or not at all, and `others` with it.
- * A raised `signal` ends it while the record is being written, with `Interrupted` and nothing changed; after that, the
- * change is finished.
+ * Makes the change and returns the record that undoes it. The image and `others` are changed completely or
+ * not at all. While the record is being written, `signal` aborts it with `Interrupted`, and nothing is
+ * changed. After that, the change is finished.
  */
 export async function changeImage(
   image: string,
@@ -79,8 +76,8 @@ export async function changeImage(
 }
 
 /**
- * Brings an image whose change was cut off to a whole state, and says what was done; `undefined` when nothing was.
- * Refused when somebody else has changed the image since, where it was to be changed.
+ * Finishes or removes an interrupted change of an image, and returns what was done; `undefined` if there was
+ * none. Refuses if somebody else has changed the affected bytes since.
  */
 export async function settle(image: string): Promise<string | undefined> {
   const first = await firstOf(image);
@@ -95,12 +92,12 @@ export async function settle(image: string): Promise<string | undefined> {
 }
 
 const notBegun =
-  "a change of it had been cut off before it was begun; the image is as it was, what was left is removed";
+  "a change of it was interrupted before it started; the image is unchanged, and the leftovers are removed";
 
 async function settleOwn(image: string): Promise<string | undefined> {
   const names = namesFor(image);
   const there = await besides(image);
-  // A kill while the image is written leaves the working copy beside the record.
+  // A kill during the write leaves the working copy beside the record.
   const left = [names.new, names.work].filter((file) => there.includes(basename(file)));
   for (const file of left) await rm(file, { recursive: true });
   if (there.includes(basename(names.redo))) {
@@ -108,20 +105,20 @@ async function settleOwn(image: string): Promise<string | undefined> {
     await using targets = await openAll(image, await trustedIn(image, names.redo));
     await checkUntouchedByOthers(targets.all, names.redo);
     await finishChange(image, targets.all, number);
-    return "a change of it had been cut off while it was written; it is now finished, and can be undone";
+    return "a change of it was interrupted while it was written; it is now finished, and can be undone";
   }
   if (there.includes(basename(names.undoing))) {
     await using targets = await openAll(image, await trustedIn(image, names.undoing));
     await checkUntouchedByOthers(targets.all, names.undoing);
     await finishUndo(image, targets.all);
-    return "an undo of it had been cut off; it is now finished";
+    return "an undo of it was interrupted; it is now finished";
   }
   if (!there.includes(basename(names.copy)) && (await adoptRecords(image)) > 0)
-    return "the command that made it had been cut off at its end; it is complete, and its change can be undone";
+    return "the command that made it was interrupted at the end; it is complete, and its change can be undone";
   return left.length === 0 ? undefined : notBegun;
 }
 
-/** What `settle` would have to do, for those who only read. */
+/** What `settle` would do, for readers. */
 export async function isUnsettled(image: string): Promise<boolean> {
   const first = await firstOf(image);
   return first !== undefined && (await isCutOff(first)) ? true : isCutOff(image);
@@ -133,7 +130,7 @@ async function isCutOff(image: string): Promise<boolean> {
   return [names.redo, names.undoing].some((file) => there.includes(basename(file)));
 }
 
-/** The changes that can be taken back, oldest first. */
+/** The changes that can be undone, oldest first. */
 export async function undoRecords(image: string): Promise<UndoRecord[]> {
   const own = await ownRecords(image);
   const first = await firstOf(image);
@@ -164,7 +161,7 @@ async function ownRecords(image: string): Promise<UndoRecord[]> {
   return found.sort((a, b) => a.number - b.number);
 }
 
-/** Takes the newest change back, byte for byte. Refused when an image has been changed since by somebody else. */
+/** Undoes the newest change, byte for byte. Refuses if somebody else has changed an image since. */
 export async function undoLast(image: string): Promise<UndoRecord> {
   const last = (await undoRecords(image)).at(-1);
   if (!last)
@@ -179,7 +176,7 @@ export async function undoLast(image: string): Promise<UndoRecord> {
   return last;
 }
 
-/** The other images that what lies beside an image concerns. */
+/** The other images that the records beside an image name. */
 export async function imagesWith(image: string): Promise<string[]> {
   const first = await firstOf(image);
   const named = await Promise.all([image, ...(first === undefined ? [] : [first])].map(namedBeside));
@@ -188,7 +185,7 @@ export async function imagesWith(image: string): Promise<string[]> {
   );
 }
 
-// All that the records beside an image name, at whatever stage they are.
+// All images that the records beside an image name, at any stage.
 async function namedBeside(image: string): Promise<string[]> {
   const found: string[] = [];
   for (const name of await besides(image))
@@ -204,16 +201,16 @@ async function namedIn(image: string, file: string): Promise<string[]> {
 }
 
 /**
- * The other images that a record names, where they may be written to. A record can come with an image from elsewhere: outside
- * their folder, it reaches only images that name the first one in turn.
+ * The other images of a record that may be written to. A record can come from elsewhere with its image, so
+ * outside its folder only images that refer back to the first one count.
  */
 async function trustedIn(image: string, record: string): Promise<string[]> {
   const others = await namedIn(image, record);
   for (const other of others)
     if (dirname(other) !== dirname(image) && (await pointedAt(other)) !== image)
-      throw new TbuildError("integrity", `names ${other}, which does not name ${image} in turn`, {
+      throw new TbuildError("integrity", `refers to ${other}, which does not refer back to ${image}`, {
         subject: record,
-        hint: `If they were changed together, ${namesFor(other).with} is missing: bring it along with the image.`,
+        hint: `If they were changed together, ${namesFor(other).with} is missing: copy it together with the image.`,
       });
   return others;
 }
@@ -242,13 +239,13 @@ async function othersOf(
   );
 }
 
-/** Gives a finished copy its name. Its undo records follow; after a kill, `settle` sees to that. */
+/** Renames a finished copy, then its undo records. After a kill, `settle` completes that. */
 export async function nameCopy(image: string): Promise<void> {
   await renameSafely(namesFor(image).copy, image);
   await adoptRecords(image);
 }
 
-/** Removes what there is of a copy that is to become the image. */
+/** Removes an unfinished copy. */
 export async function removeCopy(image: string): Promise<void> {
   const { copy } = namesFor(image);
   for (const name of await besides(copy)) await rm(join(dirname(image), name), { recursive: true });
@@ -261,7 +258,7 @@ async function adoptRecords(image: string): Promise<number> {
   return records.length;
 }
 
-/** Where things lie beside an image while it is changed, and after. */
+/** The names of the files beside an image, during a change and after it. */
 export function namesFor(image: string) {
   return {
     new: `${image}.tbuild-new`,
@@ -272,7 +269,7 @@ export function namesFor(image: string) {
     with: `${image}.tbuild-with`,
     lock: `${image}.tbuild-lock`,
     work: `${image}.tbuild-work`,
-    /** A copy that is being made, until it may be called as the image. */
+    /** An unfinished copy, until it gets the image's name. */
     copy: `${image}.tbuild-copy`,
   };
 }
@@ -281,7 +278,7 @@ async function nextNumber(image: string): Promise<number> {
   return ((await ownRecords(image)).at(-1)?.number ?? 0) + 1;
 }
 
-/** Opens an image, and those that are changed with it. */
+/** Opens an image, and those that change with it. */
 async function openAll(
   image: string,
   others: readonly string[],
@@ -300,7 +297,7 @@ async function openAll(
   return { all, [Symbol.asyncDispose]: close };
 }
 
-// Puts the record beside the image, which stays as it is; gives the record's size.
+// Writes the record beside the image, which does not change. Returns the record's size.
 async function prepare(
   image: string,
   targets: Targets,
@@ -317,15 +314,15 @@ async function prepare(
     await renameSafely(names.new, names.redo);
     return bytes;
   } catch (error) {
-    // Where even this fails, it is left to `settle`.
+    // If even this fails, `settle` does it later.
     for (const file of [names.new, names.redo]) await rm(file, { force: true }).catch(() => {});
     const hint =
-      "The image is as it was. Make room there, or see why it cannot be written, and run the command again.";
+      "The image was not changed. Free some space there, or make it writable, and run the command again.";
     throw unwritten(error, names.new, hint);
   }
 }
 
-// Where it names nothing that names this image in turn, it is what a kill left.
+// If nothing that it names refers back to this image, it was left by a kill.
 async function point(image: string, first: string): Promise<void> {
   const { with: pointer } = namesFor(image);
   await using file = await openQuietly(pointer, "w");
@@ -358,7 +355,7 @@ async function finishUndo(image: string, targets: Targets): Promise<void> {
   }
 }
 
-// Doing it again does no harm.
+// Repeating it is harmless.
 async function writeSide(side: "before" | "after", targets: Targets, file: string): Promise<void> {
   await using record = await openQuietly(file, "r");
   const head = await checkRecord(record, file, targets);
@@ -370,7 +367,7 @@ async function writeSide(side: "before" | "after", targets: Targets, file: strin
   for (const { handle } of targets) await handle.datasync();
 }
 
-// sshfs sends what is longer in parts, counted from its start: one that is lost would end within a sector.
+// sshfs splits longer writes into parts from their start. A lost part would end within a sector.
 const largestWrite = 1 << 15;
 
 async function writePiece(target: FileHandle, offset: number, data: Uint8Array): Promise<void> {
@@ -383,12 +380,12 @@ async function writePiece(target: FileHandle, offset: number, data: Uint8Array):
 
 function begun(what: string, file: string): string {
   return (
-    `The ${what} is begun, and ${file} holds all of it. Make room, or see why it cannot be written; ` +
+    `The ${what} has started, and ${file} contains all of it. Free some space, or make the image writable; ` +
     "the next repair, seal or undo of the image finishes it."
   );
 }
 
-// Words for errors of the system; any other error unchanged.
+// Explains system errors. Other errors do not change.
 function unwritten(error: unknown, place: string, hint: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (error instanceof TbuildError || syscall === undefined) return error;
@@ -403,7 +400,7 @@ async function besides(image: string): Promise<string[]> {
   return (await readdir(dirname(image)).catch(() => [])).filter((name) => name.startsWith(start));
 }
 
-// A name is safe when its folder is on the disk.
+// A rename is durable when its folder is synced.
 async function renameSafely(from: string, to: string): Promise<void> {
   await rename(from, to);
   await using folder = await openQuietly(dirname(to), "r");

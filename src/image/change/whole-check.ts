@@ -27,7 +27,7 @@ export async function refuseFaulty(
 ): Promise<void> {
   const strange = mounts.find(({ volume }) => checkerOf(volume) === undefined);
   if (strange)
-    throw new TbuildError("environment", `${file}: ${strange.volume.name} cannot be checked as a whole`, {
+    throw new TbuildError("environment", `${file}: ${strange.volume.name} cannot be checked completely`, {
       hint: "Nothing was changed. --fsck checks ext and XFS in one piece. Omit it.",
     });
   await using view = format === "raw" ? undefined : await rawView(host, file, true);
@@ -45,7 +45,7 @@ export async function refuseFaulty(
   }
   if (lines.length === 0) return;
   const shown = lines.slice(0, 20);
-  throw new TbuildError("integrity", `${file}: its file systems have faults ${when} the change`, {
+  throw new TbuildError("integrity", `${file}: its file systems have errors ${when} the change`, {
     lines:
       lines.length > shown.length
         ? [...shown, `and ${amount(lines.length - shown.length, "more line")}`]
@@ -53,7 +53,7 @@ export async function refuseFaulty(
     hint:
       when === "before"
         ? "Nothing was changed. Repair them with e2fsck or xfs_repair, on a copy."
-        : "The change was undone, and the image is as it was. Please report this.",
+        : "The change was undone, and the image is restored. Please report this.",
   });
 }
 
@@ -64,7 +64,7 @@ function checkerOf({ fs, pieces }: Volume): "e2fsck" | "xfs_repair" | "none" | u
   return fs === "xfs" ? "xfs_repair" : undefined;
 }
 
-// xfs_repair knows no offset, so it is given a copy.
+// xfs_repair supports no offset, so it gets a copy.
 async function faultsOfXfs(
   host: Runner,
   image: string,
@@ -82,7 +82,7 @@ async function faultsOfXfs(
     { ...interruptible },
   );
   await host.run(["truncate", "-s", String(bytes), copy]);
-  // 1: faults; 2: the log waits to be replayed.
+  // 1: errors; 2: the log must be replayed.
   const { exitCode, stdout, stderr } = await host.run(["xfs_repair", "-n", "-f", copy], {
     allow: [1, 2],
     ...interruptible,

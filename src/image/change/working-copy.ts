@@ -11,7 +11,7 @@ import type { Piece } from "./draft.ts";
 import { differingPieces } from "./pieces.ts";
 import { namesFor } from "./undo.ts";
 
-/** Copies an image to the place beside it where a change is worked out, and gives the copy's name. */
+/** Makes the working copy beside an image, for planning a change, and returns its name. */
 export async function workingCopy(host: Runner, image: string, signal?: AbortSignal): Promise<string> {
   const copy = namesFor(image).work;
   await host.run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy], {
@@ -20,7 +20,7 @@ export async function workingCopy(host: Runner, image: string, signal?: AbortSig
   return copy;
 }
 
-/** What the working copy of an image has that the image has not: bytes of the file, and its size. */
+/** The differences of the working copy from the image: bytes of the file, and its size. */
 export async function copiedChange(
   host: Runner,
   image: string,
@@ -47,7 +47,9 @@ export async function writeToDisk(
   await target.sync();
 }
 
-/** How the disks in two images differ in the mirrors that have members in other images; `undefined` if there are none. */
+/**
+ * The differences between two disks in mirrors with members in other images; `undefined` if there are none.
+ */
 export async function changedInMirrors(
   image: string,
   changed: string,

@@ -9,7 +9,10 @@ import { insideOf } from "./disk.ts";
 import type { Unresolved } from "./fstab.ts";
 import { nextStep } from "./members.ts";
 
-/** A volume that the guest does not mount according to its fstab and mount units, or a whole disk that a snapshot holds. */
+/**
+ * A volume that the guest does not mount according to its fstab and mount units, or the whole disk in a
+ * snapshot.
+ */
 export interface OtherVolume {
   readonly name: string;
   readonly fs: Volume["fs"];
@@ -23,8 +26,8 @@ export interface OtherVolume {
 }
 
 /**
- * The volumes of a disk that are not inspected with the guest. Together with the mounts they are the whole disk, so that
- * "sealed" can be said of all of it, or not.
+ * The volumes of a disk that are not inspected with the guest. With the mounts, they cover the whole disk, so
+ * the result can say whether all of it is sealed.
  */
 export async function otherVolumes(
   disk: Reader,
@@ -45,8 +48,8 @@ export async function otherVolumes(
 }
 
 /**
- * The subvolumes of each btrfs that the guest does not mount. One below a subvolume that it mounts is seen with that, unless
- * it is a snapshot: it holds files as they were, at places where nothing resets them.
+ * The subvolumes of each btrfs that the guest does not mount. One below a subvolume that it mounts is seen
+ * with that, unless it is a snapshot: it contains old versions of files, at places where nothing resets them.
  */
 export async function unmountedSubvolumes(disk: Reader, mounts: readonly Mount[]): Promise<OtherVolume[]> {
   const volumes = new Map(
@@ -64,7 +67,7 @@ export async function unmountedSubvolumes(disk: Reader, mounts: readonly Mount[]
     });
     const all = await subvolumesOf(insideOf(disk, { bytes, ...volume }), name).catch((error) => {
       if (!(error instanceof TbuildError)) throw error;
-      found.push(other(name, `may hold subvolumes that nothing mounts (${error.about(name)})`));
+      found.push(other(name, `may contain subvolumes that nothing mounts (${error.about(name)})`));
       return [];
     });
     const byDefault = all.find(({ isDefault }) => isDefault)?.path ?? "";
@@ -76,28 +79,33 @@ export async function unmountedSubvolumes(disk: Reader, mounts: readonly Mount[]
       const isWithin = mounted.some((one) => one === "" || path.startsWith(`${one}/`));
       if (isWithin && !isSnapshot) continue;
       const what = path === "" ? "the top" : `the ${isSnapshot ? "snapshot" : "subvolume"} ${path}`;
-      const why = isSnapshot ? "holds files as they were" : "holds files, and the guest does not mount it";
+      const why = isSnapshot
+        ? "contains old versions of files"
+        : "contains files, but the guest does not mount it";
       const next =
-        path === "" ? undefined : "Where the guest is mounted: btrfs subvolume delete, if it is not needed.";
+        path === "" ? undefined : "If it is not needed, mount the guest and run: btrfs subvolume delete";
       found.push(other(`${what} of ${name}`, why, next));
     }
   }
   return found;
 }
 
-/** The snapshots inside an image file. Each holds the whole disk as it was, so a change of the disk leaves it behind. */
+/**
+ * The snapshots inside an image file. Each contains an old state of the whole disk, which a change of the
+ * disk does not affect.
+ */
 export function snapshotsOf({ file, bytes, layers: [own] }: ImageFile): OtherVolume[] {
   return (own?.snapshots ?? []).map(({ name, memoryBytes }) => ({
     name: `the snapshot ${name}`,
     fs: "unknown",
     bytes,
     state: "unknown",
-    why: `holds the disk as it was${memoryBytes > 0 ? ", and the memory of the machine" : ""}`,
-    next: `Copy the current disk alone: qemu-img convert -O qcow2 ${fileWord(file)} ${fileWord(`${file}.new`)}`,
+    why: `contains an old state of the disk${memoryBytes > 0 ? ", and the memory of the machine" : ""}`,
+    next: `Copy only the current disk: qemu-img convert -O qcow2 ${fileWord(file)} ${fileWord(`${file}.new`)}`,
   }));
 }
 
-/** What is said of a volume that has nothing but zeros. */
+/** The description of a volume that contains only zeros. */
 export const emptied = { state: "nothing", why: "is empty" } as const;
 
 async function stateOf(
@@ -110,8 +118,8 @@ async function stateOf(
   const { fs, refused, holds, partType, offset, bytes } = volume;
   if (refused !== undefined) return { ...unknown(refused), next: nextStep(refused) };
   if (fs === "swap") return nothing("is swap");
-  if (fs === "unknown" && bootLoaderTypes.has(partType ?? "")) return nothing("holds a boot loader");
-  if (offset + bytes > disk.bytes) return unknown("reaches over the end of the disk");
+  if (fs === "unknown" && bootLoaderTypes.has(partType ?? "")) return nothing("contains a boot loader");
+  if (offset + bytes > disk.bytes) return unknown("extends beyond the end of the disk");
   if (fs.startsWith("ext")) {
     const isEmpty = await openExt(insideOf(disk, volume))
       .then(async (files) => (await files.list("/")).every((name) => name === "lost+found"))
@@ -119,10 +127,10 @@ async function stateOf(
     if (isEmpty) return nothing("is an empty file system");
   }
   if (fs === "unknown" && holds === undefined && (await isBlank(insideOf(disk, volume)))) return emptied;
-  const what = fs === "unknown" ? (holds ?? "something that tbuild does not know") : fs;
+  const what = fs === "unknown" ? (holds ?? "unknown data") : fs;
   // The reason why the guest's entry was unusable helps more than stating that there is none.
   const word = unresolved.length === 1 && unresolved[0] ? `; ${said(unresolved[0])}` : "";
-  return unknown(`holds ${what}, and nothing says where the guest mounts it${word}`);
+  return unknown(`contains ${what}, but it is unknown where the guest mounts it${word}`);
 }
 
 /** An fstab line that matches no volume of this disk. */
@@ -137,7 +145,7 @@ const bootLoaderTypes = new Set([
   "41",
 ]);
 
-/** Whether a volume has nothing but zeros. */
+/** Whether a volume contains only zeros. */
 export async function isBlank(volume: Reader): Promise<boolean> {
   const step = 1024 * 1024;
   const zeros = Buffer.alloc(step);

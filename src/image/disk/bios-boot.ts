@@ -9,7 +9,7 @@ const sector = 512;
 // 1 MiB, as installers make it.
 const mostSectors = 2048;
 
-/** A partition that a GPT can get: where, and the sectors of the table that change with it. */
+/** A new partition in a GPT: its place, and the sectors of the table that change with it. */
 export interface NewPartition {
   readonly number: number;
   readonly start: number;
@@ -18,8 +18,8 @@ export interface NewPartition {
 }
 
 /**
- * Works out a BIOS boot partition of at least `sectors` in a gap of a GPT. `undefined` if there is no such gap or no free entry, or
- * if the two copies of the table are not whole and alike.
+ * Plans a BIOS boot partition of at least `sectors` in a gap of a GPT. `undefined` if there is no such gap or
+ * no free entry, or if the two copies of the table are damaged or differ.
  */
 export async function newBiosBoot(disk: Reader, sectors: number): Promise<NewPartition | undefined> {
   const first = await wholeCopy(disk, 1);
@@ -33,7 +33,7 @@ export async function newBiosBoot(disk: Reader, sectors: number): Promise<NewPar
   const index = Array.from({ length: places }, (_, place) => place).find((place) => !taken.has(place));
   const gap = firstGap(used, usable, sectors);
   if (index === undefined || !gap) return undefined;
-  // The same disk gets the same id, so that a plan and what is done agree.
+  // The same disk gets the same id, so a plan and its execution agree.
   const id = createHash("sha256").update(diskId).update("bios-boot").digest();
   const changed = withPartition(first.copy, {
     index,

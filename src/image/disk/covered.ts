@@ -2,20 +2,20 @@ import { posix } from "node:path";
 import type { OtherVolume } from "./account.ts";
 import type { FstabEntry } from "./fstab.ts";
 
-// Where a seal looks for identities, besides the home folders of /etc/passwd.
+// The folders in which a seal looks for identities, besides the home folders of /etc/passwd.
 const sealedPlaces = ["/etc", "/var", "/root", "/home", "/usr", "/opt", "/srv", "/boot", "/tmp", "/nsr"];
 
-// What lies there is made anew at each boot.
+// Its contents are made again at each boot.
 const runtimePlaces = ["/proc", "/sys", "/dev", "/run", "/var/run", "/var/lock"];
 
-// Both are emptied, so one may show the other.
+// A seal empties both, so one may be mounted over the other.
 const emptiedPlaces = ["/tmp", "/var/tmp"];
 
 const unions = /^(?:overlay|overlayfs|aufs|unionfs|unionfs-fuse|mergerfs|bindfs|fuse-overlayfs)$/;
 
 /**
- * The folders that a guest covers with another folder, with a layer of one, or with a file system in a file, at places where
- * a seal looks. The image has the file there that is covered, not the one that the running guest reads.
+ * The folders in which a seal looks, but that the guest covers with another folder, an overlay, or a file
+ * system in a file. There, the image shows the covered files, not those that the running guest reads.
  */
 export function coveredPlaces(
   entries: readonly FstabEntry[],
@@ -33,12 +33,12 @@ export function coveredPlaces(
       fs: "unknown" as const,
       bytes: 0,
       state: "unknown" as const,
-      why: `is ${what.words} in the running guest (${entry.from}), and what it shows there was not looked into`,
+      why: `is ${what.words} in the running guest (${entry.from}), whose contents were not inspected`,
     };
   });
 }
 
-/** Whether an entry mounts something of the guest's own files. */
+/** Whether an entry mounts a part of the guest's own files. */
 export function isCover(entry: FstabEntry): boolean {
   return coverOf(entry) !== undefined;
 }
@@ -56,11 +56,13 @@ function coverOf({
   return isOwn && !foreignTypes.test(type) ? { words: `a mount of ${device}` } : undefined;
 }
 
-// Of a path, too, but with nothing of the guest: swap has no place, and the others are media or on another machine.
+// These also start with a path, but contain no files of the guest: swap has no mount point, and the others
+// are media or on another machine.
 const foreignTypes = /^(?:swap|iso9660|udf|squashfs|autofs|nfs4?|cifs|smb3|ignore)$/;
 
-// The seal reads the source under its own name with the same result: a folder onto itself, as for `nodev`; a chroot, whose
-// part has the path that it has outside; /tmp as /var/tmp. Of what is on no disk of the guest, nothing is in the image.
+// The seal reads the source under its own name, with the same result: a folder mounted onto itself, as for
+// `nodev`; a chroot, with the same path as outside; /tmp as /var/tmp. Sources that are on no disk of the
+// guest are not in the image.
 function isHarmless(source: string, at: string, entries: readonly FstabEntry[]): boolean {
   if (source === at || isIn(source, runtimePlaces)) return true;
   if (emptiedPlaces.includes(source) && emptiedPlaces.includes(at)) return true;
@@ -69,7 +71,7 @@ function isHarmless(source: string, at: string, entries: readonly FstabEntry[]):
   return top.slice(1).includes("/") && isIn(source, sealedPlaces);
 }
 
-// The deepest mount that holds the source counts.
+// The deepest mount that contains the source is used.
 function isRemote(source: string, entries: readonly FstabEntry[]): boolean {
   const holder = entries
     .filter(({ at }) => at.startsWith("/") && at !== "/" && isIn(source, [normal(at)]))

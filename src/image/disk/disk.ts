@@ -24,9 +24,9 @@ export interface Layout {
   readonly arrays: readonly MdArray[];
   /** The ranges whose contents are those of a mirror's first member, in another image. */
   readonly followed?: readonly Run[];
-  /** What exceeds its container: the image was truncated. */
+  /** Parts that exceed their container, because the image was truncated. */
   readonly cutOff: readonly string[];
-  /** What is wrong with the partition table, and how it was read nevertheless. */
+  /** The error in the partition table, and how it was read nevertheless. */
   readonly tableFault?: string;
 }
 
@@ -49,14 +49,14 @@ export async function layoutOf(disk: Reader, look: Omit<ArrayLook, "isSwap"> = {
     const { lvm, own = 0, ...found } = await volumeAt(disk, place);
     const volume = { ...found, ...traits };
     if (own > place.bytes && cutOff.length === 0)
-      cutOff.push(`${place.name}: its file system has ${own} bytes, and there are ${place.bytes}`);
+      cutOff.push(`${place.name}: its file system has ${own} bytes, but only ${place.bytes} are there`);
     if (lvm) physicals.push({ name: place.name, reader: insideOf(disk, place), offset: place.offset });
     else volumes.push(volume);
     return volume;
   };
   for (const { name, offset, bytes } of table.partitions)
     if (offset + bytes > disk.bytes)
-      cutOff.push(`${name} ends at byte ${offset + bytes}, the disk at ${disk.bytes}`);
+      cutOff.push(`${name} ends at byte ${offset + bytes}, but the disk ends at ${disk.bytes}`);
   for (const place of placesOf(disk, table)) {
     const volume = await add(place, isOff ? { isOffTable: true } : {});
     const member = volume.refused === mdClaim ? await mdMember(insideOf(disk, place)) : undefined;
@@ -101,7 +101,7 @@ export function placesOf(disk: Reader, { table, partitions }: PartitionTable): r
 }
 
 function faultOf({ fault, sectorBytes }: PartitionTable): string | undefined {
-  return fault ?? (sectorBytes === 512 ? undefined : `it counts in sectors of ${sectorBytes} bytes`);
+  return fault ?? (sectorBytes === 512 ? undefined : `it uses sectors of ${sectorBytes} bytes`);
 }
 
 /** The partition table of a disk. An MBR does not state its sector size; the data at the partitions' offsets show it. */
@@ -120,7 +120,7 @@ async function holdsAnything(disk: Reader, { partitions }: PartitionTable): Prom
   return false;
 }
 
-// That a group cannot be read says nothing of the other volumes.
+// An unreadable group does not affect the other volumes.
 function closedGroup(error: unknown, physicals: readonly PhysicalVolume[]): LogicalVolume[] {
   if (!(error instanceof TbuildError)) throw error;
   const refused = `is a physical volume of LVM that cannot be read (${error.message})`;

@@ -5,8 +5,8 @@ export interface Place {
 }
 
 /**
- * Where the contents of a file are, in order and without holes. A string says why that is not certain, worded to follow
- * the file's name. `undefined` if there is no such file.
+ * The ranges of a file's contents, in order and without holes. A string is the reason why they are uncertain,
+ * worded to follow the file's name. `undefined` if there is no such file.
  */
 export type FilePlaces = readonly Place[] | string | undefined;
 

@@ -68,7 +68,7 @@ export function mountUnitEntry(text: string, file: string): FstabEntry | undefin
   };
 }
 
-/** The mounts in the entries. Of two with the same mount point, the later counts, as for mount(8). */
+/** The mounts in the entries. Of two with the same mount point, the later one wins, as for mount(8). */
 export function resolveMounts(
   entries: readonly FstabEntry[],
   volumes: readonly Volume[],
@@ -96,7 +96,7 @@ export function resolveMounts(
     if (found.fs === "unknown" || found.refused !== undefined) {
       unresolved.push({
         entry,
-        why: `is ${found.name}, which ${found.refused ?? "holds no file system that tbuild knows"}`,
+        why: `is ${found.name}, which ${found.refused ?? "contains no file system that tbuild knows"}`,
       });
       continue;
     }
@@ -163,7 +163,7 @@ const noDiskTypes = new Set(
 function volumeOf({ device }: FstabEntry, volumes: readonly Volume[]): Volume | string {
   const by = (what: string, test: (volume: Volume) => boolean) => {
     const [first, ...others] = volumes.filter(test);
-    if (!first) return `is not here: no volume of this disk has ${what}`;
+    if (!first) return `is missing: no volume of this disk has ${what}`;
     // Choosing one of two would be a guess.
     const isOne = others.length === 0 || (first.fs === "btrfs" && others.every(({ fs }) => fs === "btrfs"));
     return isOne
@@ -190,19 +190,20 @@ function volumeOf({ device }: FstabEntry, volumes: readonly Volume[]): Volume | 
 
 type By = (what: string, test: (volume: Volume) => boolean) => Volume | string;
 
-// /dev/disk/by-id and by-path name a disk by what it is connected to, which an image does not tell; its partition they
-// name by number. An image of the only disk is that disk.
+// /dev/disk/by-id and by-path name a disk by its hardware, which an image does not show, and a partition by
+// its number. With a single disk, the image is that disk.
 function byHardware(name: string, by: By): Volume | string {
   const [, mapped] = /^dm-name-(.+)$/.exec(name) ?? [];
   if (mapped !== undefined) return byNode(`/dev/mapper/${udevDecoded(mapped)}`, by);
-  if (/^(?:dm-uuid|lvm-pv|md-)/.test(name)) return "is a name that this disk does not tell";
+  if (/^(?:dm-uuid|lvm-pv|md-)/.test(name)) return "is a name that this disk cannot resolve";
   const [, number] = /-part(\d+)$/.exec(name) ?? [];
   return number === undefined
     ? "names a whole disk by its hardware"
     : by(`the number ${number}`, ({ name }) => name === `p${number}`);
 }
 
-// A disk is called sda, vda, xvda, hda or nvme0n1 by the hypervisor that shows it, so only the letter and the number count.
+// The hypervisor determines whether a disk is sda, vda, xvda, hda or nvme0n1, so only the letter and the
+// number count.
 function byNode(device: string, by: By): Volume | string {
   const partition =
     /^\/dev\/(?:[hsv]|xv)d([a-z]+)(\d*)$/.exec(device) ??
@@ -212,20 +213,18 @@ function byNode(device: string, by: By): Volume | string {
     const [, disk = "", number = ""] = partition;
     if (!["a", "0"].includes(disk)) return "is on another disk";
     return number === ""
-      ? by("no partition table around it", ({ name }) => name === "disk")
+      ? by("the disk has no partition table", ({ name }) => name === "disk")
       : by(`the number ${number}`, ({ name }) => name === `p${number}`);
   }
   const [, array] = /^\/dev\/(md\d+|md\/.+)$/.exec(device) ?? [];
   if (array !== undefined) {
     const found = by(`the name ${array}`, ({ name }) => name === array);
-    return typeof found === "string"
-      ? "is a software RAID (MD), and none of that name is complete here"
-      : found;
+    return typeof found === "string" ? "is a software RAID (MD), but no complete one has this name" : found;
   }
   if (/^\/dev\/(?:drbd|bcache|zd|rbd|nbd|loop|mapper\/mpath|mapper\/luks|dm-)/.test(device))
-    return "is made of parts that this disk does not describe";
+    return "consists of parts that this disk does not describe";
   const logical = logicalName(device);
-  if (logical === undefined) return "is a name that is not known";
+  if (logical === undefined) return "is an unknown name";
   return by(`the name ${logical}`, ({ name }) => name === logical);
 }
 
@@ -241,7 +240,7 @@ function logicalName(device: string): string | undefined {
   return `${single(group)}/${single(logical)}`;
 }
 
-// A guest's word on where something is mounted is a path on the host that mounts it: none that leads up.
+// A guest's mount point becomes a path on the host that mounts it, so `..` is refused.
 function isPlace(at: string): boolean {
   const [start, ...names] = at.split("/");
   return start === "" && names.length > 0 && names.every((name) => name !== "" && !/^\.{1,2}$/.test(name));
@@ -265,7 +264,7 @@ function unquoted(word: string): string {
   return word.replace(/^(["'])(.*)\1$/, "$2").replace(/^(\w+=)(["'])(.*)\2$/, "$1$3");
 }
 
-// udev writes what a file name should not hold as \x20.
+// udev escapes special characters in file names, as in \x20.
 function udevDecoded(name: string): string {
   return name.replaceAll(/\\x([0-9a-fA-F]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),

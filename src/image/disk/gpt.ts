@@ -27,7 +27,7 @@ export interface GptCopy {
   readonly header: Buffer;
   /** Both checksums are right. */
   readonly isWhole: boolean;
-  /** Where the header of the other copy is. */
+  /** The place of the other copy's header. */
   readonly other: number;
   readonly usable: { readonly first: number; readonly last: number };
   readonly diskId: Buffer;
@@ -61,7 +61,7 @@ export async function gptCopy(disk: Reader, at: number, sectorBytes: number): Pr
   };
 }
 
-/** A header with the checksums that it must have for these entries. */
+/** A header with the right checksums for these entries. */
 export function withSums(header: Buffer, entries: Buffer): Buffer {
   const made = Buffer.from(header);
   made.writeUInt32LE(crc32(entries), headerAt.entriesSum);
@@ -100,7 +100,7 @@ export function gptPartitions({
     }));
 }
 
-/** The entries with another partition in a free place. `id` has 16 bytes. */
+/** The entries with an additional partition in a free entry. `id` has 16 bytes. */
 export function withPartition(
   { entries, entryBytes }: Pick<GptCopy, "entries" | "entryBytes">,
   { index, type, id, first, last, name }: Omit<GptPartition, "id"> & { readonly id: Buffer },

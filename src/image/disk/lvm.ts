@@ -30,7 +30,7 @@ export async function freeExtents(physicals: readonly PhysicalVolume[]): Promise
     const { name } = groupOf(parseLvm(text));
     const group = groups.get(name) ?? { texts: new Set(), members: new Map() };
     group.texts.add(text);
-    // Two with the same id are copies: it is unknown which one is in use.
+    // Two with the same id are copies, and it is unknown which one is in use.
     if (group.members.has(id)) group.texts.add("");
     group.members.set(id, physical);
     groups.set(name, group);
@@ -38,7 +38,7 @@ export async function freeExtents(physicals: readonly PhysicalVolume[]): Promise
   return [...groups].map(([group, { texts, members }]) => {
     const [text = ""] = texts;
     if (texts.size > 1)
-      return { group, pieces: [], unknown: "its physical volumes do not agree about what is in use" };
+      return { group, pieces: [], unknown: "its physical volumes disagree about used extents" };
     return { group, ...freeOfGroup(parseLvm(text), members) };
   });
 }
@@ -56,7 +56,7 @@ function freeOfGroup(
   const extent = Number(content.extent_size) * 512;
   const physicals = sectionsOf(content.physical_volumes);
   const used = usedExtents(content);
-  if (!used) return unknown("its metadata has numbers that make no sense");
+  if (!used) return unknown("its metadata has invalid numbers");
   const pieces: Piece[] = [];
   for (const [key, { id, pe_start: start, pe_count: count }] of physicals) {
     const member =
@@ -64,7 +64,7 @@ function freeOfGroup(
     if (!member) continue;
     const [first, total] = [Number(start) * 512, Number(count)];
     if (!(extent > 0 && first > 0 && total >= 0 && first + total * extent <= member.reader.bytes))
-      return unknown("its metadata has numbers that make no sense");
+      return unknown("its metadata has invalid numbers");
     let free = 0;
     const runs = [...(used.get(key) ?? []), [total, 0] as const].sort(([one], [other]) => one - other);
     for (const [from, length] of runs) {
@@ -76,8 +76,8 @@ function freeOfGroup(
   return { pieces };
 }
 
-// By physical volume. Every list of a segment that names one counts, whatever the kind of the segment is; hidden volumes
-// count, too.
+// By physical volume. Every list in a segment that names one counts, for all kinds of segments and for hidden
+// volumes, too.
 function usedExtents(content: Section): Map<string, [first: number, count: number][]> | undefined {
   const physicals = new Set(sectionsOf(content.physical_volumes).map(([key]) => key));
   const used = new Map<string, [number, number][]>();
@@ -130,7 +130,7 @@ export function parseLvm(source: string): Section {
     word.startsWith('"') ? word.slice(1, -1).replaceAll(/\\(.)/g, "$1") : word;
 
   function section(depth = 0): Section {
-    if (depth > 32) throw new TbuildError("integrity", "LVM metadata: sections in sections without an end");
+    if (depth > 32) throw new TbuildError("integrity", "LVM metadata: sections are nested too deeply");
     const found: Record<string, Section[string]> = {};
     while (at < words.length && words[at] !== "}") {
       const name = words[at++] ?? "";
@@ -145,7 +145,7 @@ export function parseLvm(source: string): Section {
 
   function list(): string[] {
     const end = words.indexOf("]", at);
-    if (end < 0) throw new TbuildError("integrity", "LVM metadata: a list without an end");
+    if (end < 0) throw new TbuildError("integrity", "LVM metadata: a list does not end");
     const items = words
       .slice(at + 1, end)
       .filter((word) => word !== ",")
@@ -192,8 +192,7 @@ export function volumesOfGroup(metadata: Section, places: ReadonlyMap<string, nu
     const isSane = pieces.every(
       ({ offset, bytes }) => offset >= 0 && bytes > 0 && Number.isSafeInteger(offset + bytes),
     );
-    if (!isSane)
-      return { name, offset: 0, bytes: 0, refused: "has numbers in the LVM metadata that make no sense" };
+    if (!isSane) return { name, offset: 0, bytes: 0, refused: "has invalid numbers in the LVM metadata" };
     return { name, ...joined(pieces) };
   });
 }
@@ -204,7 +203,7 @@ function whyNotLinear(segments: readonly Section[], starts: ReadonlyMap<string, 
     const [physical = ""] = Array.isArray(stripes) ? stripes : [];
     if (type !== "striped") return `is of the type "${String(type)}"`;
     if (count !== "1") return `is striped over ${String(count)} volumes`;
-    if (!starts.has(physical)) return "lies on another disk, at least in part";
+    if (!starts.has(physical)) return "is on another disk, at least in part";
   }
   return undefined;
 }
@@ -248,7 +247,7 @@ const areaMagic = " LVM2 x[5A%r0N*>";
 const areaHeaderBytes = 512;
 const mostTextBytes = 64 << 20;
 
-/** Where the label of an LVM2 physical volume is, in one of its first four sectors. */
+/** The place of the label of an LVM2 physical volume, in one of its first four sectors. */
 export function physicalLabelIn(head: Buffer): number | undefined {
   return [0, 512, 1024, 1536].find(
     (at) => head.toString("latin1", at, at + physicalLabel.length) === physicalLabel,

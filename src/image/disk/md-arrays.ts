@@ -13,7 +13,7 @@ export interface MdArray extends Run {
   readonly elsewhere: readonly MdLegElsewhere[];
   /** The UUID of the array, as hexadecimal digits. */
   readonly id: string;
-  /** It holds swap, so its members need not be equal. */
+  /** It contains swap, so its members need not be equal. */
   readonly isSwap?: true;
 }
 
@@ -30,11 +30,11 @@ export interface MdLegElsewhere {
   readonly image: string;
   /** `p1 of disk2.img`. */
   readonly name: string;
-  /** Where the array's data lie in that image. */
+  /** The place of the array's data in that image. */
   readonly offset: number;
 }
 
-/** The other members of mirrors that hold swap, as volumes: each holds the memory that was written to it. */
+/** The other members of mirrors with swap, as volumes: each contains the memory that was written to it. */
 export function swapMembers(arrays: readonly MdArray[]): Volume[] {
   return arrays.flatMap(({ name, offset, bytes, legs, isSwap }) =>
     (isSwap ? legs : [])
@@ -47,11 +47,14 @@ export function swapMembers(arrays: readonly MdArray[]): Volume[] {
 export interface MdPart {
   readonly place: Volume;
   readonly member: MdMember;
-  /** The image that it lies in, if that is another one. */
+  /** The image that contains it, if it is another one. */
   readonly image?: string;
 }
 
-/** Gives the first byte, from their starts, at which a range of the disk and one of the disk or of another image differ. */
+/**
+ * Returns the first byte, from their starts, at which a range of the disk and one of the disk or of another
+ * image differ.
+ */
 export type Differs = (one: Run, other: Run & Pick<MdPart, "image">) => Promise<number | undefined>;
 
 /** A member of an array in another image. */
@@ -61,7 +64,7 @@ export interface MemberElsewhere {
   readonly role: number | undefined;
 }
 
-/** How an array is looked into. */
+/** How to inspect an array. */
 export interface ArrayLook {
   isSwap(place: Run): Promise<boolean>;
   readonly differs?: Differs;
@@ -116,10 +119,10 @@ async function opened(
   if (faulty) return `; ${faulty.place.name} ${faulty.member.fault}`;
   if (active.length < members) {
     const beside = elsewhere && othersOf(active, await elsewhere(first.member.array));
-    return `; ${active.length} of its ${members} members are here${beside === undefined ? "" : `, ${beside}`}`;
+    return `; only ${active.length} of its ${members} members are available${beside === undefined ? "" : `, ${beside}`}`;
   }
   if (active.length > members || active.some(({ member }, index) => member.role !== index))
-    return `; ${active.map(({ place }) => place.name).join(" and ")} have the same place in it: one is a copy`;
+    return `; ${active.map(({ place }) => place.name).join(" and ")} have the same position in it: one is a copy`;
   const odd = others.find(({ member }) => member.events !== events || member.data.bytes !== data.bytes);
   if (odd) return `; ${odd.place.name} is older or newer than ${first.place.name}`;
   const legs = active.flatMap(({ place: { name, offset, bytes }, member, image }) =>
@@ -136,12 +139,13 @@ async function opened(
       bytes: data.bytes,
       ...(part.image !== undefined && { image: part.image }),
     });
-    if (at !== undefined) return `; ${first.place.name} and ${part.place.name} differ from byte ${at} on`;
+    if (at !== undefined) return `; ${first.place.name} and ${part.place.name} differ, first at byte ${at}`;
   }
   return { name, id, ...run, legs, elsewhere: further, ...(holdsSwap && { isSwap: true }) };
 }
 
-// Worded to follow how many members are here. A member with the place of one that is here is a copy of that.
+// Worded to follow the number of available members. A member with the position of an available one is its
+// copy.
 function othersOf(active: readonly MdPart[], found: readonly MemberElsewhere[]): string {
   const [{ member } = {}] = active;
   const wanted = found.filter(

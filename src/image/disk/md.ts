@@ -1,17 +1,17 @@
 import type { Reader } from "../../io/reader.ts";
 
-/** What the superblock of a member of a Linux software RAID (MD) says. */
+/** The superblock of a member of a Linux software RAID (MD). */
 export interface MdMember {
   /** The UUID of the array, as hexadecimal digits. */
   readonly array: string;
   /** Without `/dev/`: `md0`, `md/boot`. */
   readonly name: string;
   readonly level: number;
-  /** The number of active members that the array is to have. */
+  /** The intended number of active members of the array. */
   readonly members: number;
   /** Its place in the array; `undefined` for a spare, and for a member that failed. */
   readonly role: number | undefined;
-  /** Counts the changes of the superblocks. A member that was left behind has fewer. */
+  /** The number of changes of the superblock. An outdated member has fewer. */
   readonly events: bigint;
   /** The offset of the array's data in the member, in bytes. */
   readonly data: { readonly offset: number; readonly bytes: number };
@@ -26,7 +26,7 @@ export async function mdMember(volume: Reader): Promise<MdMember | undefined> {
   return found.kind === "old" ? oldMember(found) : newMember(volume, found);
 }
 
-/** Whether `volume` has the superblock of a member, sane or not. */
+/** Whether `volume` has the superblock of a member, valid or not. */
 export async function isMdMember(volume: Reader): Promise<boolean> {
   return (await superblockIn(volume)) !== undefined;
 }
@@ -85,15 +85,18 @@ const at = {
   roleOf: 256,
 } as const;
 const feature = { bitmap: 0x1, badBlocks: 0x8 } as const;
-/** The largest superblock has so many roles. From `leastSpecialRole` on, a role means a spare, a failed member or a journal. */
+/**
+ * The number of roles in the largest superblock. From `leastSpecialRole` on, a role means a spare, a failed
+ * member or a journal.
+ */
 const mostRoles = 1920;
 const leastSpecialRole = 0xff00;
 const noRole = 0xffff;
-/** An offset of a resync that is done; the end of the list of bad blocks. */
+/** The offset of a finished resync; the end of the list of bad blocks. */
 const allOnes = 0xffffffffffffffffn;
 
-// Version 0.90 states its size, so that the superblock of a whole disk is not taken for that of its last partition.
-// Version 1 states its own place.
+// Version 0.90 states its size, so that the superblock of a whole disk is not mistaken for that of its last
+// partition. Version 1 states its own place.
 async function superblockIn(volume: Reader): Promise<Superblock | undefined> {
   const newPlaces = [0, 4096, Math.floor(volume.bytes / 4096) * 4096 - 8192];
   for (const place of newPlaces) {
@@ -138,7 +141,7 @@ function oldMember({ block, at: place, isLittle }: Superblock): MdMember {
     (sumOf(block, isLittle, old.sum, oldBytes) !== word(old.sum) && "has a wrong checksum") ||
     (word(old.minor) !== 90 && "is being reshaped") ||
     ((word(old.state) & oldClean) === 0 && notClean) ||
-    (bytes > place && "claims more than its volume");
+    (bytes > place && "claims to be larger than its volume");
   return {
     array: old.uuid.map((index) => word(index).toString(16).padStart(8, "0")).join(""),
     name: `md${word(old.number)}`,
@@ -151,8 +154,9 @@ function oldMember({ block, at: place, isLittle }: Superblock): MdMember {
   };
 }
 
-const notClean = "was not stopped cleanly, or not yet synchronised";
-// A bitmap of what is to be synchronised, and a list of bad blocks. Everything else moves data, or keeps them elsewhere.
+const notClean = "was not stopped cleanly, or is not yet synchronised";
+// A bitmap of blocks to synchronise, and a list of bad blocks. All other features move data, or store it
+// elsewhere.
 const plainFeatures = feature.bitmap | feature.badBlocks;
 
 async function newMember(volume: Reader, { block, at: place }: Superblock): Promise<MdMember> {
@@ -171,7 +175,8 @@ async function newMember(volume: Reader, { block, at: place }: Superblock): Prom
     ((features & feature.badBlocks) !== 0 &&
       (await hasBadBlocks(volume, block, place)) &&
       "has bad blocks") ||
-    ((!Number.isSafeInteger(end) || end > volume.bytes || data.bytes === 0) && "claims more than its volume");
+    ((!Number.isSafeInteger(end) || end > volume.bytes || data.bytes === 0) &&
+      "claims to be larger than its volume");
   return {
     array: block.toString("hex", at.array, at.array + 16),
     name: nameOf(block.toString("utf8", at.name, at.name + 32).replace(/\0.*$/s, "")),

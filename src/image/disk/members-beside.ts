@@ -6,7 +6,10 @@ import { insideOf, placesOf, tableOf } from "./disk.ts";
 import { mdMember } from "./md.ts";
 import type { MdPart, MemberElsewhere } from "./md-arrays.ts";
 
-/** The members of an array (MD) in the other image files of an image's folder: the disks of a machine mostly lie together. */
+/**
+ * The members of an array (MD) in the other image files of an image's folder: the disks of a machine are
+ * usually together.
+ */
 export async function membersBeside(image: string, array: string): Promise<MemberElsewhere[]> {
   const folder = dirname(image);
   const found: MdPart[] = [];
@@ -30,7 +33,7 @@ export async function imagesOfArrays(image: string, candidates: readonly string[
   return found;
 }
 
-/** The members of arrays (MD) in an image file; none in what is no disk image. */
+/** The members of arrays (MD) in an image file; none if it is not a disk image. */
 export async function membersIn(file: string): Promise<MdPart[]> {
   try {
     await using disk = await readImageFile(file);

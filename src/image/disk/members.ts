@@ -62,7 +62,7 @@ interface Look {
 
 interface Claim {
   readonly what: string;
-  /** What to do about it, if more than opening it elsewhere. */
+  /** What to do, other than opening it elsewhere. */
   readonly next?: string;
   test(look: Look): boolean | Promise<boolean>;
 }
@@ -79,12 +79,12 @@ const claims: readonly Claim[] = [
     test: ({ head }) => head.is(3, "-FVE-FS-") || head.at(424, 16).equals(bitLockerToGo),
   },
   { what: "is encrypted with FileVault 2", test: isFileVault },
-  { what: "holds the hashes of dm-verity", test: ({ head }) => head.is(0, "verity\0\0") },
+  { what: "contains the hashes of dm-verity", test: ({ head }) => head.is(0, "verity\0\0") },
   { what: "is protected by dm-integrity", test: ({ head }) => head.is(0, "integrt\0") },
   {
     what: mdClaim,
     next:
-      "Changed alone, it would differ from the other members. If the other members of a mirror (level 1) are in other images, " +
+      "If it is changed alone, it differs from the other members. If the other members of a mirror (level 1) are in other images, " +
       "name all of these images in one command. Otherwise attach all disks of the array to a Linux machine " +
       "(losetup --find --partscan IMAGE), assemble it there (mdadm --assemble --scan), and copy the array's device, for " +
       "example /dev/md0, to a raw image with dd. Change that image and copy it back.",
@@ -215,7 +215,7 @@ async function isLuks({ volume, head }: Look): Promise<boolean> {
 /** The physical volume header of Apple's CoreStorage (libblkid's struct cs_fvault2_sb). */
 const fileVault = { version: 8, kind: 10, magic: 88 } as const;
 
-// Of the kind that is encrypted.
+// For the encrypted kind.
 function isFileVault({ head }: Look): boolean {
   const word = (at: number) => head.at(at, 2).readUInt16LE();
   return (
@@ -232,8 +232,8 @@ const zfs = {
   swappedMagic: 0x0cb1ba0000000000n,
 } as const;
 
-// Four labels, two at each end, each with a ring of 128 uberblocks in the byte order of whoever wrote it. Four of them are
-// wanted, so that what a later mkfs left of a pool is not taken for one.
+// Four labels, two at each end, each with a ring of 128 uberblocks in the byte order of whoever wrote it.
+// Four of them are required, so that remains of a pool after mkfs do not count.
 async function isZfs({ volume }: Look): Promise<boolean> {
   if (volume.bytes < zfs.leastDevice) return false;
   const label = zfs.labelBytes;
@@ -253,7 +253,8 @@ async function isZfs({ volume }: Look): Promise<boolean> {
 /** struct cache_sb_disk (Linux, include/uapi/linux/bcache.h); the place is in sectors. bcachefs has its magic in the same place. */
 const bcacheAt = { superblock: 4096, sum: 0, place: 8, magic: 24, keyCount: 206, keys: 208 } as const;
 
-// The sum must match: mkswap and others do not overwrite this place, so it may contain the remains of an old bcache.
+// The checksum must match: mkswap and others do not overwrite this place, so it may contain remains of an old
+// bcache.
 function isBcache(head: Window): boolean {
   const block = head.at(bcacheAt.superblock, 4096);
   const { sum, place, magic, keyCount, keys } = bcacheAt;
@@ -288,8 +289,8 @@ function isSilicon({ volume, tail }: Look): boolean {
   return (-sum & 0xffff) === last.readUInt16LE(siliconAt.sum);
 }
 
-// The sum of the 64 words is 0, or 1: the firmware itself writes both. blkid before 2.39 takes the two letters alone, which
-// are the beginning of many a file as well; with nothing behind the 128 bytes they are more than that.
+// The sum of the 64 words is 0, or 1: the firmware itself writes both. blkid before 2.39 accepts the two
+// letters alone, but many files begin with them, too. If nothing follows the 128 bytes, they are a signature.
 function isJmicron(last: Buffer): boolean {
   if (last.toString("latin1", 0, 2) !== "JM") return false;
   let sum = 0;

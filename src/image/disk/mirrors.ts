@@ -11,7 +11,10 @@ export interface Difference {
   readonly other: Uint8Array;
 }
 
-/** Where two ranges differ, in blocks of 4 KiB. Everything outside of `data` is zeros and is not read. A raised `signal` ends it. */
+/**
+ * The differences between two ranges, in blocks of 4 KiB. Everything outside `data` is zeros and is not read.
+ * `signal` aborts it.
+ */
 export async function* differences(
   disk: Reader,
   one: Run,

@@ -29,7 +29,7 @@ export async function mountsIn(
   { volumes, tableFault }: Pick<Layout, "volumes" | "tableFault">,
   wordsOn: (volume: Volume) => Promise<MountWords | undefined> = async () => undefined,
 ): Promise<GuestMounts & { readonly covered: readonly OtherVolume[] }> {
-  // For each volume the last failure: it has the reasons against all ways that were tried.
+  // The last failure for each volume, which has the reasons against all access methods that were tried.
   const unread = new Map<string, TbuildError>();
   const told = async ({ name }: Volume, look: () => Promise<MountWords | undefined>) =>
     look().catch((error) => {

@@ -17,7 +17,7 @@ export interface PartitionTable {
   readonly partitions: readonly Partition[];
   /** The sector size in bytes. */
   readonly sectorBytes: number;
-  /** What is wrong with the table, and how it was read nevertheless. */
+  /** The error in the table, and how it was read nevertheless. */
   readonly fault?: string;
   /** The location of the table itself, besides the area before the first partition; absent if unknown. */
   readonly own?: readonly Run[];
@@ -50,12 +50,13 @@ export async function partitionTableOf(disk: Reader): Promise<PartitionTable> {
   return mbrOf(disk, entries, 512);
 }
 
-/** What is wrong with a disk that has a GPT but no MBR before it: Linux does not look for a GPT then. `undefined` without one. */
+/**
+ * The error of a disk with a GPT but no MBR before it: Linux then does not look for a GPT. `undefined` if
+ * there is no GPT.
+ */
 export async function unprotectedGpt(disk: Reader): Promise<string | undefined> {
   const { partitions } = await gptOf(disk);
-  return partitions.length > 0
-    ? "there is a GPT, but not the MBR that protects it; Linux ignores it"
-    : undefined;
+  return partitions.length > 0 ? "there is a GPT without a protective MBR; Linux ignores it" : undefined;
 }
 
 /**
@@ -184,17 +185,17 @@ async function gptOf(disk: Reader): Promise<PartitionTable> {
       if (header.isWhole)
         return place === "primary"
           ? { ...gptTable(header, undefined), own: ownOfGpt(disk, header) }
-          : gptTable(header, "its first header is damaged; read by the backup");
+          : gptTable(header, "its first header is damaged; the backup was read");
       headers.push(header);
     }
   const [first] = headers;
   // A few tools write no checksums. Their disks are read.
-  if (first) return gptTable(first, "its checksums are wrong, and no backup of it is whole");
+  if (first) return gptTable(first, "its checksums are wrong, and it has no valid backup");
   return {
     table: "gpt",
     partitions: [],
     sectorBytes: 512,
-    fault: "no header of it is left at the start or at the end of the disk",
+    fault: "it has no header at the start or at the end of the disk",
   };
 }
 

@@ -12,12 +12,12 @@ import type { PartitionTable } from "./partitions.ts";
 
 /** A part of a disk outside all file systems that nothing is known to use. */
 export interface Unclaimed {
-  /** A description: `the gap behind p1`. */
+  /** A description: `the gap after p1`. */
   readonly name: string;
   readonly pieces: readonly Piece[];
   /** The partition or logical volume, if it is one. */
   readonly volume?: Volume;
-  /** The image that it lies in, if that is another one. */
+  /** The image that contains it, if it is another one. */
   readonly image?: string;
   /** Why it is searched but never cleared. */
   readonly kept?: string;
@@ -52,9 +52,7 @@ export async function unclaimedPlaces(
 async function gapsOf(disk: Reader, { table, partitions, own }: PartitionTable): Promise<Unclaimed[]> {
   if (table === "none") return [];
   if (!own)
-    return [
-      { name: "the space outside of partitions", pieces: [], unread: "the partition table is damaged" },
-    ];
+    return [{ name: "the space outside partitions", pieces: [], unread: "the partition table is damaged" }];
   const byPlace = (one: Piece, other: Piece) => one.offset - other.offset;
   const first = [...partitions].sort(byPlace)[0];
   if (!first) return [];
@@ -72,7 +70,7 @@ async function gapsOf(disk: Reader, { table, partitions, own }: PartitionTable):
   const before = {
     name: "the area before the first partition",
     pieces: [{ offset: 0, bytes: Math.min(first.offset, disk.bytes) }],
-    kept: "a boot loader may lie there",
+    kept: "it may contain a boot loader",
   };
   const behind = [...gaps].map(async ([name, pieces]) => {
     const claims = await Promise.all(pieces.map((piece) => claimOn(insideOf(disk, piece))));
@@ -82,12 +80,12 @@ async function gapsOf(disk: Reader, { table, partitions, own }: PartitionTable):
   return [before, ...(await Promise.all(behind))];
 }
 
-// There is one: gaps are looked for behind the first partition.
+// There is one: gaps are searched only after the first partition.
 function nameOfGap(partitions: PartitionTable["partitions"], at: number): string {
   const [last] = partitions
     .filter(({ offset }) => offset < at)
     .sort((one, other) => other.offset + other.bytes - (one.offset + one.bytes));
-  return `the gap behind ${last?.name}`;
+  return `the gap after ${last?.name}`;
 }
 
 async function unusedVolumes(disk: Reader, volumes: readonly Volume[]): Promise<Unclaimed[]> {
@@ -98,13 +96,14 @@ async function unusedVolumes(disk: Reader, volumes: readonly Volume[]): Promise<
     if (partType !== undefined && !dataTypes.has(partType)) continue;
     if (bytes === 0 || offset + bytes > disk.bytes) continue;
     if ((await fileSystemOf(insideOf(disk, volume))).lvm) continue;
-    found.push({ name: `${name}, which holds no file system`, pieces: piecesOf(volume), volume });
+    found.push({ name: `${name}, which contains no file system`, pieces: piecesOf(volume), volume });
   }
   return found;
 }
 
-// The types of partitions in which a system has its files, its swap, its LVM or its RAID. Any other may hold something
-// without a signature: a boot loader, its environment, firmware (UEFI specification; Discoverable Partitions Specification).
+// The types of partitions in which a system has its files, its swap, its LVM or its RAID. Any other may
+// contain data without a signature: a boot loader, its environment, firmware (UEFI specification;
+// Discoverable Partitions Specification).
 const dataTypes = new Set([
   ...["06", "07", "0b", "0c", "0e", "82", "83", "8e", "fd"],
   "0fc63daf-8483-4772-8e79-3d69d8477de4",
@@ -129,7 +128,7 @@ async function behindFileSystems(disk: Reader, volumes: readonly Volume[]): Prom
     const { bytes: own = 0 } = await fileSystemOf(insideOf(disk, volume));
     if (own > 0 && own < bytes)
       found.push({
-        name: `the space behind the file system of ${name}`,
+        name: `the space after the file system of ${name}`,
         pieces: piecesOf(volume, own),
         volume,
       });
@@ -144,7 +143,7 @@ function besideArray({ bytes, legs }: MdArray): Unclaimed[] {
       { offset: whole.offset, bytes: offset - whole.offset },
       { offset: offset + bytes, bytes: whole.offset + whole.bytes - offset - bytes },
     ].filter((piece) => piece.bytes > 0);
-    const why = "the records of the RAID lie there";
+    const why = "it contains the records of the RAID";
     return pieces.length > 0 ? [{ name: `the space beside the data of ${name}`, pieces, kept: why }] : [];
   });
 }
@@ -195,13 +194,13 @@ function piecesOf({ offset, bytes, pieces = [{ offset, bytes }] }: Volume, from 
   });
 }
 
-// A logical volume whose place cannot be told has none; the metadata says which extents it has.
+// A logical volume with an unknown place has none; the metadata lists its extents.
 function placeOf(volume: Volume): Piece[] {
   const isPlaceless = volume.refused !== undefined && volume.offset === 0 && volume.name !== "disk";
   return isPlaceless ? [] : piecesOf(volume);
 }
 
-/** Returns a function that says whether a byte range overlaps any of `pieces`, of which there may be very many. */
+/** Returns a function that tests whether a byte range overlaps any of `pieces`, however many there are. */
 function touching(pieces: readonly Piece[]): (piece: Piece) => boolean {
   const runs: { start: number; length: number }[] = [];
   for (const { offset, bytes } of [...pieces].sort((one, other) => one.offset - other.offset)) {

@@ -30,8 +30,8 @@ export async function checkFileSystem(
 }
 
 /**
- * e2fsck's findings about a whole file system; empty if it is correct. Changes nothing. It is stopped after many of them: on
- * group descriptors that it may not repair, it begins again for ever.
+ * e2fsck's findings about a whole file system; empty if it is correct. Changes nothing. It is stopped after
+ * many findings: with group descriptors that it must not repair, it would restart forever.
  */
 export async function faultsOf(host: Runner, device: string, signal?: AbortSignal): Promise<string[]> {
   const stop = new AbortController();

@@ -21,7 +21,7 @@ export interface Ext {
   readonly hasQuota: boolean;
   /** New files use extents. */
   readonly hasExtents: boolean;
-  /** It records in a block who has mounted it (MMP). */
+  /** It records in a block which host has mounted it (MMP). */
   readonly isGuarded: boolean;
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;

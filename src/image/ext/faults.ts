@@ -17,6 +17,6 @@ export function damaged(what: string): TbuildError {
 /** The same, when the file system is only read. */
 export function unreadable(what: string): TbuildError {
   return new TbuildError("integrity", `ext file system: damaged, ${what}`, {
-    hint: "Look at it with e2fsck, on a copy.",
+    hint: "Check a copy with e2fsck.",
   });
 }

@@ -48,7 +48,7 @@ export class ExtFolder {
     return place === undefined ? undefined : this.#blockAt(place).data.readUInt32LE(this.#atIn(place));
   }
 
-  /** Whether the type in an entry is that of its inode. Folders of old file systems have none. */
+  /** Whether the type in an entry matches its inode. Folders of old file systems have none. */
   isOfKind(name: Buffer, inode: Buffer): boolean {
     const place = this.#places.get(name);
     const type = place === undefined ? 0 : this.#blockAt(place).data.readUInt8(this.#atIn(place) + 7);
@@ -191,7 +191,8 @@ function checkSum(volume: ExtVolume, number: number, inode: Buffer, block: Buffe
   if (crc32c(volume.seedOf(number, inode), summed) !== block.readUInt32LE(tail + 4)) throw wrong();
 }
 
-// Where the entries of an index begin: behind `..` and the head of the index in its root, behind an empty entry elsewhere.
+// The start of the entries of an index: after `..` and the header of the index in its root, after an empty
+// entry elsewhere.
 function indexAt(inode: Buffer, block: Buffer): number | undefined {
   if (!(inode.readUInt32LE(at.flags) & flag.indexed)) return undefined;
   const length = block.readUInt16LE(4);

@@ -30,7 +30,7 @@ export function geometryOf(sb: Superblock): Geometry {
       `has the ${namedFeatures(unnamed, "incompatible")}, which no access method knows`,
       {
         subject: "ext file system",
-        hint: "It is newer than tbuild, or damaged. Look at it with e2fsck, on a copy.",
+        hint: "It is newer than tbuild, or damaged. Check a copy with e2fsck.",
       },
     );
   const unknown = sb.incompatible & ~knownIncompatible;

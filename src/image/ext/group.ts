@@ -87,7 +87,7 @@ export class Group {
     return this.data.readUInt16LE(low) + (this.isWide ? this.data.readUInt16LE(high) * 65536 : 0);
   }
   #count(what: Counted | "unused", value: number): void {
-    if (value < 0) throw damaged(`a group has fewer than no ${what}`);
+    if (value < 0) throw damaged(`a group has a negative count of ${what}`);
     this.#set(what, value);
   }
   #set(what: keyof typeof at, value: number): void {

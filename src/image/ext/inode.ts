@@ -17,7 +17,7 @@ import type { ExtVolume } from "./volume.ts";
 export interface Owned {
   readonly data: readonly number[];
   readonly maps: readonly number[];
-  /** Behind the last block of it that was written, in blocks of the content. */
+  /** The end of the last written block, in blocks of the content. */
   readonly end: number;
 }
 
@@ -51,11 +51,11 @@ export function checkInodeBlocks(volume: ExtVolume, number: number, inode: Buffe
   const sectors = inode.readUInt32LE(at.sectors) + inode.readUInt16LE(at.sectorsHigh) * 2 ** 32;
   const unit = flags & flag.huge ? volume.blockBytes : 512;
   if (sectors * unit !== blocks * volume.blockBytes)
-    throw damaged(`inode ${number} has ${blocks} blocks and counts otherwise`);
+    throw damaged(`inode ${number} has ${blocks} blocks, but another count`);
   const [size, written] = [sizeOf(inode), owned.end * volume.blockBytes];
   const isShort = size < written - volume.blockBytes;
   const isWrong = kind === "dir" ? size !== written : kind === "file" && isShort;
-  if (isWrong) throw damaged(`inode ${number} has a size of ${size} bytes, and ${written} of content`);
+  if (isWrong) throw damaged(`inode ${number} has a size of ${size} bytes, but ${written} bytes of content`);
 }
 
 /** Makes `data` the inode's content, with new maps. The caller frees the old maps' blocks. */
@@ -103,7 +103,7 @@ async function extentBlocks(
     }
 }
 
-// A map that leads back into itself names more blocks than there are.
+// A cyclic map names more blocks than exist.
 function refuseMore(volume: ExtVolume, { data, maps }: Owned, more: number): void {
   if (data.length + maps.length + more > volume.blocks)
     throw damaged("a file has more blocks than there are");

@@ -61,7 +61,7 @@ async function refuseExternal(
   if (!superblock.has("compatible", "has_journal") || superblock.journalInode !== 0) return;
   throw new TbuildError(
     "environment",
-    "has an external journal, which holds changes that are not yet in place",
+    "has an external journal, which contains changes that are not yet in place",
     {
       subject: name,
       hint:

@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 
 /**
- * Finds the place of a name in eight bytes a name: a map of strings takes a hundred and more, and a folder may have a million.
- * Places are multiples of 4. The names themselves are read where they stand.
+ * Finds the place of a name, with eight bytes for each name: a map of strings takes a hundred and more, and a
+ * folder may have a million. Places are multiples of 4. The names themselves are read from their places.
  */
 export class NameIndex {
   readonly #nameAt: (place: number) => Buffer;
@@ -10,7 +10,7 @@ export class NameIndex {
   #slots = new Uint32Array(64);
   #used = 0;
   #size = 0;
-  // So that nobody can choose names that all have the same slot.
+  // Random, so that nobody can choose names that all get the same slot.
   readonly #seed = randomInt(2 ** 32);
 
   constructor(nameAt: (place: number) => Buffer) {
@@ -33,7 +33,7 @@ export class NameIndex {
     this.#size++;
   }
 
-  /** While the name still stands at its place. */
+  /** While the name is still at its place. */
   delete(name: Buffer): void {
     const slot = this.#find(name);
     if (slot === undefined) return;
@@ -58,7 +58,7 @@ export class NameIndex {
     this.#slots[slot] = value;
   }
 
-  // Without those that were removed, and with room for as many again.
+  // Without removed names, and with room for twice as many.
   #rebuild(): void {
     const old = this.#slots;
     this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2((this.#size + 16) * 4)));

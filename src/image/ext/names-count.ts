@@ -4,19 +4,19 @@ import { checkInodeBlocks, ownedBlocks } from "./inode.ts";
 import { at, kindOf, rootInode } from "./inode-fields.ts";
 import type { ExtVolume } from "./volume.ts";
 
-/** How many names each inode has, by all folders of a file system. */
+/** The number of names of each inode, from all folders of a file system. */
 export interface NamesCount {
   /** Of a file or folder; a folder's own `.` and `..` are not counted. */
   of(inode: number): number;
   /** A name of it is removed. */
   less(inode: number): void;
-  /** Whether a folder's inode counts other subfolders than the folder has. */
+  /** Whether a folder's inode has a wrong count of subfolders. */
   isOdd(folder: number): boolean;
 }
 
 /** Reads every folder from the root on. */
 export async function countNames(volume: ExtVolume, { signal, progress }: Watch = {}): Promise<NamesCount> {
-  // A million files have one name each, and a bit of their own is enough.
+  // A million files have one name each, so one bit for each is enough.
   const seen = new Uint8Array(Math.ceil((volume.inodes + 1) / 8));
   const more = new Map<number, number>();
   const odd = new Set<number>();
@@ -33,7 +33,7 @@ export async function countNames(volume: ExtVolume, { signal, progress }: Watch 
     const turn = pace();
     if (turn) await turn;
     const inode = await volume.inode(number);
-    if (kindOf(inode) !== "dir") throw damaged(`folder ${number} is no folder`);
+    if (kindOf(inode) !== "dir") throw damaged(`folder ${number} is not a folder`);
     let folders = 0;
     const owned = await ownedBlocks(volume, inode);
     checkInodeBlocks(volume, number, inode, owned);
@@ -86,7 +86,7 @@ function isDots(block: Buffer, at: number, bytes: number): boolean {
   return block[at] === dot && (bytes === 1 || (bytes === 2 && block[at + 1] === dot));
 }
 
-// Folders of old file systems do not say what their entries are.
+// Folders of old file systems do not store the types of their entries.
 async function isFolder(volume: ExtVolume, { inode, type }: Entry): Promise<boolean> {
   return type === 0 ? kindOf(await volume.inode(inode)) === "dir" : type === 2;
 }

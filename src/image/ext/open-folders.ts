@@ -27,7 +27,7 @@ export class OpenFolders {
     let number = rootInode;
     for (const name of path.split("/").filter((part) => part !== "")) {
       const next = (await this.at(number)).find(bytesOf(name));
-      if (next === undefined) throw damaged(`${shown(path)} is not there`);
+      if (next === undefined) throw damaged(`${shown(path)} does not exist`);
       number = next;
     }
     return number;
@@ -37,7 +37,7 @@ export class OpenFolders {
     this.#open.delete(inode);
   }
 
-  /** Writes all of them, and forgets them. */
+  /** Writes and discards all of them. */
   async flush(): Promise<void> {
     for (const folder of this.#open.values()) await folder.flush();
     this.#open.clear();

@@ -27,7 +27,7 @@ export class Paths {
     const kept = this.#folders.get(number);
     if (kept) return kept;
     const { inodes, inodesPerGroup, inodeBytes, blockBytes } = this.#geometry;
-    if (number < 1 || number > inodes) throw unreadable(`inode ${number} is none of its ${inodes}`);
+    if (number < 1 || number > inodes) throw unreadable(`inode ${number} is not one of its ${inodes}`);
     const { tableAt } = await this.#group(Math.floor((number - 1) / inodesPerGroup));
     const at = tableAt * blockBytes + ((number - 1) % inodesPerGroup) * inodeBytes;
     const read = new StoredInode(await this.#reader.read(at, inodeBytes));
@@ -70,7 +70,7 @@ export class Paths {
     const { blockBytes } = this.#geometry;
     const reader = this.#reader;
     if (of.size > largestFile)
-      throw new TbuildError("guest", `file of ${of.size} bytes: too large to read as a whole`);
+      throw new TbuildError("guest", `file of ${of.size} bytes: too large to read at once`);
     if (of.kind === "dir" && of.size > reader.bytes) throw unreadable(`a folder of ${of.size} bytes`);
     if (of.kind === "link" && of.size > longestTarget) throw unreadable(`a link of ${of.size} bytes`);
     const data = new Uint8Array(of.size);
@@ -90,7 +90,8 @@ export class Paths {
   }
 }
 
-// struct ext4_dir_entry_2. To this loop an index block of a hashed folder looks like one unused entry, as it is meant to.
+// struct ext4_dir_entry_2. To this loop, an index block of a hashed folder looks like one unused entry, by
+// design.
 function entriesIn(data: Buffer, blockBytes: number): Map<string, number> {
   const found = new Map<string, number>();
   for (let at = 0; at + 8 <= data.length; ) {

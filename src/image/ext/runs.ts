@@ -52,7 +52,7 @@ async function* extents(
       const blocks = isWritten ? length : length - mostWritten;
       next.logical = logical + blocks;
       const physical = node.readUInt32LE(at + 8) + node.readUInt16LE(at + 6) * 2 ** 32;
-      // What was never written reads as zeros.
+      // Blocks that were never written read as zeros.
       if (isWritten || next.withUnwritten) yield { logical, physical, count: blocks };
     }
 }

@@ -82,7 +82,7 @@ export class Superblock {
   get reservedDescriptorBlocks(): number {
     return this.data.readUInt16LE(at.reservedDescriptorBlocks);
   }
-  /** A block has 1024 bytes times two to this. */
+  /** A block has 1024 × 2^this bytes. */
   get blockLog(): number {
     return this.#word(at.logBlockSize);
   }

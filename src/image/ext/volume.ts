@@ -94,15 +94,15 @@ export class ExtVolume {
   async checkInode(number: number): Promise<void> {
     const group = await this.#group(Math.floor((number - 1) / this.#inodesPerGroup));
     if (!bitOf(group.inodes, (number - 1) % this.#inodesPerGroup))
-      throw damaged(`inode ${number} is used and said to be free`);
+      throw damaged(`inode ${number} is in use, but marked as free`);
   }
 
   /** Checks that blocks to be changed are in use, and are not metadata of the file system. */
   async checkBlocks(numbers: readonly number[]): Promise<void> {
     for (const number of numbers) {
       this.#checkBlock(number);
-      if (await this.isFree(number)) throw damaged(`block ${number} is used and said to be free`);
-      if (this.#isOwn(number)) throw damaged(`block ${number} is a file's and the file system's own`);
+      if (await this.isFree(number)) throw damaged(`block ${number} is in use, but marked as free`);
+      if (this.#isOwn(number)) throw damaged(`block ${number} belongs to a file and to the file system`);
     }
   }
 
@@ -110,7 +110,7 @@ export class ExtVolume {
     return (this.#own[this.#ownFrom(number)]?.[0] ?? Number.POSITIVE_INFINITY) <= number;
   }
 
-  /** The index of the first of the file system's own ranges that ends behind a block. */
+  /** The index of the first of the file system's own ranges that ends after a block. */
   #ownFrom(number: number): number {
     let [low, high] = [0, this.#own.length];
     while (low < high) {
@@ -143,7 +143,7 @@ export class ExtVolume {
     await this.#disk.write(await this.#inodeAt(number), inode);
   }
 
-  /** Zeros a free inode, as one that was never used: everything else in it would stay readable. */
+  /** Zeros a free inode, like one that was never used. Otherwise, its old contents would stay readable. */
   async clearInode(number: number): Promise<void> {
     await this.#disk.write(await this.#inodeAt(number), Buffer.alloc(this.inodeBytes));
   }
@@ -165,7 +165,7 @@ export class ExtVolume {
     const index = number - this.firstBlock;
     const group = await this.#group(Math.floor(index / this.#blocksPerGroup));
     const bit = index % this.#blocksPerGroup;
-    if (!bitOf(group.blocks, bit)) throw damaged(`block ${number} is used and said to be free`);
+    if (!bitOf(group.blocks, bit)) throw damaged(`block ${number} is in use, but marked as free`);
     clearBit(group.blocks, bit);
     group.blocksFrom = Math.min(group.blocksFrom, bit);
     this.#count(group, "blocks", 1);
@@ -221,7 +221,7 @@ export class ExtVolume {
   async freeInode(number: number, kind: "dir" | "other"): Promise<void> {
     const group = await this.#group(Math.floor((number - 1) / this.#inodesPerGroup));
     const bit = (number - 1) % this.#inodesPerGroup;
-    if (!bitOf(group.inodes, bit)) throw damaged(`inode ${number} is used and said to be free`);
+    if (!bitOf(group.inodes, bit)) throw damaged(`inode ${number} is in use, but marked as free`);
     clearBit(group.inodes, bit);
     group.inodesFrom = Math.min(group.inodesFrom, bit);
     this.#count(group, "inodes", 1);
@@ -266,9 +266,9 @@ export class ExtVolume {
   }
 
   /**
-   * The free blocks of a group whose bitmap does not count. e2fsck makes it so when no file is in it any more, and what
-   * removed files left is still there. Where copies of the superblock and the descriptors are is not computed: the count of
-   * free blocks tells whether the group has them. Nothing is free if it fits no layout.
+   * The free blocks of a group with an unused bitmap. e2fsck marks it as unused when the group has no files
+   * any more, but data of removed files is still there. The count of free blocks shows whether the group has
+   * copies of the superblock and the descriptors. If the count matches no layout, nothing counts as free.
    */
   #unusedGroup(group: Group, start: number, end: number): readonly { block: number; count: number }[] {
     const table = Math.ceil((this.groups * this.#descriptorBytes) / this.blockBytes);
@@ -371,9 +371,9 @@ export class ExtVolume {
     const start = this.firstBlock + number * this.#blocksPerGroup;
     const length = Math.min(this.#blocksPerGroup, this.blocks - start);
     if (!(group.flags & blocksUninit) && zerosIn(group.blocks, length) !== group.free("blocks"))
-      throw damaged(`group ${number} counts its blocks wrong`);
+      throw damaged(`group ${number} has a wrong count of free blocks`);
     if (!(group.flags & inodesUninit) && zerosIn(group.inodes, this.#inodesPerGroup) !== group.free("inodes"))
-      throw damaged(`group ${number} counts its inodes wrong`);
+      throw damaged(`group ${number} has a wrong count of free inodes`);
   }
 
   async #inodeAt(number: number): Promise<number> {
@@ -409,7 +409,7 @@ export class ExtVolume {
   }
 }
 
-// The features that this writer keeps right.
+// The features that this writer maintains.
 const knownIncompatible = bitsOf(
   "incompatible",
   ...(["filetype", "extent", "64bit", "flex_bg", "metadata_csum_seed", "large_dir"] as const),
@@ -423,11 +423,11 @@ const knownReadOnly = bitsOf(
 function strangeFeature(sb: Superblock): string | undefined {
   const incompatible = sb.incompatible & ~knownIncompatible;
   const readOnly = sb.readOnly & ~knownReadOnly;
-  if (sb.has("incompatible", "needs_recovery")) return "the journal waits to be replayed";
+  if (sb.has("incompatible", "needs_recovery")) return "the journal must be replayed";
   if (incompatible !== 0) return notWritten(namedFeatures(incompatible, "incompatible"));
   if (readOnly !== 0) return notWritten(namedFeatures(readOnly, "readOnly"));
   if (!sb.isClean) return "not cleanly unmounted";
-  if (sb.lastOrphan !== 0) return "files wait to be removed";
+  if (sb.lastOrphan !== 0) return "removed files are not yet deleted";
   if (sb.blockLog > Superblock.mostBlockLog) return "a strange superblock";
   const { blockBytes, inodeBytes } = sb;
   const isSane =

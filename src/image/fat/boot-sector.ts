@@ -1,6 +1,6 @@
 /**
- * Offsets in the boot sector (Microsoft's "FAT File System Specification", fatgen103, section 3). All numbers are
- * little-endian. From 36 on, FAT32 has fields that the others have not.
+ * Offsets in the boot sector (Microsoft's "FAT File System Specification", fatgen103, section 3). All numbers
+ * are little-endian. From 36 on, FAT32 has additional fields.
  */
 const at = {
   sectorBytes: 11,
@@ -25,7 +25,7 @@ const at = {
 
 /** FAT32: only one of the tables is in use. */
 const oneTable = 0x80;
-/** Stands where a volume has no label. */
+/** The value if a volume has no label. */
 const noLabel = "NO NAME    ";
 /** Of the number of free clusters in FAT32's FSInfo sector (section 5). */
 const freeCountAt = 488;
@@ -61,7 +61,7 @@ export class BootSector {
   get isFat32(): boolean {
     return this.#data.readUInt16LE(at.tableSectors16) === 0;
   }
-  /** Of the root folder of FAT12 and FAT16. */
+  /** For the root folder of FAT12 and FAT16. */
   get rootEntries(): number {
     return this.#data.readUInt16LE(at.rootEntries);
   }

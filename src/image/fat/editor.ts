@@ -37,7 +37,7 @@ async function write(
   cannot: (what: string) => Error,
 ): Promise<void> {
   const parent = await lookUp(volume, path.slice(0, path.lastIndexOf("/")));
-  if (!parent?.isDir) throw cannot(`FAT: ${path}: its folder is not there`);
+  if (!parent?.isDir) throw cannot(`FAT: ${path}: its folder does not exist`);
   const name = path.slice(path.lastIndexOf("/") + 1);
   const places = found?.places ?? (await newPlaces(disk, volume, parent, name, cannot));
   if (found) await free(disk, volume, found.first);
@@ -83,7 +83,7 @@ async function newPlaces(
   if (!isPlain || name.length > 255 || /[ .]$/.test(name))
     throw cannot(`FAT: ${name} is not a valid name on FAT`);
   const short = shortName(name, new Set((await entriesOf(volume, parent)).map((entry) => entry.short)));
-  if (short === undefined) throw cannot(`FAT: ${name}: its folder has too many names that are alike`);
+  if (short === undefined) throw cannot(`FAT: ${name}: its folder has too many similar names`);
   const entries = [...longParts(name, shortSum(short)), short];
   const places = await freeSlots(disk, volume, parent, entries.length);
   if (places === undefined) throw cannot(`FAT: ${name}: its folder is full`);
@@ -145,7 +145,7 @@ async function freeSlots(
   let isEnd = false;
   for (const { offset, data } of await blocksOf(volume, parent))
     for (let at = 0; at < data.length; at += entryBytes) {
-      // Data after the end marker of a folder is not an entry, whatever it looks like.
+      // Data after the end marker of a folder is never an entry.
       isEnd ||= data[at] === marks.end;
       const place = offset + at;
       if (run.length === count) {

@@ -141,7 +141,7 @@ export async function blocksOf(
 async function contentOf(volume: FatVolume, { size, first, name }: FatEntry): Promise<Uint8Array> {
   if (size === 0) return new Uint8Array();
   if (size > largestFile)
-    throw new TbuildError("guest", `${size} bytes are too many to be read whole`, { subject: name });
+    throw new TbuildError("guest", `${size} bytes are too many to read at once`, { subject: name });
   const chain = volume.chain(first);
   if (chain.length * volume.clusterBytes < size)
     throw damaged(`${name} has fewer clusters than its size needs`);

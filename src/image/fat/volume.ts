@@ -31,19 +31,19 @@ export class FatVolume {
     const { rootEntries, tableSectors, sectors: total } = boot;
     const isPower = (value: number) => value > 0 && (value & (value - 1)) === 0;
     if (![512, 1024, 2048, 4096].includes(sector) || !isPower(perCluster))
-      throw damaged("its boot sector makes no sense");
+      throw damaged("its boot sector is invalid");
     const rootSectors = Math.ceil((rootEntries * entryBytes) / sector);
     const data = reserved + copies * tableSectors + rootSectors;
     const clusters = Math.floor((total - data) / perCluster);
     if (reserved === 0 || copies === 0 || tableSectors === 0 || clusters < 1)
-      throw damaged("its boot sector makes no sense");
+      throw damaged("its boot sector is invalid");
     if (total * sector > reader.bytes) throw damaged(`it ends at byte ${total * sector} of ${reader.bytes}`);
     const bits = boot.isFat32 ? 32 : clusters < 4085 ? 12 : 16;
     if (Math.ceil(((clusters + 2) * bits) / 8) > tableSectors * sector)
       throw damaged("its table is smaller than its clusters need");
     if (tableSectors * sector > largestTable) throw damaged("its table is larger than that of any disk");
     // Obsolete, and left to a kernel.
-    if (bits === 32 && boot.usesOneTable) throw damaged("it keeps one copy of its table only");
+    if (bits === 32 && boot.usesOneTable) throw damaged("it has only one copy of its table");
     const table = Buffer.from(await reader.read(reserved * sector, tableSectors * sector));
     return new FatVolume(reader, {
       bits,
@@ -90,7 +90,7 @@ export class FatVolume {
     const found: number[] = [];
     for (let cluster = first; !this.#isEnd(cluster); cluster = this.entry(cluster)) {
       if (cluster < 2 || cluster >= this.clusters + 2) throw damaged(`a chain leads to cluster ${cluster}`);
-      if (found.length > this.clusters) throw damaged("a chain leads into itself");
+      if (found.length > this.clusters) throw damaged("a chain forms a loop");
       found.push(cluster);
     }
     return found;
@@ -151,7 +151,10 @@ export class FatVolume {
 
 const largestTable = 1024 * 1024 * 1024;
 
-/** The error for a file system that contradicts itself. Its guest is read by another access method, or not at all. */
+/**
+ * The error for a file system that contradicts itself. Only another access method may be able to read its
+ * guest.
+ */
 export function damaged(what: string): TbuildError {
   return new TbuildError("integrity", `FAT: ${what}`, {
     hint: "Check it with fsck.fat on a copy.",

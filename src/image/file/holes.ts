@@ -54,7 +54,7 @@ export function overlapWith(ranges: readonly DataRange[]): (offset: number, byte
   };
 }
 
-/** Ranges in order of place, those that touch or overlap as one. */
+/** Sorts ranges, and merges those that touch or overlap. */
 export function joined(ranges: readonly DataRange[]): DataRange[] {
   const found: { start: number; length: number }[] = [];
   for (const { start, length } of [...ranges].sort((one, other) => one.start - other.start)) {

@@ -7,8 +7,8 @@ import { fileReader, type Reader } from "../../io/reader.ts";
 import { qcow2Header } from "./qcow2.ts";
 
 /**
- * Writes zeros over the clusters of a qcow2 file that nothing uses. They still contain the data that they had when they were freed.
- * A raised `signal` ends it.
+ * Zeros the unused clusters of a qcow2 file. They still contain the data that they had when they were freed.
+ * `signal` aborts it.
  */
 export async function clearFreeClusters(file: string, signal?: AbortSignal): Promise<void> {
   const found: { readonly at: number; readonly bytes: number }[] = [];

@@ -2,7 +2,10 @@ import { TbuildError } from "../../errors.ts";
 import { fileWord } from "../../io/escape.ts";
 import type { Reader } from "../../io/reader.ts";
 
-/** A snapshot inside a qcow2 file: the whole disk as it was, and the memory of the machine if it was running. */
+/**
+ * A snapshot in a qcow2 file: an old state of the whole disk, and the memory of the machine if it was
+ * running.
+ */
 export interface DiskSnapshot {
   readonly name: string;
   /** Bytes of memory and device state; 0 for a snapshot of the disk alone. */
@@ -10,8 +13,8 @@ export interface DiskSnapshot {
 }
 
 /**
- * Reads the table of snapshots (docs/interop/qcow2.txt of qemu, "Snapshots"): `count` entries from byte `at` of the file.
- * A table that is cut off or makes no sense is an `integrity` fault.
+ * Reads the table of snapshots (docs/interop/qcow2.txt of qemu, "Snapshots"): `count` entries from byte `at`
+ * of the file. A truncated or invalid table is an `integrity` fault.
  */
 export async function qcow2Snapshots(
   file: string,

@@ -15,10 +15,10 @@ export interface Qcow2Header {
   readonly l1Entries: number;
   /** The path of the backing file. */
   readonly backing?: string;
-  /** Where its table of snapshots is in the file, and how many there are. */
+  /** The offset of its table of snapshots in the file, and their number. */
   readonly snapshots: { readonly at: number; readonly count: number };
   readonly compression: "zlib" | "zstd";
-  /** Where its counts of used clusters are: the table, its size in clusters, and the bits of a count. */
+  /** Its reference counts: the offset of the table, its size in clusters, and the bits of a count. */
   readonly refcounts: {
     readonly at: number;
     readonly clusters: number;
@@ -73,8 +73,7 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
     });
   const features = version === 3 ? head.readUInt32BE(at.incompatible + 4) : 0;
   refuseFeatures(file, features);
-  if (version === 3 && head.readUInt32BE(at.incompatible) !== 0)
-    throw unknown(file, "a feature that is not known here");
+  if (version === 3 && head.readUInt32BE(at.incompatible) !== 0) throw unknown(file, "an unknown feature");
   const order = version === 3 ? head.readUInt32BE(at.refcountOrder) : 4;
   if (order > 6) throw unknown(file, `counts of 2^${order} bits`);
   const packing = features & feature.compression ? head.readUInt8(at.compression) : 0;
@@ -189,7 +188,7 @@ export async function qcow2Reader(
     isPacked,
     async read(offset, length) {
       if (offset < 0 || length < 0 || offset + length > bytes)
-        throw new TbuildError("integrity", `byte ${offset + length} is past its end, ${bytes}`, {
+        throw new TbuildError("integrity", `byte ${offset + length} is beyond its end (${bytes} bytes)`, {
           subject: file,
         });
       const found: Uint8Array[] = [];
@@ -282,8 +281,7 @@ function refuseFeatures(file: string, features: number): void {
       hint: `Nothing was changed. Repair it first: qemu-img check -r all ${fileWord(file)}`,
     });
   if (features & feature.externalData) throw unknown(file, "its data in another file");
-  if (features & ~knownFeatures)
-    throw unknown(file, `a feature that is not known here (0x${features.toString(16)})`);
+  if (features & ~knownFeatures) throw unknown(file, `an unknown feature (0x${features.toString(16)})`);
 }
 
 // "json:" and "nbd://" are not files.
@@ -303,7 +301,7 @@ function unknown(file: string, what: string, code: ErrorCode = "failed"): Tbuild
 }
 
 function cutOff(file: string, bytes: number, needed: number): TbuildError {
-  return new TbuildError("integrity", `is cut off: it has ${bytes} bytes and needs ${needed}`, {
+  return new TbuildError("integrity", `is cut off: it has ${bytes} of ${needed} bytes`, {
     subject: file,
     hint: "Copy the image again.",
   });

@@ -20,7 +20,7 @@ export function rawView(host: Host, image: string, readOnly: boolean): Promise<R
   return view(host, image, "qcow2", readOnly);
 }
 
-/** Exports a part of a disk as a file of its own that can be written to, for programs that know no offset. */
+/** Exports a part of a disk as a writable file, for programs that support no offset. */
 export function partView(host: Host, image: string, format: Format, part: Run): Promise<RawView> {
   return view(host, image, format, false, part);
 }

@@ -12,7 +12,7 @@ import { partView, type RawView, rawView } from "../file/raw-view.ts";
 import { umlMachine } from "../ways/uml-machine.ts";
 import type { Target } from "./target.ts";
 
-/** What a disk is like after it has grown. */
+/** A disk after its enlargement. */
 export interface Grown {
   readonly partition?: Partition;
   readonly volume: Volume;
@@ -35,7 +35,7 @@ export async function grow(
   const partition = target.partition && (await partitionIn(file, target.partition.name));
   if (target.volume.fs.startsWith("ext") && target.group === undefined) {
     const { offset, bytes: all } = partition ?? { offset: 0, bytes };
-    // resize2fs cuts a file off behind the last block.
+    // resize2fs truncates a file after the last block.
     await using part = await partView(host, file, format, { offset, bytes: all - (all % 4096) });
     await growExt(host, part.file, options);
   } else {
@@ -72,7 +72,7 @@ async function growPartition(
     allow: [1],
   });
   if (exitCode !== 0)
-    throw new TbuildError("integrity", "sfdisk finds faults in the partition table", {
+    throw new TbuildError("integrity", "sfdisk found errors in the partition table", {
       subject: disk,
       lines: `${stdout}${stderr}`.trim().split("\n").map(printable),
     });
@@ -143,7 +143,7 @@ async function growInKernel(
   try {
     await machine.run(["sh", "-c", script], signal ? { signal } : {});
   } catch (error) {
-    // The script is ours, and of no use to anybody.
+    // The script is ours, and would help nobody.
     if (!(error instanceof TbuildError)) throw error;
     throw error.with({ subject: "uml", what: `${volume.name} cannot be grown`, lines: error.said });
   } finally {

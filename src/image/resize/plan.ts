@@ -30,7 +30,7 @@ export interface Growth {
   readonly to: number;
 }
 
-/** Works out which bytes a larger disk changes, in a copy beside the image. The image is not changed. */
+/** Computes the bytes that a larger disk changes, in a copy beside the image. The image is not changed. */
 export async function planResize(
   host: Host,
   file: string,
@@ -49,10 +49,14 @@ export async function planResize(
       return await tableOf(reader);
     })();
     if (bytes < facts.bytes)
-      throw new TbuildError("usage", `the disk has ${facts.bytes} bytes already, and is not made smaller`, {
-        subject: file,
-        hint: "To make a disk smaller, copy its files to a new one.",
-      });
+      throw new TbuildError(
+        "usage",
+        `the disk already has ${facts.bytes} bytes, and tbuild cannot make it smaller`,
+        {
+          subject: file,
+          hint: "To make a disk smaller, copy its files to a new one.",
+        },
+      );
     if (table.table === "mbr" && bytes > mbrBytes)
       throw new TbuildError("usage", "its partition table (MBR) ends at 2 TiB", {
         subject: file,
@@ -84,7 +88,7 @@ export async function planResize(
       return {
         result: growths,
         via: target.group === undefined && target.volume.fs !== "xfs" ? "resize2fs" : "uml",
-        // Where nothing grew, the checks have changed times in the superblock.
+        // If nothing grew, only the checks have changed times in the superblock.
         pieces: growths.length > 0 ? await differingPieces(host, image, copy, signal) : [],
         bytes: (await stat(copy)).size,
         close: () => rm(copy, { force: true }),

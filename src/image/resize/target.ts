@@ -3,7 +3,7 @@ import type { Volume } from "../access.ts";
 import type { Partition } from "../disk/partitions.ts";
 import type { ImageFacts } from "../open.ts";
 
-/** What grows when a disk does: its last partition, and the file system in it. */
+/** The parts that grow with a disk: its last partition, and the file system in it. */
 export interface Target {
   /** Absent for a disk without a partition table. */
   readonly partition?: Partition;
@@ -12,7 +12,7 @@ export interface Target {
   readonly group?: string;
 }
 
-/** What is to grow in a disk, by default or as `wanted` names it. Throws if nothing can, with the reason. */
+/** The part of a disk to grow, by default or as named by `wanted`. If nothing can grow, throws the reason. */
 export function targetOf(
   facts: Pick<ImageFacts, "file" | "volumes" | "arrays" | "tableFault">,
   partitions: readonly Partition[],
@@ -20,10 +20,9 @@ export function targetOf(
 ): Target {
   const refuse = (why: string, hint?: string) =>
     new TbuildError("usage", why, { subject: facts.file, ...(hint !== undefined && { hint }) });
-  if (facts.tableFault !== undefined)
-    throw refuse(`its partition table is not as it should be: ${facts.tableFault}`);
+  if (facts.tableFault !== undefined) throw refuse(`its partition table has an error: ${facts.tableFault}`);
   if (facts.arrays.length > 0)
-    throw refuse("it holds members of a RAID, which mdadm grows in the running guest");
+    throw refuse("it contains members of a RAID, which mdadm grows in the running guest");
   const partition = [...partitions].sort((a, b) => a.offset - b.offset).at(-1);
   const inside = facts.volumes.filter((volume) => !partition || liesIn(volume, partition));
   const { name: place } = partition ?? { name: "the disk" };
@@ -31,8 +30,8 @@ export function targetOf(
     throw refuse(`has no volume ${wanted}`, `It has: ${facts.volumes.map(({ name }) => name).join(", ")}.`);
   if (wanted !== undefined && !inside.some(({ name }) => name === wanted))
     throw refuse(
-      `${wanted} cannot grow: ${place} lies behind it`,
-      "Only what is last on a disk can grow. Use a logical volume, or add another disk.",
+      `${wanted} cannot grow: ${place} is after it`,
+      "Only the last part of a disk can grow. Use a logical volume, or add another disk.",
     );
   const candidates = inside.filter(({ name, fs }) =>
     wanted === undefined ? fs !== "swap" : name === wanted,
@@ -41,13 +40,13 @@ export function targetOf(
   if (!volume)
     throw refuse(
       inside.length > 0
-        ? `${place} is swap, and nothing behind it can grow`
-        : `${place} holds nothing that can grow`,
-      "Only what is last on a disk can grow. Add another disk to the machine.",
+        ? `${place} is swap, and nothing after it can grow`
+        : `${place} contains nothing that can grow`,
+      "Only the last part of a disk can grow. Add another disk to the machine.",
     );
   if (others.length > 0)
     throw refuse(
-      `${place} holds several logical volumes: which one is to grow?`,
+      `${place} contains several logical volumes: which one should grow?`,
       `Name it: --volume ${candidates.map(({ name }) => name).join(", or --volume ")}`,
     );
   const why = unable(volume);

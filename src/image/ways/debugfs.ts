@@ -121,10 +121,10 @@ async function openPart(
     throw new Unfit("has the feature mmp, which debugfs does not support at an offset");
   }
   if (opened.ext.isDirty || opened.ext.hasErrors)
-    if (readOnly) note(`${volume.name}: its journal is not replayed; the newest changes are not seen`);
+    if (readOnly) note(`${volume.name}: its journal is not replayed, so the newest changes are not seen`);
     else {
       // With a pending journal, an edit is lost or does damage when the guest mounts the file system.
-      note(`${volume.name}: not cleanly unmounted; its journal is replayed, with e2fsck`);
+      note(`${volume.name}: not cleanly unmounted; e2fsck replays its journal`);
       await opened.close();
       await replayJournal(host, image, volume);
       opened = await open();
@@ -229,15 +229,15 @@ async function differences(ext: Ext, changes: readonly Change[]): Promise<string
     const found = await ext.stat(change.path);
     const path = shown(change.path);
     if (change.kind === "remove") {
-      if (found && !made.has(change.path)) wrong.push(`${path}: is still there`);
+      if (found && !made.has(change.path)) wrong.push(`${path}: still exists`);
       continue;
     }
     if (found?.kind !== (change.kind === "write" ? "file" : change.kind)) {
-      wrong.push(`${path}: is not there`);
+      wrong.push(`${path}: does not exist`);
       continue;
     }
     if (change.kind === "link") {
-      if (found.target !== change.target) wrong.push(`${path}: leads to ${shown(found.target ?? "")}`);
+      if (found.target !== change.target) wrong.push(`${path}: points to ${shown(found.target ?? "")}`);
       continue;
     }
     const { mode, uid, gid, label } = change.attributes;

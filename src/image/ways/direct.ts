@@ -50,7 +50,7 @@ export async function directTree(
     const inside = insideOf(disk, volume);
     const files = volume.fs === "vfat" ? await openFat(inside) : await openExt(inside);
     if ("isDirty" in files && files.isDirty)
-      note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
+      note(`${volume.name}: not cleanly unmounted; changes in its journal are not seen`);
     parts.push({ at, files });
   }
   const partOf = partFinder(parts);

@@ -52,9 +52,9 @@ function unfit(
   if (beside && !access.openBeside) return "changes the image itself";
   const split = volumes.find(({ pieces }) => pieces !== undefined);
   if (split && !access.joinsPieces)
-    return `cannot open ${split.name}, which lies in ${amount(split.pieces?.length ?? 0, "piece")}`;
+    return `cannot open ${split.name}, which has ${amount(split.pieces?.length ?? 0, "piece")}`;
   if (access.findsByTable && volumes.some(({ isOffTable }) => isOffTable))
-    return "finds volumes by the partition table, which is damaged or counts in sectors of 4096 bytes";
+    return "finds volumes by the partition table, which is damaged or uses sectors of 4096 bytes";
   const strange = volumes.find(({ fs }) => fs !== "swap" && !access.filesystems.includes(fs));
   return strange && `cannot open ${strange.fs} (${strange.name})`;
 }

@@ -33,7 +33,7 @@ close_device() { :; }
 ${mountScript}
 guest_mounted "$@"`;
 
-// Root in a container often may not: what counts is CAP_SYS_ADMIN, bit 21.
+// Root in a container often may not. The required capability is CAP_SYS_ADMIN, bit 21.
 async function mayMount(host: Runner): Promise<boolean> {
   const { stdout } = await host.run(["cat", "/proc/self/status"]);
   const held = BigInt(`0x${/^CapEff:\s*([\da-f]+)$/m.exec(stdout)?.[1] ?? "0"}`);

@@ -1,14 +1,17 @@
 import type { Output } from "../../host/host.ts";
 import { parentOf, type Stat } from "../tree.ts";
 
-/** The means to read files: runs a script with guest paths as arguments, and says what is known about a path. */
+/**
+ * The interface for reading files: runs a script with guest paths as arguments, and returns known facts about
+ * a path.
+ */
 export interface FilesOn {
   run(script: string, paths: readonly string[]): Promise<Output>;
   names(dir: string): Promise<string[]>;
   known(path: string): Stat | undefined;
 }
 
-/** Reads files over a connection that costs time: a small file is read together with its siblings. */
+/** Reads files over a slow connection: a small file is read together with its siblings. */
 export function mountedFiles({ run, names, known }: FilesOn) {
   const contents = new Map<string, Uint8Array>();
   let contentBytes = 0;

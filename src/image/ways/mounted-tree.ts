@@ -27,8 +27,8 @@ export function liveGuest(host: Runner, farewell?: Farewell): GuestTree {
 
 /**
  * A tree at `root` on a host that needs only sh, coreutils and find. Over ssh, each command costs a
- * connection. So one `find` covers everything that operations look at, files are read together with their siblings, and
- * changes are sent in one command.
+ * connection. So one `find` covers everything that operations inspect, files are read together with their
+ * siblings, and changes are sent in one command.
  */
 export function mountedTree(host: Runner, root: string, options: MountedTreeOptions = {}): GuestTree {
   return new GuestTree(

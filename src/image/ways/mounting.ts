@@ -51,7 +51,7 @@ export function guestsFault(error: unknown): unknown {
   return isGuests ? error.with({ fault: "guest" }) : error;
 }
 
-/** How a volume of a guest is mounted by a kernel that is not the guest's. */
+/** How another kernel than the guest's mounts a volume of a guest. */
 export function mountOptions({ fs, subvolume }: Volume, readOnly: boolean): string {
   // nouuid: the kernel refuses to mount two XFS with the same id, and tbuild often opens copies of one image.
   const own = fs === "xfs" ? ",nouuid" : "";
@@ -60,7 +60,7 @@ export function mountOptions({ fs, subvolume }: Volume, readOnly: boolean): stri
   return `nodev,nosuid${own}${part}${quiet}`;
 }
 
-// `ro` alone still replays a journal, and fails where it cannot.
+// `ro` alone still replays a journal, and fails if it cannot.
 const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
   ext3: ",noload",
   ext4: ",noload",

@@ -3,7 +3,7 @@ import { pacer } from "../../host/pace.ts";
 import { fileReader, type Reader } from "../../io/reader.ts";
 import type { Piece } from "../change/draft.ts";
 
-/** Of a chunk, in 512-byte sectors: what `dmsetup create` is told. 4 KiB, as file systems' blocks. */
+/** The size of a chunk in 512-byte sectors, for `dmsetup create`. 4 KiB, as file systems' blocks. */
 export const snapshotSectors = 8;
 
 /** Offsets in struct disk_header (Linux, drivers/md/dm-snap-persistent.c). All numbers are little-endian. */
@@ -13,7 +13,7 @@ const snapshotMagic = 0x70416e53;
 /** struct disk_exception: chunk of the disk, chunk of the snapshot's file */
 const pairBytes = 16;
 
-/** Room that a snapshot of `bytes` takes when every chunk of it changes: the chunks, their index, and the head. */
+/** The space of a snapshot of `bytes` if every chunk changes: the chunks, their index, and the header. */
 export function snapshotBytes(bytes: number): number {
   const chunk = snapshotSectors * 512;
   const chunks = Math.ceil(bytes / chunk);
@@ -21,10 +21,10 @@ export function snapshotBytes(bytes: number): number {
 }
 
 /**
- * What was changed, read out of the file that a snapshot of device-mapper wrote the changed chunks to. Chunks that were
- * written with the same contents are left out. The file has a head chunk, an index chunk of pairs, as many chunks of
- * data as the index has room for pairs, another index chunk, and so on; a pair with 0 is the end. A raised `signal`
- * ends it.
+ * The changes, from the file to which a device-mapper snapshot wrote the changed chunks. Chunks with
+ * unchanged contents are left out. The file has a head chunk, an index chunk of pairs, as many chunks of data
+ * as the index has room for pairs, another index chunk, and so on; a pair with 0 is the end. `signal` aborts
+ * it.
  */
 export async function snapshotPieces(image: string, file: string, signal?: AbortSignal): Promise<Piece[]> {
   await using snapshot = await fileReader(file);
@@ -50,12 +50,12 @@ export async function snapshotPieces(image: string, file: string, signal?: Abort
 
 interface Place {
   readonly offset: number;
-  /** Where its bytes stand in the snapshot's file. */
+  /** The offset of its bytes in the snapshot's file. */
   readonly from: number;
   readonly bytes: number;
 }
 
-// Neighbours together, 1 MiB at most.
+// Adjacent chunks are merged, up to 1 MiB.
 function inRuns(places: readonly Place[]): Place[][] {
   const runs: Place[][] = [];
   for (const place of [...places].sort((one, other) => one.offset - other.offset)) {

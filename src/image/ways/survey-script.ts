@@ -1,7 +1,7 @@
 import { stringOf } from "../names.ts";
 import type { Stat } from "../tree.ts";
 
-/** Folders that are surveyed at once, so many levels deep. */
+/** Folders to survey at once, with the number of levels. */
 export const surveyed = ["/boot", "/etc", "/home", "/root", "/tmp", "/var"];
 export const surveyDepth = 7;
 
@@ -18,7 +18,7 @@ export const surveyScript = [
 ].join("\n");
 const kinds: Readonly<Record<string, Stat["kind"]>> = { f: "file", d: "dir", l: "link" };
 
-/** What the script prints. */
+/** The output of the script. */
 export function* parseSurvey(
   bytes: Uint8Array,
   root: string,

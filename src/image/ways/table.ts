@@ -9,7 +9,7 @@ import { kpartxAccess } from "./kpartx.ts";
 import { loopAccess } from "./loop.ts";
 import { umlAccess } from "./uml.ts";
 
-/** What an access method may need to know. */
+/** The context of an access method. */
 export interface WayOptions {
   /** The image's real location, if it is mounted from another machine. */
   readonly far?: FarFolder;

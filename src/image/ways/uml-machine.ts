@@ -6,7 +6,7 @@ import { accepted, late, shellCommand, shellQuoted, talkHere } from "../../host/
 import { temporaryFolder } from "../../host/temporary.ts";
 import { printable } from "../../io/escape.ts";
 
-/** Runs commands under a kernel of its own, as root there, until it ends. */
+/** Runs commands as root under a separate kernel, until it ends. */
 export interface UmlMachine extends Runner {
   end(): Promise<void>;
 }
@@ -47,7 +47,7 @@ export async function umlMachine(
     });
   });
   gone.catch(() => {});
-  // Its work is discarded with it: it only reads, or changes a copy.
+  // Its work is discarded with it, because it only reads, or changes a copy.
   const stop = () => talk.kill();
   signal?.addEventListener("abort", stop);
   if (signal?.aborted) stop();
@@ -68,7 +68,7 @@ export async function umlMachine(
     await end();
     throw error;
   }
-  // There is no other way to stop a command than to stop the machine.
+  // A command can be stopped only by stopping the machine.
   const ending = async (done: Promise<number>, argv: readonly string[], options: RunOptions) => {
     options.signal?.addEventListener("abort", stop);
     if (options.signal?.aborted) stop();
@@ -146,7 +146,8 @@ function agentScript(folder: string): string {
     "  sh $name.sh < $name.in > $name.out 2> $name.err",
     "  code=$?; echo; echo tbuild-agent $name $code",
     "done",
-    // If the other side disconnects in the middle of a message, what was done is written, and nothing more can follow.
+    // If the other side disconnects in the middle of a message, the finished work is written, and no more
+    // commands can follow.
     "umount -R /mnt/guest; sync; echo o > /proc/sysrq-trigger; sleep 60",
     "",
   ].join("\n");

@@ -62,13 +62,13 @@ async function mountAll(
   await machine.run(["sh", "-c", script.join("\n")]).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
     const what = mounts.map(({ volume }) => `${volume.name} (${volume.fs})`).join(", ");
-    // The command is a script of ours, and of no use to anybody.
+    // The command is our script, and would help nobody.
     throw guestsFault(cause.with({ subject: "uml", what: `cannot mount ${what}`, lines: cause.said }));
   });
   return mountedTree(machine, root, { watch, close: () => machine.end() });
 }
 
-// Shell: what the kernel said of a device that it did not mount, then what mount(8) said.
+// Shell: prints the kernel's message about a device that it did not mount, then that of mount(8).
 const kernelsReason = `failed() {
   name=$(basename "$(readlink -f "$1")")
   dmesg -t | grep -F "($name)" | tail -n 1 >&2

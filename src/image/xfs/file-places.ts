@@ -8,10 +8,13 @@ import { inodeOf, runsOfXfs, type XfsInode } from "./inode.ts";
 import { hasXfsLog } from "./log.ts";
 import { openXfs, type Xfs } from "./xfs.ts";
 
-// Up to parent pointers. What came later may change where blocks are.
+// Up to parent pointers. Later features may change where blocks are.
 const knownFeatures = 0xff;
 
-/** Where a file of an XFS is, also its blocks that are reserved and not written. `name` is the volume's name, for errors. */
+/**
+ * The blocks of an XFS file, including those that are reserved but not written. `name` is the volume's name,
+ * for errors.
+ */
 export async function xfsFilePlaces(volume: Reader, name: string, path: string): Promise<FilePlaces> {
   const xfs = await openXfs(volume, name);
   const { superblock } = xfs;
@@ -57,6 +60,6 @@ async function placesIn(xfs: Xfs, inode: XfsInode): Promise<FilePlaces> {
   if (next === 0 || next * blockBytes < inode.size) return hasHoles;
   const isOneOf = overlapWith(joined(places.map(({ offset, bytes }) => ({ start: offset, length: bytes }))));
   for await (const { offset, bytes } of freeRunsOfXfs(xfs.volume, xfs.name))
-    if (isOneOf(offset, bytes)) return "is a swap file with blocks that its XFS calls free";
+    if (isOneOf(offset, bytes)) return "is a swap file with blocks that its XFS marks as free";
   return places;
 }

@@ -3,7 +3,7 @@ import { damagedXfs } from "./faults.ts";
 import { runsOfXfs, type XfsInode } from "./inode.ts";
 import type { Xfs } from "./xfs.ts";
 
-/** What a folder calls an inode. */
+/** An entry of a folder. */
 export interface XfsEntry {
   readonly name: string;
   readonly inode: bigint;
@@ -17,11 +17,11 @@ export async function* entriesOfXfs(xfs: Xfs, folder: XfsInode): AsyncGenerator<
   }
   const { blockBytes, folderBlockBytes } = xfs.superblock;
   const each = folderBlockBytes / blockBytes;
-  // A block of a folder may lie in several runs.
+  // A block of a folder may be in several runs.
   let parts: Buffer[] = [];
   for await (const { logical, block, count } of runsOfXfs(xfs, folder))
     for (let done = 0; done < count; done++) {
-      // Behind it are indexes.
+      // After it are indexes.
       if ((logical + done) * blockBytes >= entriesEnd) return;
       parts.push(Buffer.from(await xfs.volume.read((block + done) * blockBytes, blockBytes)));
       if (parts.length < each) continue;

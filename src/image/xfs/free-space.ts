@@ -28,7 +28,7 @@ export async function* freeRunsOfXfs(volume: Reader, name: string): AsyncGenerat
     for (const block of group.reserve)
       yield { offset: start + block * blockBytes, bytes: blockBytes, blockBytes };
     if (free !== group.free)
-      throw damagedXfs(group.name, `counts ${group.free} free blocks, and lists ${free}`);
+      throw damagedXfs(group.name, `counts ${group.free} free blocks, but lists ${free}`);
   }
 }
 
@@ -74,7 +74,7 @@ async function openGroup(
 ): Promise<Group> {
   const head = Buffer.from(await volume.read(start + sectorBytes, agf.end));
   if (head.toString("latin1", agf.magic, agf.magic + 4) !== "XAGF")
-    throw damagedXfs(name, "it does not say what is free");
+    throw damagedXfs(name, "it has no list of free blocks");
   const length = head.readUInt32BE(agf.length);
   const ring = Buffer.from(await volume.read(start + reserveSector * sectorBytes, sectorBytes));
   return {
@@ -90,7 +90,7 @@ async function openGroup(
       const block = Buffer.from(await volume.read(start + number * blockBytes, blockBytes));
       const magic = block.toString("latin1", node.magic, node.magic + 4);
       if (magic !== (isFifth ? "AB3B" : "ABTB") || block.readUInt16BE(node.level) !== level)
-        throw damagedXfs(name, `block ${number} is none of its list of free blocks`);
+        throw damagedXfs(name, `block ${number} does not belong to its list of free blocks`);
       return block;
     },
   };
@@ -112,7 +112,7 @@ function reserveOf(head: Buffer, ring: Buffer, isFifth: boolean): number[] {
   return found.filter((block) => block < length);
 }
 
-// Down at the left edge, and then from neighbour to neighbour.
+// Down the left edge, and then along the siblings.
 async function* leavesOf({ name, root, levels, length, headBytes, block }: Group): AsyncGenerator<Buffer> {
   let current = await block(root, levels - 1);
   for (let level = levels - 2; level >= 0; level--) {
@@ -127,7 +127,7 @@ async function* leavesOf({ name, root, levels, length, headBytes, block }: Group
       throw damagedXfs(name, "an empty block in its list of free blocks");
     current = await block(next, 0);
   }
-  throw damagedXfs(name, "its list of free blocks has no end");
+  throw damagedXfs(name, "its list of free blocks does not end");
 }
 
 function* recordsOf({ name, length, headBytes }: Group, leaf: Buffer): Generator<[number, number]> {
@@ -136,7 +136,7 @@ function* recordsOf({ name, length, headBytes }: Group, leaf: Buffer): Generator
   if (end > leaf.length) throw damagedXfs(name, `a block with ${records} records`);
   for (let at = headBytes; at < end; at += recordBytes) {
     const [first, count] = [leaf.readUInt32BE(at), leaf.readUInt32BE(at + 4)];
-    if (first + count > length) throw damagedXfs(name, "it has free blocks past its end");
+    if (first + count > length) throw damagedXfs(name, "it has free blocks beyond its end");
     yield [first, count];
   }
 }

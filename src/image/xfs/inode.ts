@@ -36,7 +36,7 @@ export interface XfsInode {
   readonly isShared: boolean;
   /** Their number, if the format is `extents`. */
   readonly runs: number;
-  /** What its format says: entries, runs, or the root of a tree. */
+  /** Its data, depending on the format: entries, runs, or the root of a tree. */
   readonly fork: Buffer;
 }
 

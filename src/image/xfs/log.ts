@@ -13,8 +13,7 @@ const longestRecord = 256 * 2 + 8;
 
 /**
  * Whether an XFS log has something to replay: it does unless the record before its head is an unmount record
- * (xfs_log_format.h and xlog_find_tail of Linux). `undefined` for a log on
- * another device, or one that makes no sense.
+ * (xfs_log_format.h and xlog_find_tail of Linux). `undefined` for a log on another device, or an invalid one.
  */
 export async function hasXfsLog(volume: Reader, superblock: XfsSuperblock): Promise<boolean | undefined> {
   const log = placeOf(superblock, volume.bytes);

@@ -2,7 +2,7 @@ import type { Reader } from "../../io/reader.ts";
 import { damagedXfs } from "./faults.ts";
 import { XfsSuperblock } from "./superblock.ts";
 
-/** An XFS whose superblock makes sense. All numbers on it are big-endian. */
+/** An XFS with a valid superblock. All numbers on it are big-endian. */
 export interface Xfs {
   readonly volume: Reader;
   /** For errors. */

@@ -61,6 +61,8 @@ export interface SimulatorSettings {
    * 3.4).
    */
   readonly restImports: "query" | "body";
+  /** Whether a clone's disks have the names of those that they are copies of, and it and they have their descriptions. Not documented. */
+  readonly clonesKeepTexts: boolean;
   /** Whether deleting a machine leaves its virtual disks: scripts delete them one by one, so it seems so. */
   readonly deleteKeepsDisks: boolean;
 }
@@ -88,6 +90,7 @@ export const usualSettings: SimulatorSettings = {
   stopMs: 120_000,
   jobMs: 0,
   restImports: "body",
+  clonesKeepTexts: false,
   deleteKeepsDisks: true,
 };
 

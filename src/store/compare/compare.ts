@@ -153,7 +153,7 @@ function listed(items: readonly string[]): string {
   return items.length === 0 ? "nothing" : items.join(", ");
 }
 
-// Several kernels can be installed under one name. A package that each side has once was replaced.
+// Several kernels can be installed under one name. A package that each side has exactly once was replaced.
 function packageChanges(
   from: readonly PackageRecord[],
   to: readonly PackageRecord[],
@@ -234,7 +234,8 @@ function parameterChanges(from: readonly Parameter[], to: readonly Parameter[]):
   };
 }
 
-// What every build writes anew says nothing of the recipe, and what is started at boot is said of the services.
+// Files that every build writes anew are left out, and so are links of services, which are compared as
+// services.
 const saidElsewhere = /^\/etc\/(tbuild-release$|rc\.d\/rc\d\.d\/|systemd\/system\/[^/]+\.wants\/)/;
 
 function fileChanges(allBefore: readonly FileRecord[], allAfter: readonly FileRecord[]): Difference["files"] {
@@ -264,13 +265,13 @@ function whatChanged(was: FileRecord, now: FileRecord): string[] {
   if (was.mode !== now.mode) what.push(`mode ${was.mode} → ${now.mode}`);
   if (was.owner !== now.owner) what.push(`owner ${was.owner} → ${now.owner}`);
   if (was.target !== now.target && now.kind === "link")
-    what.push(`leads to ${now.target}, not ${was.target}`);
-  // If a file was unreadable in one of them, no change is known.
+    what.push(`points to ${now.target}, not ${was.target}`);
+  // If a file was unreadable in one of them, it is unknown whether it changed.
   if (was.digest === now.digest || was.digest === undefined || now.digest === undefined) return what;
   if (was.package !== undefined && now.package !== undefined)
-    what.push(`as another version of ${now.package} brings it`);
-  else if (was.package !== undefined) what.push(`no longer as ${was.package} brings it`);
-  else if (now.package !== undefined) what.push(`as ${now.package} brings it again`);
+    what.push(`from another version of ${now.package}`);
+  else if (was.package !== undefined) what.push(`no longer as in ${was.package}`);
+  else if (now.package !== undefined) what.push(`again as in ${now.package}`);
   else what.push("other content");
   return what;
 }

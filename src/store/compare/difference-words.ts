@@ -82,7 +82,7 @@ export function sectionsOf(difference: Difference): Section[] {
       ],
     },
     {
-      title: "What it was made of",
+      title: "Inputs",
       lines: linesOf(
         inputs,
         (name) => name,
@@ -96,7 +96,7 @@ export function sectionsOf(difference: Difference): Section[] {
 /** Summarises a difference in one line: what changed, and how much. */
 export function inShort(difference: Difference): string {
   const counted = sectionsOf(difference).map(({ title, lines }) => `${title.toLowerCase()} ${lines.length}`);
-  return counted.join(", ") || "nothing that is recorded";
+  return counted.join(", ") || "nothing on record";
 }
 
 function linesOf<T, C>(

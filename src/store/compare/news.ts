@@ -10,7 +10,7 @@ import { inShort } from "./difference-words.ts";
 
 /** Summarises the changes between two versions in one line, and caches it. */
 export interface News {
-  /** `read` is called only for what is not in the cache. */
+  /** `read` is called only if the summary is not cached. */
   between(from: Digest, to: Digest, read: () => Promise<readonly [Manifest, Manifest]>): Promise<string>;
   save(): Promise<void>;
 }

@@ -18,7 +18,7 @@ export function proposalFor(difference: Difference): Proposal {
     if (because.length > 0) return { level, version: raised(from.version, level), because };
   }
   if (isSame(difference)) return { level: "none", version: from.version, because: ["nothing is other"] };
-  const because = ["no parameter, domain type, package or module came or went that asks for more"];
+  const because = ["no change of parameters, domain type, packages or modules requires more"];
   return { level: "patch", version: raised(from.version, "patch"), because };
 }
 
@@ -40,11 +40,11 @@ const reasons = {
     ...newNames(packages).map((name) => `package ${name} added`),
     ...modules.added.map((name) => `module ${name} added`),
     ...parameters.added.filter(({ required }) => !required).map(({ key }) => `parameter ${key} added`),
-    ...(from.name === to.name ? [] : [`${to.name} is another template than ${from.name}`]),
+    ...(from.name === to.name ? [] : [`${to.name} and ${from.name} are different templates`]),
   ],
 };
 
-// A second kernel beside the first is an upgrade, not a package that was added.
+// A second kernel beside the first is an upgrade, not an added package.
 function newNames({ added, removed, changed }: Difference["packages"]): string[] {
   const known = new Set([...removed, ...changed.map(({ from }) => from)].map(({ name }) => name));
   return [...new Set(added.map(({ name }) => name))].filter(

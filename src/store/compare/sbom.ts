@@ -53,8 +53,8 @@ function componentOf(one: PackageRecord, manifest: Manifest): Models.Component {
   });
 }
 
-// `ol` is Oracle Linux's own ID in os-release, by which scanners look its packages up. A rehearsal's are Debian's in
-// Oracle's names: a scanner that took them for Oracle's would be wrong both ways.
+// `ol` is Oracle Linux's own ID in os-release, which scanners use to look up its packages. A rehearsal has
+// Debian's packages with Oracle's names: a scanner that treated them as Oracle's would report wrong results.
 function purlOf(one: PackageRecord, { release, rehearsal }: Manifest): string {
   const vendor = rehearsal ? "tbuild-rehearsal" : "ol";
   const version = encodeURIComponent(`${one.version}-${one.release}`);
@@ -63,7 +63,7 @@ function purlOf(one: PackageRecord, { release, rehearsal }: Manifest): string {
   return `pkg:rpm/${vendor}/${encodeURIComponent(one.name)}@${version}?arch=${one.arch}&distro=${distro}${epoch}`;
 }
 
-// A UUID made of the manifest's digest: the same bill is the same document.
+// A UUID derived from the manifest's digest, so the same bill is the same document.
 function serialOf(manifest: Manifest): string {
   const hex = manifestDigest(manifest).slice("sha256:".length);
   const parts = [

@@ -37,7 +37,7 @@ const Head = z.object({
 });
 const pieceBytes = 4 * 1024 * 1024;
 const sideBySide = 4;
-// More than any Xen guest has; a disk that claims more is not read block by block to find out.
+// More than any Xen guest has; a disk that claims more is refused before it is read.
 const mostDiskBytes = 16 * 2 ** 40;
 const mostManifestBytes = 64 * 1024 * 1024;
 
@@ -88,7 +88,7 @@ export async function exportTemplate(
   }
 }
 
-/** What a killed export of this file left on this machine. */
+/** Remains of a killed export of this file on this machine. */
 async function removeLeftOver(file: string): Promise<void> {
   for (const name of await namesIn(dirname(file))) {
     const [, pid] =
@@ -202,7 +202,7 @@ async function unpack(
   try {
     for await (const entry of tarEntries(createReadStream(file))) {
       checkInterrupted(signal);
-      if (entry.type !== "file") throw bad(`holds a ${entry.type}, ${entry.name}`);
+      if (entry.type !== "file") throw bad(`contains a ${entry.type}, ${entry.name}`);
       read += entry.size;
       progress?.(Math.min(read, size), size);
       if (!entry.name.startsWith("disks/")) {
@@ -210,11 +210,11 @@ async function unpack(
         continue;
       }
       const manifest = found.lineage[0];
-      if (!manifest) throw bad("has no manifest before its disks");
+      if (!manifest) throw bad("its manifest is missing before its disks");
       if (await isHere(store, manifest)) break;
       const [, name, offset] = /^disks\/([\w-]+)\/(\d{1,15})\.gz$/.exec(entry.name) ?? [];
       const disk = manifest.disks.find((one) => one.name === name);
-      if (!disk) throw bad(`holds ${entry.name}, which its manifest does not know`);
+      if (!disk) throw bad(`contains ${entry.name}, which is not in its manifest`);
       if (pieces?.disk !== disk) {
         await pieces?.close();
         pieces = await piecesOf(disk, join(work, disk.name));
@@ -238,9 +238,9 @@ async function keepText(
   if (entry.name === "tbuild-export.json") {
     const { revoked } = Head.parse(JSON.parse(text));
     if (revoked) found.revoked = revoked;
-  } else if (index === undefined) throw bad(`holds ${entry.name}, which does not belong there`);
+  } else if (index === undefined) throw bad(`contains ${entry.name}, which does not belong there`);
   else if (signature !== undefined) found.signatures.set(Number(index), text);
-  else if (Number(index) !== found.lineage.length) throw bad("its manifests are not in order");
+  else if (Number(index) !== found.lineage.length) throw bad("its manifests are in the wrong order");
   else {
     const manifest = readManifest(`${file}: ${entry.name}`, text);
     const huge = manifest.disks.find(({ bytes }) => bytes > mostDiskBytes);
@@ -255,11 +255,11 @@ async function isHere(store: Store, manifest: Manifest): Promise<boolean> {
   return there !== undefined && manifestDigest(there) === manifestDigest(manifest);
 }
 
-// The parent that a template names must be exactly that one, which its digest proves.
+// The digest proves that this is the parent that the template names.
 function checkLineage(lineage: readonly Manifest[], bad: (what: string) => TbuildError): void {
   for (const [i, ancestor] of lineage.slice(1).entries())
     if (lineage[i]?.parent !== manifestDigest(ancestor))
-      throw bad(`${ancestor.kind} ${ancestor.name}@${ancestor.version} is not what it grew out of`);
+      throw bad(`${ancestor.kind} ${ancestor.name}@${ancestor.version} is not its parent`);
 }
 
 async function checkedSignature(
@@ -312,7 +312,7 @@ async function piecesOf(disk: StoredDisk, file: string): Promise<Pieces> {
 }
 
 async function bytesOf(entry: TarEntry, most: number): Promise<Buffer> {
-  if (entry.size > most) throw new Error(`${entry.name} is larger than it can be`);
+  if (entry.size > most) throw new Error(`${entry.name} is larger than possible`);
   const parts: Uint8Array[] = [];
   for await (const part of entry.body) parts.push(part);
   return Buffer.concat(parts);
@@ -341,7 +341,8 @@ async function putDisk(
   let done = 0;
   for await (const { offset, data } of piecesIn(store, disk, signal)) {
     const packed = promisify(gzip)(data, { level: 1 });
-    // The first failure is thrown where its piece is written. The others must not end the process meanwhile.
+    // The first failure is thrown when its piece is written. Until then, other failures must not end the
+    // process.
     packed.catch(() => {});
     packing.push({ offset, packed });
     if (packing.length >= sideBySide) await writeFirst();

@@ -14,7 +14,9 @@ export type Place = z.infer<typeof Place>;
 
 const folderOf = (store: string) => join(store, "registries");
 
-/** Remembers where a template is exchanged. Each place has its own file, so concurrent commands lose nothing. */
+/**
+ * Records where a template is exchanged. Each place has its own file, so concurrent commands lose nothing.
+ */
 export async function rememberPlace(store: string, place: Place): Promise<void> {
   const text = `${JSON.stringify(place)}\n`;
   const key = createHash("sha256").update(place.place).digest("hex").slice(0, 16);

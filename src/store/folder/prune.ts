@@ -73,7 +73,7 @@ function decideVersions(byDigest: ReadonlyMap<Digest, ManifestLine>, { keep, hel
     for (let child = manifest; ; ) {
       const parent = child.parent && byDigest.get(child.parent);
       if (!parent || reasons.has(parent)) break;
-      reasons.set(parent, `${child.kind} ${child.name}@${child.version} grew out of it`);
+      reasons.set(parent, `it is the parent of ${child.kind} ${child.name}@${child.version}`);
       child = parent;
     }
   const removed = [...byDigest].filter(([, manifest]) => !reasons.has(manifest));
@@ -86,7 +86,7 @@ function decideVersions(byDigest: ReadonlyMap<Digest, ManifestLine>, { keep, hel
         what: nameOf(manifest),
         reason:
           yielded?.get(digest) ??
-          `older than the newest ${keep}, held by no channel or tag, and nothing kept grew out of it`,
+          `older than the newest ${keep}, without a channel or tag, and no parent of a kept version`,
       }),
     ),
   };
@@ -108,7 +108,7 @@ async function decideDisks(
     if (kept.has(digest)) continue;
     if (!left.has(digest) && (await isYoung(store.listFile(digest), grace))) {
       kept.set(digest, undefined);
-      stay.push({ what: `disk ${digest}`, reason: "not published, but put in less than a day ago" });
+      stay.push({ what: `disk ${digest}`, reason: "not published, but stored less than a day ago" });
     } else gone.push(digest);
   }
   return {
@@ -117,13 +117,11 @@ async function decideDisks(
     left: new Map([...left].filter(([digest]) => there.includes(digest))),
     gone,
     stay,
-    removed: gone.map(
-      (digest): Finding => ({ what: `disk ${digest}`, reason: "nothing that stays names it" }),
-    ),
+    removed: gone.map((digest): Finding => ({ what: `disk ${digest}`, reason: "no kept version uses it" })),
   };
 }
 
-/** The chunks of disks. If a list cannot be read, what must stay is unknown, so nothing may be removed. */
+/** The chunks of disks. If a list cannot be read, it is unknown what to keep, so nothing may be removed. */
 async function chunksOf(
   store: StoreFolder,
   disks: ReadonlyMap<Digest, number | undefined>,
@@ -169,17 +167,17 @@ async function decidePacks(
     const what = `pack ${pack}`;
     const wasNeeded = entries.some(({ digest }) => left.has(digest));
     if (used.length === 0 && !wasNeeded && (await isYoung(packFile(store.folder, pack), grace)))
-      stay.push({ what, reason: "needed by nothing, but written less than a day ago" });
+      stay.push({ what, reason: "unused, but written less than a day ago" });
     else {
       bytes += all - live;
       if (used.length === 0) {
         gone.push(pack);
-        removed.push({ what, reason: "nothing that stays needs a chunk of it" });
+        removed.push({ what, reason: "no kept version needs a chunk of it" });
       } else {
         shrunk.set(pack, used);
         removed.push({
           what,
-          reason: `only ${Math.round((live * 100) / all)} % of it is needed, and is packed anew`,
+          reason: `only ${Math.round((live * 100) / all)} % of it is needed, and is repacked`,
         });
       }
     }
@@ -219,7 +217,7 @@ async function repack(
   });
 }
 
-/** What a kill can leave: checksum files without a manifest, and downloads that were never resumed. */
+/** Remains of a kill: checksum files without a manifest, and downloads that were never resumed. */
 async function looseFiles(store: StoreFolder, grace: number): Promise<string[]> {
   const manifests = await store.manifestFiles();
   const sums = new Set(manifests.map(sumFile));

@@ -35,18 +35,20 @@ interface Candidate {
   readonly chunks: readonly Placed[];
 }
 
-// The smallest block of a file system: in a larger one a change of the run's hides what its neighbours say.
+// The smallest block of a file system. In larger blocks, a change by the guest would hide the evidence next
+// to it.
 const blockBytes = 1024;
 const mostCompared = 10;
 const atATime = 16;
 const sampleSize = 64;
-// A guest that was updated for years still has a third of its blocks where they were; strangers share next to none.
+// A guest that was updated for years still has a third of its blocks in place. Unrelated disks share almost
+// none.
 const leastShare = 0.2;
 
 /**
- * Compares a disk that may have run with stored disks, chunk by chunk in place. Likeliest first, unrelated disks omitted. A
- * running guest changes blocks all over a disk, but it does not create the blocks that distinguish another version. So
- * the order is by these blocks first, then by the share in place.
+ * Compares a disk that may have run with stored disks, chunk by chunk in place. The most likely first,
+ * without unrelated disks. A running guest changes blocks all over a disk, but it does not create the blocks
+ * that distinguish another version. So the order is by these blocks first, then by the share in place.
  */
 export async function resemblances(
   store: StoreFolder,

@@ -29,7 +29,7 @@ export interface StoreFolder {
   /** Throws if it is already published with other content. */
   checkFree(manifest: Manifest): Promise<"new" | "there">;
   partsOf(disk: DiskKey): Promise<readonly Part[]>;
-  /** The following needs the lock. */
+  /** The following methods need the lock. */
   addList(text: string): Promise<Digest>;
   addManifest(manifest: Manifest): Promise<Digest>;
 }
@@ -149,7 +149,7 @@ async function readParts(file: string, disk: DiskKey): Promise<readonly Part[]> 
   } catch (cause) {
     throw new TbuildError("integrity", (cause as Error).message, {
       cause,
-      hint: "`tbuild template verify` says which versions have it; pull or import one of them again to repair it.",
+      hint: "`tbuild template verify` lists the versions that need it; pull or import one of them again to repair it.",
     });
   }
 }
@@ -160,7 +160,7 @@ async function checkFree(
 ): Promise<"new" | "there"> {
   const text = manifestText(manifest);
   const { kind, name, version } = readManifest(`${manifest.name}@${manifest.version}`, text);
-  // A tool that goes by the name alone must not mistake a rehearsal for the real template.
+  // A tool that reads only the name must not mistake a rehearsal for the real template.
   if (manifest.rehearsal !== name.endsWith("-rehearsal"))
     throw new TbuildError("integrity", `${name}@${version}: only rehearsals may use this name, and all must`);
   const there = await textOf(manifestFile({ kind, name, version }));

@@ -11,7 +11,7 @@ import type { StoreFolder } from "./store-folder.ts";
 
 type Disks = Pick<Store, "putDisk" | "restoreDisk" | "readDisk">;
 
-/** Disks as lists of chunks: takes them into the store, and reads them from it. */
+/** Disks as lists of chunks: adds them to the store, and reads them from it. */
 export function storedDisks(host: Runner, at: StoreFolder): Disks {
   const { folder } = at;
   const self: Disks = {

@@ -78,7 +78,7 @@ async function verifyDisk(store: StoreFolder, disk: StoredDisk, chunks: Chunks):
     }
     return [...found].map(
       ([what, [first, ...rest]]) =>
-        `chunk ${first} ${what}${rest.length > 0 ? `, and ${rest.length} more with it` : ""}`,
+        `chunk ${first} ${what}${rest.length > 0 ? `, and ${rest.length} more` : ""}`,
     );
   } catch (error) {
     return [sentence(error)];

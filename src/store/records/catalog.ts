@@ -118,7 +118,10 @@ export function templatesOf(catalog: readonly CatalogEntry[]): readonly CatalogE
   return indexOf(catalog).templates;
 }
 
-/** Versions in the store whose number is recorded with other content in the recipe repo: two people built it, and one gave way. */
+/**
+ * Versions in the store whose number is recorded with other content in the recipe repo: two people built it,
+ * and one of them yielded.
+ */
 export function yieldedIn(catalog: readonly CatalogEntry[]): CatalogEntry[] {
   const nameOf = ({ manifest: { kind, name, version } }: CatalogEntry) => `${kind} ${name}@${version}`;
   const recorded = new Set(catalog.filter((entry) => entry.recorded).map(nameOf));

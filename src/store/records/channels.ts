@@ -21,7 +21,7 @@ export async function promote(
   if (revoked)
     throw new TbuildError("usage", `was revoked: ${revoked.reason}`, {
       subject: named,
-      hint: `\`tbuild template revoke ${named} --undo\` takes that back.`,
+      hint: `\`tbuild template revoke ${named} --undo\` undoes that.`,
     });
   if (manifest.rehearsal && channel === "stable")
     throw new TbuildError("usage", "is a rehearsal, made from Debian packages, and can never become stable", {
@@ -34,7 +34,7 @@ export async function promote(
     });
   const now = await records.channel(manifest.name, channel);
   if (now?.digest === entry.digest) return { channel, from: now.version, to: now.version };
-  // A channel that points at an unrecorded version would point nowhere for everybody else.
+  // For everybody else, a channel that points at an unrecorded version would point nowhere.
   await records.put(manifest);
   const before = now ? [...now.before, plain(now)] : [];
   await records.setChannel(manifest.name, channel, { ...pointerTo(manifest), before });
@@ -82,7 +82,7 @@ export async function tag(records: Records, { manifest }: Found, name: string): 
   if ((channelNames as readonly string[]).includes(name))
     throw new TbuildError("usage", "is a channel", {
       subject: name,
-      hint: `\`tbuild template promote ${manifest.name}@${manifest.version} ${name}\` leads it there.`,
+      hint: `\`tbuild template promote ${manifest.name}@${manifest.version} ${name}\` sets it to this version.`,
     });
   await records.put(manifest);
   await records.setTag(manifest.name, name, pointerTo(manifest));

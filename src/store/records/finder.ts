@@ -16,7 +16,7 @@ export interface Found extends CatalogEntry {
 export interface Finder {
   /** `name` is its newest version that is not revoked; `name@1.2.3`, `name@stable` and `name@<tag>` are exact. */
   find(ref: string): Promise<Found>;
-  /** The template that `ref` names, also if all its versions are revoked. */
+  /** The template that `ref` names, even if all its versions are revoked. */
   nameOf(ref: string): Promise<string>;
   /** Describes the versions that `ref` skipped because they are revoked. */
   passedOver(ref: string, found: CatalogEntry): Promise<string[]>;
@@ -121,7 +121,7 @@ export function finder(store: Store, records: Records): Finder {
   };
 }
 
-/** The number that the user means, and the channel or tag that says so. */
+/** The number that the user means, and the channel or tag that points at it. */
 function chosenOf(name: string, which: string | undefined, numbers: readonly string[], said: Said) {
   const pointer = [...said.channels, ...said.tags].find(([one]) => one === which)?.[1];
   const number =
@@ -136,7 +136,7 @@ function chosenOf(name: string, which: string | undefined, numbers: readonly str
   return { number, pointer };
 }
 
-/** The version that fits; throws if none does, or two. */
+/** The version that matches. Throws if there is none, or two. */
 function oneOf(
   fitting: readonly Found[],
   {

@@ -2,7 +2,8 @@ import { rm } from "node:fs/promises";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import { namesIn } from "../../io/durable.ts";
-import { type Digest, DigestText } from "../../model/digest.ts";
+import type { Digest } from "../../model/digest.ts";
+import { DigestText } from "../../model/digest-text.ts";
 import { type Manifest, manifestDigest, Version } from "../../model/manifest.ts";
 import { type RecordFiles, readJson, writeJson } from "./record-files.ts";
 

@@ -7,7 +7,7 @@ import { fileFault } from "../../io/file-fault.ts";
 import { makeFolders } from "../../io/folders.ts";
 import { type Manifest, Name } from "../../model/manifest.ts";
 
-/** Where a recipe repo keeps its records. */
+/** The folder of a recipe repo's records. */
 export interface RecordFiles {
   readonly folder: string;
   /** The record of a version. */
@@ -24,7 +24,7 @@ export function recordFiles(folder: string): RecordFiles {
   };
 }
 
-// Whatever becomes part of a path is restricted.
+// Everything that becomes part of a path is restricted.
 export function checked(shape: z.ZodType<string>, value: string, what: string): string {
   if (shape.safeParse(value).success) return value;
   throw new TbuildError("usage", `is not a valid ${what} name`, { subject: value });

@@ -17,11 +17,11 @@ import { signaturesIn } from "./signatures.ts";
 /** A recipe repo's records of its templates. People commit them, so they are made to be merged. */
 export interface Records {
   readonly folder: string;
-  /** Throws what `put` would throw, before anything is published: this version exists with other content. */
+  /** Throws like `put` if this version exists with other content, before anything is published. */
   check(manifest: Manifest): Promise<void>;
   /**
-   * Records a manifest, signed if a key is set. A manifest from elsewhere keeps the signature that came with it, or has
-   * none (`false`). Other content under the same version is an `integrity` fault.
+   * Records a manifest, signed if a key is set. A manifest from elsewhere keeps the signature that came with
+   * it, or has none (`false`). Different content under the same version is an `integrity` fault.
    */
   put(manifest: Manifest, signature?: string | false): Promise<string>;
   has(which: Pick<Manifest, "kind" | "name" | "version">): Promise<boolean>;

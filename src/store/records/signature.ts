@@ -12,7 +12,7 @@ export type Signature =
   | { readonly state: "stranger"; readonly key: string }
   | { readonly state: "bad"; readonly why: string };
 
-// Signatures made for something else, a git commit say, are none for a manifest.
+// Signatures for something else, such as a git commit, are not valid for a manifest.
 const manifests = "tbuild-manifest";
 /** The namespace for statements about versions in a registry. */
 export const statements = "tbuild-statement";
@@ -62,7 +62,7 @@ async function checked(
 ): Promise<Signature> {
   const any = { input: text, allow: [...Array(256).keys()] };
   const fits = await host.run(["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", file], any);
-  if (fits.exitCode !== 0) return { state: "bad", why: "the signature is not one of this manifest" };
+  if (fits.exitCode !== 0) return { state: "bad", why: "the signature does not belong to this manifest" };
   const key = /key (\S+)/.exec(fits.stdout)?.[1] ?? "unknown";
   if ((await readFile(signers).catch(() => undefined)) === undefined) return { state: "stranger", key };
   const found = await host.run(["ssh-keygen", "-Y", "find-principals", "-s", file, "-f", signers], any);
@@ -73,5 +73,5 @@ async function checked(
     any,
   );
   if (verified.exitCode === 0) return { state: "good", by };
-  return { state: "bad", why: `${by} may not sign manifests, or not at that time` };
+  return { state: "bad", why: `${by} may not sign manifests, or could not at that time` };
 }

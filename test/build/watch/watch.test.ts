@@ -45,16 +45,16 @@ describe("the watch over an installer", () => {
   });
 
   it.each([
-    [["TBUILD other RESULT OK"], "ended without the kickstart's word"],
-    [["TBUILD n0nce RESULT FAIL rc=1"], "the kickstart's script said FAIL rc=1"],
-    [[], "ended without the kickstart's word"],
+    [["TBUILD other RESULT OK"], "the kickstart did not report success"],
+    [["TBUILD n0nce RESULT FAIL rc=1"], "the kickstart's script reported FAIL rc=1"],
+    [[], "the kickstart did not report success"],
     [["Kernel panic - not syncing: VFS: Unable to mount root fs"], "the kernel panicked: VFS"],
     [
       ["The following problem occurred on line 7 of the kickstart file:", "", "Unknown command: foo"],
       "the kickstart has an error on line 7",
     ],
     [["TBUILD n0nce RESULT OK", "Traceback (most recent call last):"], "the installer crashed"],
-    [["Can't have a question in command line mode!"], "wants to ask something"],
+    [["Can't have a question in command line mode!"], "asks a question"],
   ])("%j is a failure", async (lines, words) => {
     await expect(watch(lines)).rejects.toThrow(words);
   });

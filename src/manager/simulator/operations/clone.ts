@@ -15,12 +15,18 @@ export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
   return world.begin("clone Vm", [from.id], async () => {
     const { asTemplate, pool, repository, customizer } = fields;
     const { startedOn: _, ...is } = from.is;
-    const clone = world.add("Vm", fields.name ?? freeName(world, `${from.name}.`), {
-      ...is,
-      state: asTemplate ? "TEMPLATE" : "STOPPED",
-      pool: pool?.id ?? from.is.pool,
-      repository: repository?.id ?? from.is.repository,
-    });
+    const keeps = world.settings.clonesKeepTexts;
+    const clone = world.add(
+      "Vm",
+      fields.name ?? freeName(world, `${from.name}.`),
+      {
+        ...is,
+        state: asTemplate ? "TEMPLATE" : "STOPPED",
+        pool: pool?.id ?? from.is.pool,
+        repository: repository?.id ?? from.is.repository,
+      },
+      keeps ? from.description : "",
+    );
     for (const mapping of of(world, "VmDiskMapping", "vm", from.id)) {
       const disk = world.things.get(String(mapping.is.virtualDisk ?? ""));
       const { virtualDisk, ...rest } = mapping.is;
@@ -30,7 +36,12 @@ export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
       const target = wanted?.is.repository ?? repository?.id ?? disk?.is.repository;
       const copy =
         disk && disk.is.isShareable !== true
-          ? world.add("VirtualDisk", `${disk.name} (${clone.name})`, { ...disk.is, repository: target })
+          ? world.add(
+              "VirtualDisk",
+              keeps ? disk.name : `${disk.name} (${clone.name})`,
+              { ...disk.is, repository: target },
+              keeps ? disk.description : "",
+            )
           : disk;
       if (disk && copy && copy !== disk) await world.backing?.copyDisk(disk, copy);
       world.add("VmDiskMapping", mapping.name, {

@@ -89,21 +89,21 @@ export function certificateFault(
   if (unknown.test(error.code ?? ""))
     return fault(
       "its certificate is not signed by a trusted authority",
-      `Ask who runs it for the certificate of its authority (or its own, when it is self-signed), and put that into ${places.folders
+      `Ask its operator for the certificate of its authority (or its own, if it is self-signed), and put that into ${places.folders
         .map((folder) => join(folder, registry, "ca.crt"))
         .join(" or ")}.`,
     );
   if (error.code === "CERT_HAS_EXPIRED" || error.code === "CERT_NOT_YET_VALID")
     return fault(
       error.code === "CERT_HAS_EXPIRED" ? "its certificate has expired" : "its certificate is not valid yet",
-      "Who runs it has to renew it; or the clock of this machine is wrong.",
+      "Its operator must renew it, or the clock of this machine is wrong.",
     );
   if (error.code === "ERR_TLS_CERT_ALTNAME_INVALID")
-    return fault("its certificate is for another name", "Call it by a name that its certificate has.");
+    return fault("its certificate is for another name", "Use a name that is in its certificate.");
   if (/^ERR_SSL_.*(ALERT_BAD_CERTIFICATE|CERTIFICATE_REQUIRED|ALERT_UNKNOWN_CA)/.test(error.code ?? ""))
     return fault(
-      "wants to see a certificate of ours, and takes none that it was shown",
-      `Put the one that was made for us, with its key, into ${places.folders
+      "requires a client certificate, and refuses ours or got none",
+      `Put your client certificate, with its key, into ${places.folders
         .map((folder) => join(folder, registry, "client.cert and client.key"))
         .join(" or ")}.`,
     );

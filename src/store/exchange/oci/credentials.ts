@@ -63,7 +63,7 @@ function parse(file: string, text: string): z.infer<typeof Config> {
   }
 }
 
-// Keys are hosts, or as in older files URLs.
+// Keys are hosts, or URLs in older files.
 function hostOf(key: string): string {
   return key.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
 }
@@ -92,7 +92,7 @@ async function askHelper(
     new TbuildError("environment", what, {
       subject: program,
       lines,
-      hint: `${file} says that it has the password for ${registry}. Repair it, or remove it from the file and log in again.`,
+      hint: `According to ${file}, it has the password for ${registry}. Repair it, or remove it from the file and log in again.`,
     });
   const { exitCode, stdout, stderr } = await host
     .run([program, "get"], {

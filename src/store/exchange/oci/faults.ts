@@ -7,7 +7,7 @@ import { certificateFault, type TrustPlaces } from "./certificates.ts";
 import { limitedText } from "./limited.ts";
 import type { Login } from "./login.ts";
 
-/** Who was asked, and as whom. */
+/** The server, and the user. */
 interface Asked {
   readonly registry: string;
   readonly login: Login;
@@ -36,7 +36,7 @@ export async function refusedError(
     return new TbuildError("environment", `is too busy for ${what}`, {
       subject: registry,
       lines,
-      hint: `Try again ${wait === undefined ? "later" : `in ${inWords(wait)}; it says so itself`}.`,
+      hint: `Try again ${wait === undefined ? "later" : `in ${inWords(wait)}, as it asks`}.`,
     });
   }
   return new TbuildError("environment", `refused ${what}`, { subject: registry, lines });
@@ -59,10 +59,10 @@ export function unreachable(what: string, host: string, places: TrustPlaces, err
   const elsewhere = error.host === host || what !== host ? "" : `${error.host}: `;
   const [lines, more] = [[`${elsewhere}${error.message}`], { subject: what, cause: error }] as const;
   if (error.isAnswered)
-    return new TbuildError("environment", "gave no usable answer", {
+    return new TbuildError("environment", "sent no usable answer", {
       ...more,
       lines,
-      hint: "The server was reached. Try again later. If it fails in the same way, the fault is in the registry or in a proxy before it.",
+      hint: "The server was reached. Try again later. If it fails again, the registry or a proxy before it has an error.",
     });
   return new TbuildError("environment", cause instanceof Stalled ? "does not answer" : "cannot be reached", {
     ...more,

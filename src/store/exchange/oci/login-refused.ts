@@ -4,13 +4,13 @@ import { printable } from "../../../io/escape.ts";
 import type { Answer } from "../../../io/http.ts";
 import type { Credentials } from "./credentials.ts";
 
-/** What went with the last request: nothing, a password, or a token that `host` gave. */
+/** What was sent with the last request: nothing, a password, or a token from `host`. */
 export type Sent =
   | undefined
   | { readonly kind: "password"; readonly value: string }
   | { readonly kind: "token"; readonly value: string; readonly host: string };
 
-/** What the server that gives tokens answered when it gave none. */
+/** The token server's answer if it sent no token. */
 export interface NoToken {
   readonly host: string;
   readonly line: string;
@@ -28,7 +28,7 @@ export interface Attempt {
   readonly noToken: NoToken | undefined;
 }
 
-/** What a 401 or 403 means, by what was sent. */
+/** Explains a 401 or 403, depending on what was sent. */
 export function loginRefused(
   answer: Answer,
   { registry, what, lines, lookedIn, who, sent, noToken }: Attempt,
@@ -48,40 +48,42 @@ export function loginRefused(
 
   if (answer.status === 403) {
     if (sent === undefined)
-      return fault("it forbids it, without asking for a login", `You are not logged in. ${loginHint}`, [
+      return fault("it refuses without asking for a login", `You are not logged in. ${loginHint}`, [
         "no user name and no password were sent",
       ]);
     return fault(
-      who ? `${printable(who.user)} may not do that` : "login required",
-      who ? `Ask who runs it for the right, or use another login: \`docker login ${registry}\`.` : loginHint,
+      who ? `${printable(who.user)} has no permission for that` : "login required",
+      who
+        ? `Ask its operator for permission, or use another login: \`docker login ${registry}\`.`
+        : loginHint,
       asWho,
     );
   }
   if (schemes.length > 0 && !schemes.some((scheme) => scheme === "basic" || scheme === "bearer"))
     return fault(
       `it asks for ${schemes.map(named).join(" or ")}, which tbuild does not support`,
-      "tbuild logs in by Basic and Bearer. Ask who runs the registry for one of them.",
+      "tbuild logs in by Basic and Bearer. Ask its operator for one of them.",
       [],
     );
   if (noToken)
     return fault(
       noToken.isRefusal
         ? who
-          ? `${noToken.host}, which gives its tokens, does not accept the login of ${printable(who.user)}`
-          : `${noToken.host}, which gives its tokens, wants a login`
-        : `${noToken.host}, which is to give its tokens, gave none`,
+          ? `its token server, ${noToken.host}, does not accept the login of ${printable(who.user)}`
+          : `its token server, ${noToken.host}, requires a login`
+        : `its token server, ${noToken.host}, sent no token`,
       who && noToken.isRefusal
         ? `Log in again: \`docker login ${registry}\`.`
         : noToken.isRefusal
           ? loginHint
-          : `Ask who runs ${noToken.host}.`,
+          : `Ask the operator of ${noToken.host}.`,
       [`${noToken.host}: ${noToken.line}`, ...asWho],
     );
   if (sent?.kind === "token")
     return fault(
-      `it does not accept the token that ${sent.host} gave`,
+      `it does not accept the token from ${sent.host}`,
       who
-        ? `The login itself was accepted. ${printable(who.user)} may lack the right, or the registry does not trust ${sent.host}.`
+        ? `The login itself was accepted. ${printable(who.user)} may lack permission, or the registry does not trust ${sent.host}.`
         : loginHint,
       asWho,
     );
@@ -93,23 +95,23 @@ export function loginRefused(
     );
   if (schemes.length === 0)
     return fault(
-      "it wants a login and does not say which",
-      "Its answer has no readable WWW-Authenticate header. Ask who runs it.",
+      "it requires a login, but does not say which kind",
+      "Its answer has no readable WWW-Authenticate header. Ask its operator.",
       ["no user name and no password were sent"],
     );
   if (who?.isRefreshToken)
     return fault(
-      "it wants a password, and there is only a token",
+      "it requires a password, but only a token is available",
       `Log in again: \`docker login ${registry}\`.`,
       [`the token came from ${who.from}`],
     );
   if (who)
     return fault(
-      "it offers no login that can be used",
-      "Its WWW-Authenticate header names no usable address for tokens. Ask who runs it.",
+      "it offers no login that tbuild can use",
+      "Its WWW-Authenticate header has no usable address for tokens. Ask its operator.",
       [],
     );
-  return fault("it wants a login", loginHint, none);
+  return fault("it requires a login", loginHint, none);
 }
 
 const writtenSo: Readonly<Record<string, string>> = {

@@ -4,13 +4,13 @@ import type { Answer, Client, Question } from "../../../io/http.ts";
 import type { Credentials } from "./credentials.ts";
 import { loginRefused, type NoToken, type Sent } from "./login-refused.ts";
 
-/** Says who we are, in the ways that a registry offers. */
+/** Logs in, in the ways that a registry offers. */
 export interface Login {
-  /** What goes with each request to the registry. */
+  /** The headers of each request to the registry. */
   headers(): Readonly<Record<string, string>>;
   /** Answers a refusal, after `times` earlier answers to the same request; false if there is nothing new to try. */
   answer(answer: Answer, times: number): Promise<boolean>;
-  /** What a 401 or 403 means, by what was sent. `lines` are the registry's own. */
+  /** Explains a 401 or 403, depending on what was sent. `lines` are the registry's own. */
   refusal(answer: Answer, what: string, lines: readonly string[], lookedIn?: string): Promise<TbuildError>;
 }
 
@@ -32,10 +32,10 @@ export function loginTo(
   let scopes: Scopes = new Map();
   let noToken: NoToken | undefined;
 
-  /** Gives the password itself, where Basic is offered. */
+  /** Sends the password itself, if Basic is offered. */
   function byPassword(who: Credentials): boolean {
     const value = basicOf(who);
-    // The same again would be refused again.
+    // Repeating it would be refused again.
     if (sent?.value === value) return false;
     sent = { kind: "password", value };
     return true;
@@ -48,7 +48,7 @@ export function loginTo(
   ): Promise<boolean> {
     const realm = realmOf(answer, parameters.realm);
     if (!realm) return false;
-    // A token to read must not take the place of one to write, which another request has asked for.
+    // A read token must not replace a write token, which another request has obtained.
     const before = scopes;
     scopes = joined(scopes, scopesIn(parameters.scope ?? `repository:${repository}:pull,push`));
     noToken = undefined;
@@ -61,7 +61,7 @@ export function loginTo(
       return true;
     }
     given.drop();
-    // What was asked for in addition may be the reason.
+    // The additional scope may be the reason.
     scopes = before;
     noToken = { host: realm.host, line: given.statusLine, isRefusal: [401, 403].includes(given.status) };
     return false;
@@ -71,7 +71,7 @@ export function loginTo(
     headers: () => (sent === undefined ? {} : { authorization: sent.value }),
 
     async answer(answer, times) {
-      // Another request has logged in while this one was under way.
+      // Another request has logged in in the meantime.
       if (sent && answer.authorization !== sent.value) return true;
       if (times > 0 && sent?.kind === "password") return false;
       const offered = challengesIn(answer.headers("www-authenticate"));
@@ -79,7 +79,8 @@ export function loginTo(
       const bearer = offered.find(
         ({ scheme, parameters }) => scheme === "bearer" && realmOf(answer, parameters.realm),
       );
-      // A new token that is refused will always be refused. One that worked before has expired, or covers less than this.
+      // A new token that is refused will always be refused. One that worked before has expired, or does not
+      // cover this.
       const isNew = times > 0 && sent?.kind === "token";
       if (bearer && !isNew && (await byToken(answer, bearer, who))) return true;
       const isBasic = offered.some(({ scheme }) => scheme === "basic");
@@ -96,7 +97,7 @@ export function loginTo(
   };
 }
 
-/** True if another login may help: none was sent, it has expired, or its token is for less than this. */
+/** True if another login may help: none was sent, it has expired, or its token does not cover this. */
 export function wantsLogin(answer: Answer): boolean {
   if (answer.status === 401) return true;
   return (
@@ -114,7 +115,7 @@ function realmOf(answer: Answer, realm: string | undefined): URL | undefined {
   return /^https?:$/.test(url.protocol) ? url : undefined;
 }
 
-/** `repository:team/ol6-grid`, and what is wanted of it. */
+/** `repository:team/ol6-grid`, and the requested actions. */
 type Scopes = ReadonlyMap<string, ReadonlySet<string>>;
 
 function scopesIn(text: string): Scopes {
@@ -131,7 +132,10 @@ function joined(one: Scopes, other: Scopes): Scopes {
   );
 }
 
-/** As the registry's specification of tokens has it: with a name and password, or by OAuth 2 with what got us a token before. */
+/**
+ * As in the registry token specification: with a name and password, or by OAuth 2 with an earlier refresh
+ * token.
+ */
 function tokenQuestion(
   realm: URL,
   service: string | undefined,

@@ -10,9 +10,9 @@ import type { Registry } from "./registry.ts";
 import { type Heard, judgeBy, readStatements, statementWords, takeStatements } from "./statements.ts";
 import { type Progress, pullTemplate, templateIn, versionsAmong, versionsHint } from "./template.ts";
 
-/** The version that a reference means, and what its registry states about it. */
+/** The version that a reference names, and its registry's statements about it. */
 export interface MeantVersion {
-  /** The reference as it was given. */
+  /** The reference as typed. */
   readonly asked: string;
   /** Names a tag of the registry, or the digest of an artifact. */
   readonly reference: Reference & { readonly which: string };
@@ -21,7 +21,7 @@ export interface MeantVersion {
   readonly heard: Heard;
 }
 
-/** Asks the registry which version a reference means. Changes nothing. */
+/** Asks the registry which version a reference names. Changes nothing. */
 export async function meantVersion(
   reference: Reference,
   registry: Registry,
@@ -51,7 +51,7 @@ export async function meantVersion(
   return { asked, reference: { ...reference, which: newestIfLatest(asked, which, heard) }, heard };
 }
 
-/** The manifest of a version in a registry, and whether it is revoked there. Throws if it is not what it should be. */
+/** The manifest of a version in a registry, and whether it is revoked there. Throws if it does not match. */
 export async function manifestIn(
   meant: MeantVersion,
   registry: Registry,
@@ -72,13 +72,15 @@ export async function manifestIn(
 export interface TakeOptions {
   readonly plainHttp?: boolean;
   readonly progress?: Progress;
-  /** What people should know: new statements of the registry, and those that do not count. */
+  /** Messages for people: new statements of the registry, and invalid ones. */
   readonly tell: (words: string) => void;
   /** Called before the disks are fetched. */
   readonly onRevoked?: (manifest: Manifest, revocation: Revocation) => void;
 }
 
-/** Pulls a version into the store and the records, with its ancestors and what the registry states about it. */
+/**
+ * Pulls a version into the store and the records, with its ancestors and the registry's statements about it.
+ */
 export async function takeVersion(
   meant: MeantVersion,
   registry: Registry,
@@ -109,7 +111,7 @@ export function hear(registry: Registry, records: Records): Promise<Heard> {
   return readStatements(registry, judgeBy(records));
 }
 
-/** Adopts a registry's statements about one template, and tells what is new, what does not count, and what is unknown. */
+/** Adopts a registry's statements about one template, and reports what is new, invalid or unknown. */
 export async function take(
   { statements, doubted, lacking }: Heard,
   records: Records,
@@ -120,10 +122,10 @@ export async function take(
   const ours = statements.filter((one) => one.name === name);
   for (const words of await takeStatements(records, ours)) tell(words);
   for (const { statement, why } of doubted)
-    if (statement.name === name) tell(`warning: ${place} says "${statementWords(statement)}"; ${why}`);
+    if (statement.name === name) tell(`warning: ${place} states "${statementWords(statement)}"; ${why}`);
   if (lacking !== undefined)
     tell(
-      `warning: ${place} did not list all of its tags (${lacking}); what it says of revocations, channels and tags is not known`,
+      `warning: ${place} did not list all of its tags (${lacking}); its revocations, channels and tags are unknown`,
     );
 }
 
@@ -137,7 +139,7 @@ async function refuseDoubtful(
   if (pointsAt !== undefined && pointsAt !== manifestDigest(manifest))
     throw new TbuildError("integrity", `points at another ${name}@${version}`, {
       subject: asked,
-      hint: "Nothing was fetched. Ask who runs the registry: one of the two was replaced.",
+      hint: "Nothing was fetched. Ask the operator of the registry: one of the two was replaced.",
     });
   const signature = await records.signature(manifest, text);
   if (signature.state === "bad")
@@ -156,7 +158,7 @@ function newestIfLatest(asked: string, which: string, { names, statements, lacki
   const newest = versionsAmong(names).findLast((version) => !revoked.has(version));
   if (newest !== undefined && lacking === undefined) return newest;
   if (lacking !== undefined && !lacking.startsWith("404"))
-    throw new TbuildError("environment", "which version is the newest is not known", {
+    throw new TbuildError("environment", "the newest version is unknown", {
       subject: asked,
       lines: [`the registry did not list all of its tags: ${lacking}`],
       hint: "Name a version.",

@@ -25,7 +25,7 @@ export interface RegistryOptions extends Pick<ClientOptions, "proxyFor" | "onWai
   readonly plainHttp?: boolean;
   /** Called once, and only if the registry asks for a login. */
   readonly credentials?: () => Promise<Credentials | undefined>;
-  /** Describes where credentials are looked for. */
+  /** Describes where tbuild looks for credentials. */
   readonly lookedIn?: string;
   /** Trusted certificates, besides Node's own. */
   readonly trust?: TrustPlaces;
@@ -36,7 +36,7 @@ export interface RegistryOptions extends Pick<ClientOptions, "proxyFor" | "onWai
 export interface Registry {
   hasBlob(digest: Digest): Promise<boolean>;
   putBlob(digest: Digest, data: Uint8Array): Promise<void>;
-  /** Takes over a blob from another repository. False if that was not possible. */
+  /** Mounts a blob from another repository. False if that was not possible. */
   mountBlob(digest: Digest, from: string): Promise<boolean>;
   /** Streams a blob. Throws at the end if it is longer than `size` or has another digest. */
   readBlob(digest: Digest, size: number): AsyncIterable<Uint8Array>;
@@ -73,7 +73,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
 
   async function hasBlob(digest: Digest): Promise<boolean> {
     const answer = await ask({ url: api(`blobs/${digest}`), method: "HEAD" });
-    if (!answer.ok && answer.status !== 404) throw await refused(answer, `a look at ${digest}`);
+    if (!answer.ok && answer.status !== 404) throw await refused(answer, `the check for ${digest}`);
     answer.drop();
     return answer.ok;
   }
@@ -165,7 +165,7 @@ function clientsOf(
     },
   });
   const login = loginTo(registry, repository, tokens, options.credentials, (host, error) =>
-    unreachable(`${host}, which gives the tokens of ${registry}`, host, places, error),
+    unreachable(`${host}, the token server of ${registry}`, host, places, error),
   );
   const client = httpClient({
     ...common,

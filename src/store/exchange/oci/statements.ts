@@ -1,14 +1,15 @@
 import { z } from "zod";
-import { DigestText, digestOf } from "../../../model/digest.ts";
+import { digestOf } from "../../../model/digest.ts";
+import { DigestText } from "../../../model/digest-text.ts";
 import { Name, Version } from "../../../model/manifest.ts";
 import { channelNames } from "../../records/pointers.ts";
 import type { Records } from "../../records/records.ts";
 import { manifestType, type Registry } from "./registry.ts";
 
 /*
- * Statements about versions in a registry. Each is a small artifact of its own. Its tag contains its subject, its time and
- * the first digits of its digest: `tbuild.revoked.1.0.0.20261129T071210123Z.0123456789ab`. No tag is written twice, so
- * simultaneous pushes lose nothing. The newest statement about a subject counts.
+ * Statements about versions in a registry. Each is a separate small artifact. Its tag contains its subject,
+ * its time and the first digits of its digest: `tbuild.revoked.1.0.0.20261129T071210123Z.0123456789ab`. No
+ * tag is written twice, so simultaneous pushes lose nothing. The newest statement about a subject counts.
  */
 const artifactType = "application/vnd.tbuild.statement.v1";
 const statementType = "application/vnd.tbuild.statement.v1+json";
@@ -79,7 +80,7 @@ export async function statementsIn(records: Records, name: string): Promise<Stat
   return said;
 }
 
-/** Says whether a statement counts, or why not. */
+/** Returns whether a statement is valid, or why not. */
 export type Judge = (found: Found) => Promise<true | string>;
 
 /** Adds statements that the registry lacks or has in an older form. Returns how many. */
@@ -219,7 +220,9 @@ export async function takeStatements(records: Records, statements: readonly Stat
       const own = (await records.tags(name))[tag];
       if (own?.digest === to.digest) continue;
       if (own)
-        taken.push(`${name}: the tag ${tag} is on ${own.version} here and on ${version} there; it stays`);
+        taken.push(
+          `${name}: the tag ${tag} is on ${own.version} here and on ${version} there; it is not changed`,
+        );
       else {
         await records.setTag(name, tag, to);
         taken.push(statementWords(statement));
@@ -229,7 +232,7 @@ export async function takeStatements(records: Records, statements: readonly Stat
   return taken;
 }
 
-// A clock that is far ahead, or a lie, would win for ever.
+// A wrong clock, or a false time in the far future, would win forever.
 const aheadMs = 24 * 60 * 60 * 1000;
 
 /**
@@ -243,7 +246,7 @@ export function judgeBy(records: Records): Judge {
     if (Date.parse(timeOf(statement)) > Date.now() + aheadMs) return "its time is more than a day ahead";
     if (worth.state === "good" || !(await records.hasSigners())) return true;
     return worth.state === "unsigned"
-      ? "it is not signed, and allowed_signers lists who may sign"
+      ? "it is not signed, but allowed_signers lists who may sign"
       : `allowed_signers does not list the key that signed it, ${worth.key}`;
   };
 }
@@ -253,7 +256,7 @@ export function statementWords(statement: Statement): string {
   const { name, version } = statement;
   if (statement.says === "channel") return `${name}: ${statement.channel} points at ${version}`;
   if (statement.says === "tag") return `${name}@${version} is tagged ${statement.tag}`;
-  return `${name}@${version} ${statement.lifted === undefined ? `was revoked: ${statement.reason}` : "is not revoked any more"}`;
+  return `${name}@${version} ${statement.lifted === undefined ? `was revoked: ${statement.reason}` : "is no longer revoked"}`;
 }
 
 /** `undefined` if the artifact is not a statement, or its tag does not match it. */

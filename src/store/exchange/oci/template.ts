@@ -6,7 +6,8 @@ import { openCompression } from "../../../io/compression.ts";
 import { explained, renameDurably } from "../../../io/durable.ts";
 import { makeFolders } from "../../../io/folders.ts";
 import { inParallel } from "../../../io/parallel.ts";
-import { asDigest, type Digest, DigestText, digestOf } from "../../../model/digest.ts";
+import { asDigest, type Digest, digestOf } from "../../../model/digest.ts";
+import { DigestText } from "../../../model/digest-text.ts";
 import type { Manifest } from "../../../model/manifest.ts";
 import { manifestDigest, manifestText, readManifest } from "../../../model/manifest.ts";
 import { compareVersions } from "../../../model/version.ts";
@@ -125,7 +126,7 @@ export async function pushTemplate(
       "org.opencontainers.image.version": template.version,
       "org.opencontainers.image.created": template.made,
       "org.opencontainers.image.description": template.rehearsal
-        ? `A rehearsal, no Oracle Linux. ${template.summary}`
+        ? `A rehearsal, not Oracle Linux. ${template.summary}`
         : template.summary,
       ...(template.git && { "org.opencontainers.image.revision": template.git.commit }),
       ...(signature !== undefined && { [signatureKey]: signature }),
@@ -137,7 +138,7 @@ export async function pushTemplate(
   return { digest: manifestDigest(template), manifest: template, moved, spared };
 }
 
-/** The repository beside this one of the template that this one grew out of. It may have most of the packs. */
+/** The repository of the parent template, beside this one. It may have most of the packs. */
 function repositoryOf(
   ancestors: readonly Manifest[],
   template: Manifest,
@@ -147,13 +148,13 @@ function repositoryOf(
   return parent && repository.replace(/[^/]*$/, parent.name);
 }
 
-/** Lists what exists, for a reference that does not. */
+/** Lists existing versions, for a reference to a missing one. */
 export function versionsHint({ names, lacking }: Tags): string {
   const versions = versionsAmong(names);
   if (versions.length === 0)
     return lacking === undefined || lacking.startsWith("404")
       ? "Not found, or you have no permission to read it."
-      : `The registry does not list its tags (${lacking}), so the versions that it has are not known.`;
+      : `The registry does not list its tags (${lacking}), so its versions are unknown.`;
   const more = versions.length > 10 ? `, and ${versions.length - 10} older ones` : "";
   return `Available: ${versions.slice(-10).join(", ")}${more}.`;
 }
@@ -289,7 +290,7 @@ export async function pullTemplate(
   };
 }
 
-/** The ancestors in the artifact. Each one's digest proves that it is the parent of the one before. */
+/** The ancestors in the artifact. Each digest proves that it is the parent of the previous one. */
 async function ancestorsOf(
   registry: Registry,
   template: Manifest,
@@ -300,7 +301,7 @@ async function ancestorsOf(
     const layer = layers.find(({ mediaType, digest }) => mediaType === types.ancestor && digest === parent);
     if (!layer || layer.size > largestConfig) break;
     const text = Buffer.from(await wholeBlob(registry, layer)).toString("utf8");
-    const ancestor = readManifest(`what ${template.name}@${template.version} grew out of`, text);
+    const ancestor = readManifest(`the lineage of ${template.name}@${template.version}`, text);
     found.push(ancestor);
     parent = ancestor.parent;
   }

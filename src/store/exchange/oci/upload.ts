@@ -17,19 +17,19 @@ export interface Uploads {
 
 const mostTries = 4;
 const longestWaitMs = 100_000;
-/** The upload is gone, is elsewhere than it began, or the server failed. Another upload may succeed. */
+/** The upload expired or moved, or the server failed. Another upload may succeed. */
 const passing = [404, 408, 416, 429, 500, 502, 503, 504];
 
 /**
- * Uploads a blob. What breaks off starts again as another upload, because a registry does not take the first bytes of one
- * upload twice. The registry may also have stored the blob, and only its answer was lost.
+ * Uploads a blob. An interrupted upload starts again as a new one, because a registry does not accept the
+ * first bytes of an upload twice. The registry may also have stored the blob, and only its answer was lost.
  */
 export async function upload(uploads: Uploads, digest: Digest, data: Uint8Array): Promise<void> {
   const { hasBlob, refused, send } = uploads;
   for (let attempt = 1; ; attempt++) {
     const url = await begin(uploads);
     const withDigest = new URL(url);
-    // Appended, because the rest of the query may be signed as it is written.
+    // Appended, because the existing query may be signed.
     withDigest.search += `${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(digest)}`;
     const question = { url: withDigest, method: "PUT", body: data, isOnce: true } as const;
     const headers = { "content-type": "application/octet-stream" };
@@ -79,10 +79,10 @@ async function begin(uploads: Uploads): Promise<URL> {
 function located({ registry, isAllowed }: Uploads, answer: Answer): URL {
   const location = answer.header("location");
   if (location === undefined || !URL.canParse(location, answer.url.href))
-    throw new TbuildError("environment", "gave no address for the upload", { subject: registry });
+    throw new TbuildError("environment", "returned no address for the upload", { subject: registry });
   const url = new URL(location, answer.url);
   if (isAllowed(url)) return url;
-  throw new TbuildError("environment", `wants the upload at ${url.protocol}//${url.host}`, {
+  throw new TbuildError("environment", `requests the upload at ${url.protocol}//${url.host}`, {
     subject: registry,
     hint:
       url.hostname === answer.url.hostname
