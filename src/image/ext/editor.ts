@@ -1,5 +1,6 @@
 import { pacer, type Watch } from "../../host/pace.ts";
 import { shown } from "../../io/escape.ts";
+import { amount } from "../../io/units.ts";
 import type { Change } from "../change/change.ts";
 import type { Writable } from "../change/draft.ts";
 import { bytesOf } from "../names.ts";
@@ -126,7 +127,7 @@ async function found(volume: ExtVolume, folders: OpenFolders, path: string, name
   if (!names) return { parent, name, folder, number, inode };
   const links = inode.readUInt16LE(at.links);
   if (kindOf(inode) !== "dir" && links !== names.of(number))
-    throw damaged(`${shown(path)} has ${names.of(number)} names, but its inode counts ${links}`);
+    throw damaged(`${shown(path)} has ${amount(names.of(number), "name")}, but its inode counts ${links}`);
   for (const one of [parent, number])
     if (names.isOdd(one)) throw damaged(`the inode of folder ${one} miscounts its subfolders`);
   return { parent, name, folder, number, inode };
