@@ -80,7 +80,7 @@ describe.skipIf(lacking !== undefined)(`--fsck${lacking ? ` — skipped: ${lacki
     const digest = await sha256Of(image);
     await expect(seal(image)).rejects.toMatchObject({
       fault: "integrity",
-      message: expect.stringContaining("faults before the change"),
+      message: expect.stringContaining("errors before the change"),
       lines,
     });
     expect(await sha256Of(image)).toBe(digest);
@@ -101,7 +101,7 @@ describe.skipIf(lacking !== undefined)(`--fsck${lacking ? ` — skipped: ${lacki
       },
     };
     await expect(seal(image, breaking)).rejects.toMatchObject({
-      message: expect.stringContaining("faults after the change"),
+      message: expect.stringContaining("errors after the change"),
       lines: ["p1: Inode 12 is strange.  Fix? no"],
       hint: expect.stringContaining("was undone"),
     });
