@@ -118,7 +118,7 @@ export async function planOf<State extends object>(
 
 /**
  * Uses checkpoints, runs the other steps, and cleans up after each: the next machine can need what the last one has, such as its
- * MAC address. Before the first step that runs, it also removes what a killed run has left of those that are kept.
+ * MAC address. Before the first step that runs, it also removes what a killed run has left of any step.
  */
 export async function runPipeline<State extends object>(
   pipeline: Pipeline<State>,
@@ -129,7 +129,7 @@ export async function runPipeline<State extends object>(
     readonly beforeStep?: BeforeStep | undefined;
   } = {},
 ): Promise<State & Pick<StepContext, "timings" | "makers" | "hosts">> {
-  const earlier: AnyStep[] = [];
+  let isClean = false;
   let running: AnyStep | undefined;
   const timings: Record<string, number> = {};
   const makers: Record<string, string> = {};
@@ -174,11 +174,11 @@ export async function runPipeline<State extends object>(
       if (found) {
         context.report({ type: "step-kept", ...place });
         before = found;
-        earlier.push(step);
       } else {
         ran = true;
         await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });
-        await cleanUp(context, earlier.splice(0));
+        if (!isClean) await cleanUp(context, pipeline.steps);
+        isClean = true;
         running = step;
         const parent = before?.id;
         before = await run(step, () => {

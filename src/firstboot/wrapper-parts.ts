@@ -110,6 +110,19 @@ export const running = `class Output(object):
 bytes_type = type(''.encode('ascii'))
 
 
+def feed(stream, waiting):
+    """Writes what a pipe takes, and gives the rest: a program need not read its input."""
+    try:
+        while waiting:
+            waiting = waiting[os.write(stream.fileno(), waiting):]
+    except (IOError, OSError):
+        if sys.exc_info()[1].errno == errno.EAGAIN:
+            return waiting
+    if not stream.closed:
+        stream.close()
+    return waiting[:0]
+
+
 def run(target, values, program, seconds, allowed=()):
     """Runs a program, and gives its exit code: 0, or one that is allowed. All others end this program."""
     secrets = []
@@ -127,15 +140,14 @@ def run(target, values, program, seconds, allowed=()):
                                  env=environment(values), close_fds=True, preexec_fn=os.setsid, cwd='/')
     except OSError:
         fail('%s cannot be started' % program[0])
-    try:
-        if JSON_INPUT:
-            child.stdin.write(json.dumps(values).encode('utf-8'))
-        child.stdin.close()
-    except (IOError, OSError):
-        pass
+    waiting = ''.encode('ascii')
+    if JSON_INPUT:
+        waiting = json.dumps(values).encode('utf-8')
+    fcntl.fcntl(child.stdin, fcntl.F_SETFL, fcntl.fcntl(child.stdin, fcntl.F_GETFL) | os.O_NONBLOCK)
     end = time.time() + seconds
     late = False
     while child.poll() is None and not late:
+        waiting = feed(child.stdin, waiting)
         late = time.time() > end
         time.sleep(0.1)
         output.take()

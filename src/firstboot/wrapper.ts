@@ -27,7 +27,9 @@ try:
     import json
 except ImportError:
     import simplejson as json
-${module.afterBoot ? "import fcntl\nimport glob\n" : ""}import os
+import errno
+import fcntl
+${module.afterBoot ? "import glob\n" : ""}import os
 import signal
 import subprocess
 import sys

@@ -22,6 +22,7 @@ type Lists = Partial<
     | "selinux"
     | "kernelArguments"
     | "files"
+    | "seal"
     | "folders"
     | "groups"
     | "users"
@@ -45,7 +46,7 @@ export function contradictions(
     ...firstBootAgainst(recipe),
     ...servicePackagesAgainst(recipe),
     ...pathsAgainst(recipe, fileOf),
-    ...identityFiles(recipe),
+    ...filesAgainst(recipe),
     ...systemAccounts(recipe),
   ];
 }
@@ -84,6 +85,7 @@ function neededAgainst(
     const inOwn = finder(own);
     return packages[list].flatMap((pattern, at): Contradiction[] => {
       const path = ["packages", list, at];
+      const does = list === "exclude" ? "excludes" : "removes";
       const [mine] = inOwn(pattern);
       const [addition] = inAdded(pattern);
       const reason = reasonFor(own[mine ?? -1] ?? "", others);
@@ -91,13 +93,13 @@ function neededAgainst(
         return [
           {
             path,
-            text: `removes ${own[mine]}, which every build needs`,
+            text: `${does} ${own[mine]}, which every build needs`,
             against: fileOf(reason) === undefined ? ["release"] : reason,
           },
         ];
       if (addition === undefined) return [];
       const against = ["additions", "packages", addition];
-      return [{ path, text: `removes ${added[addition]}, one of the guest additions`, against }];
+      return [{ path, text: `${does} ${added[addition]}, one of the guest additions`, against }];
     });
   });
 }
@@ -288,15 +290,21 @@ function stands(pattern: string, name: string): boolean {
 const ofOneMachine =
   /^\/(?:etc\/(?:machine-id|ssh\/ssh_host_.*key(?:\.pub)?|udev\/rules\.d\/70-persistent-net\.rules)|var\/lib\/(?:dbus\/machine-id|systemd\/random-seed))$/;
 
-function identityFiles({ files = [] }: Lists): Contradiction[] {
-  return files.flatMap(({ path }, at) =>
-    ofOneMachine.test(path)
-      ? [
-          {
-            path: ["files", at, "path"],
-            text: `${path} belongs to a single machine, and the seal removes it`,
-          },
-        ]
-      : [],
-  );
+// The build's own login is there, so the seal removes what a recipe puts there, even if it keeps other files.
+const ofTheBuild = /^\/root\/\.(?:ssh\/|rhosts$|shosts$)/;
+
+function filesAgainst({ files = [], seal }: Lists): Contradiction[] {
+  const reason = (path: string): string | undefined => {
+    if (ofOneMachine.test(path)) return `${path} belongs to a single machine, and the seal removes it`;
+    if (path === "/etc/tbuild-release")
+      return `${path} is the passport of the template, which the seal writes`;
+    const isKept = seal?.skip.includes("build-key") || seal?.keep.some((one) => stands(one, path));
+    if (ofTheBuild.test(path) && !isKept)
+      return `${path} is removed by the seal, which resets root's logins; give keys by the first-boot module ssh`;
+    return undefined;
+  };
+  return files.flatMap(({ path }, at) => {
+    const text = reason(path);
+    return text === undefined ? [] : [{ path: ["files", at, "path"], text }];
+  });
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
@@ -131,14 +132,19 @@ async function readChain(
   const chain = [...below, file];
   if (below.some((one) => resolve(one) === resolve(file)))
     throw new TbuildError("usage", `extends itself (${chain.join(" → ")})`, { subject: file });
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+  const data = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (["ENOENT", "ENOTDIR", "EISDIR"].includes(error.code ?? "")) return undefined;
     throw fileFault(error, shown(file));
   });
   const isNamed = folders.some((folder) => resolve(folder) === resolve(dirname(file)));
-  if (text === undefined)
+  if (data === undefined)
     throw await noSuchRecipe(isNamed ? basename(file, ".yaml") : shown(file), file, folders);
-  const own = readYaml(shown(file), text);
+  if (!isUtf8(data))
+    throw new TbuildError("usage", "is not UTF-8", {
+      subject: shown(file),
+      hint: "Save it as UTF-8. In another encoding, letters other than ASCII would change.",
+    });
+  const own = readYaml(shown(file), data.toString("utf8"));
   if (own.kind !== "map")
     throw new TbuildError("usage", "not a recipe", {
       subject: shown(file),

@@ -106,6 +106,7 @@ function causes(
 function wordedFault({ code, message, pos: [from] }: YAMLParseError, text: string): string {
   const rest = /^[^\n]*/.exec(text.slice(from))?.[0] ?? "";
   if (code === "DUPLICATE_KEY") return `${/^[\w.+-]*/.exec(rest)}: is set twice`;
+  if (code === "MULTIPLE_DOCS") return "a second document begins here, but a file has only one";
   if (code === "BLOCK_AS_IMPLICIT_KEY") {
     if (message.startsWith("A block sequence"))
       return "its - is not in the same column as the list items above it";

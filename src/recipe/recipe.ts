@@ -28,7 +28,7 @@ const GroupOrPackage = text(/^(\w[\w.+*-]*|@\^?\w([\w.+:/ ()',&-]*[\w)])?)$/, "a
 const AccountName = text(/^[a-z_][a-z0-9_-]{0,31}$/, "a user or group name");
 const GuestPath = text(/^\/[\w.+@/-]+$/, "an absolute path in the guest").refine(
   (path) => !path.split("/").includes(".."),
-  "a path without ..",
+  "must not contain ..",
 );
 const Mode = text(/^0?[0-7]{3,4}$/, 'a mode such as "0775", in quotes');
 const Line = text(/^[^\p{Cc}\p{Co}\u2028\u2029]*$/u, "one line without control characters");

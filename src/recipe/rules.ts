@@ -171,12 +171,14 @@ function conversions(...[recipe, context]: Parameters<Rule>): void {
 const forXen: readonly string[] = ["ovm-tgz", "ova", "xl", "xva"];
 
 function bundlesFit(...[{ target, bundles }, { problem, standing }]: Parameters<Rule>): void {
-  for (const [i, format] of (bundles ?? []).entries())
+  for (const [i, format] of (bundles ?? []).entries()) {
     if (target === "kvm" && forXen.includes(format))
       problem(
         ["bundles", i],
         `${format} is for Xen, but the target is kvm; use one for KVM, such as qcow2${standing(["target"])}`,
       );
+    if (bundles?.indexOf(format) !== i) problem(["bundles", i], `${format} is listed twice`);
+  }
 }
 
 /** tbuild finds the root by the layout. A guest with another root or init would not boot. */
@@ -185,6 +187,11 @@ function kernelArgumentsFit(...[{ kernelArguments }, { problem }]: Parameters<Ru
     const key = word.split("=")[0] ?? "";
     if (["root", "init", "rdinit"].includes(key) && word.includes("="))
       problem(["kernelArguments", i], `${word} would start another system than the installed one`);
+    if (/^(?:[Ss1]|single|emergency|rescue|systemd\.unit=.*)$/.test(word))
+      problem(
+        ["kernelArguments", i],
+        `${word} would start a shell for repairs or another target, not the services of the template`,
+      );
     for (const { what } of commandLineIdentities(word))
       problem(
         ["kernelArguments", i],

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { shown } from "../io/escape.ts";
 import { type Finding, suggestion } from "./findings.ts";
 import { type Located, locatedAt, pathInFile, placeOf, plain } from "./located.ts";
 import type { JsonSchema } from "./schema.ts";
@@ -19,7 +20,7 @@ function worded(issue: z.core.$ZodIssue, root: Located, schema: JsonSchema): Fin
   const finding = (text: string, path = issue.path): Finding => ({
     at: placeOf(root, path),
     path: pathInFile(root, path),
-    text,
+    text: shown(text),
   });
   const here = locatedAt(root, issue.path);
   const given = here && plain(here);
@@ -136,7 +137,7 @@ function meantSize(given: unknown, form: string): string {
   if (!Number.isInteger(mib)) return "";
   const written =
     mib % 1024 ** 2 === 0 ? `${mib / 1024 ** 2}T` : mib % 1024 === 0 ? `${mib / 1024}G` : `${mib}M`;
-  return `; did you mean "${written}"?`;
+  return written.length > 8 ? "" : `; did you mean "${written}"?`;
 }
 
 function schemaAt(schema: JsonSchema, path: readonly PropertyKey[]): JsonSchema {

@@ -74,7 +74,7 @@ const faults: Readonly<Record<string, readonly [fault: Fault, words: RegExp]>> =
   ],
   "a changed file with a name less than its inode counts": [
     ["sif /etc/shadow links_count 2"],
-    /has 1 names, but its inode counts 2/,
+    /has 1 name, but its inode counts 2/,
   ],
   "a file that counts as removed": [["sif /etc/shadow links_count 0"], /inode counts 0/],
   "a file's count of its blocks": [["sif /etc/shadow blocks 40"], /but another count/],

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -224,6 +225,46 @@ ps ax | grep -c '[s]leep 100' || true
     expect(log.trimEnd().endsWith("\n0")).toBe(true);
   });
 });
+
+it.each(pythons.filter(({ path }) => existsSync(path)))(
+  "a program that reads little of a long input is ended at its deadline, one that reads gets all of it: $name",
+  async ({ path }) => {
+    const folder = await mkdtemp(join(tmpdir(), "tbuild-input-"));
+    try {
+      const program = join(folder, "run.sh");
+      const yaml = ModuleYaml.parse({
+        name: "sample",
+        description: "Reads.",
+        targets: { configure: 80 },
+        parameters: [{ name: "v", description: "V.", index: true }],
+        run: { program, timeout: 2, input: "json" },
+      });
+      const wrapper = wrapperOf(yaml, path)
+        .replaceAll("/var/log/", `${folder}/`)
+        .replaceAll("/var/lib/tbuild/", `${folder}/`);
+      const caller = `import json, sys
+names = {'__name__': 'sample'}
+exec(compile(sys.stdin.read(), 'sample', 'exec'), names)
+names['do_configure'](json.dumps(dict(('org.tbuild.sample.v.%d' % i, 'x' * 8000) for i in range(12))))
+`;
+      const run = async (text: string) => {
+        await writeFile(program, text, { mode: 0o755 });
+        const { stderr } = spawnSync(path, ["-c", caller], {
+          input: wrapper,
+          encoding: "utf8",
+          timeout: 15_000,
+        });
+        return stderr.trim().split("\n").at(-1);
+      };
+      expect(await run("#!/bin/sh\nexec sleep 30\n")).toMatch(/did not end within 2 seconds/);
+      expect(await run("#!/bin/sh\nexec < /dev/null\nexit 3\n")).toMatch(/exit code 3/);
+      expect(await run("#!/bin/sh\nsleep 1\nwc -c\nexit 3\n")).toMatch(/exit code 3: 96\d\d\d$/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+  30_000,
+);
 
 describeWith(rootNeeds, "the program of a module for after the boot", () => {
   const yaml = ModuleYaml.parse({

@@ -143,6 +143,8 @@ export const dirt: Readonly<Record<string, Dirt>> = {
       "/etc/passwd":
         "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1::/:/sbin/nologin\ngrid:x:54322:54321::/u01/grid/:/bin/bash\n",
       "/home/oracle/.ssh/id_rsa": { data: "x", mode: 0o600, uid: 54321 },
+      "/etc/hosts.equiv": "db1 oracle\n",
+      "/etc/ssh/shosts.equiv": "db1\n",
       "/u01/grid/.ssh/authorized_keys": { data: "ssh-rsa AAAA", mode: 0o600, uid: 54322 },
     },
   },

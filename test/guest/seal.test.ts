@@ -104,6 +104,8 @@ describe("a sealed guest", () => {
     await tree.write("/u01/grid/.bashrc", "alias");
     await applyAll(tree, sealOperations());
     expect(await tree.list("/u01/grid")).toEqual([".bashrc"]);
+    for (const path of ["/etc/hosts.equiv", "/etc/ssh/shosts.equiv"])
+      expect(await tree.text(path)).toBeUndefined();
     expect(await tree.text("/etc/passwd")).toContain("/u01/grid/");
   });
 

@@ -48,6 +48,11 @@ async function faultsOf(text: string, name: string): Promise<TbuildError> {
 }
 
 describe("a recipe", () => {
+  it("that is not UTF-8 is refused, and not read with other letters", async () => {
+    await writeFile(join(folder, "latin.yaml"), Buffer.from(`${whole}# caf\xe9\n`, "latin1"));
+    await expect(loadRecipe(folder, "latin", rules)).rejects.toThrow(/latin\.yaml: is not UTF-8/);
+  });
+
   it("is read with sizes in MiB and defaults filled in", async () => {
     const { recipe } = await load(whole);
     expect(recipe.layout[1]).toEqual({ mount: "/", fs: "ext4", size: 3072, grow: true });
@@ -220,7 +225,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "the kernel taken away",
       "packages: { exclude: ['kernel*'] }",
-      "1:23: packages.exclude.0: removes kernel-uek, which every build needs",
+      "1:23: packages.exclude.0: excludes kernel-uek, which every build needs",
     ],
     [
       "sshd's package removed",
@@ -439,6 +444,21 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "files: [{ path: /etc/machine-id, content: a }]",
       "/etc/machine-id belongs to a single machine, and the seal removes it",
     ],
+    [
+      "files: [{ path: /etc/tbuild-release, content: a }]",
+      "/etc/tbuild-release is the passport of the template, which the seal writes",
+    ],
+    [
+      "files: [{ path: /root/.ssh/authorized_keys, content: a }]",
+      "/root/.ssh/authorized_keys is removed by the seal, which resets root's logins",
+    ],
+    ["packages: { exclude: ['openssh*'] }", "excludes openssh-server, which every build needs ("],
+    ["kernelArguments: [quiet, single]", "single would start a shell for repairs or another target"],
+    ["bundles: [ova, raw, ova]", "ova is listed twice"],
+    ["machine: { memory: 999999999999G }", '"999999999999G" is not a size such as 500M, 12G or 2T'],
+    ['lang: "x\\ny"', '"x\\x0ay" is not a locale such as en_US.UTF-8'],
+    ["seal: { keep: [/etc/ssh/../shadow] }", "seal.keep.0: must not contain .."],
+    ["lang: en_US.UTF-8\n---\nkeyboard: us", "a second document begins here, but a file has only one"],
     ["groups: [{ name: dba, gid: 10 }]", "10 is the number of the system's group wheel"],
     ["groups: [{ name: tty, gid: 77 }]", "the system's group tty keeps its number 5"],
     ["users: [{ name: oracle, uid: 8, group: users }]", "8 is the number of the system's user mail"],

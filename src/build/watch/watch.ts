@@ -62,10 +62,10 @@ export async function watchInstaller(lines: AsyncIterable<string>, options: Watc
   });
 }
 
-// No rounding to "0 minutes".
-function duration(ms: number): string {
+/** Minutes only if they are whole: 90 s are not "2 minutes". */
+export function duration(ms: number): string {
   const [count, unit] =
-    ms < 60_000 ? [Math.max(1, Math.round(ms / 1000)), "second"] : [Math.round(ms / 60_000), "minute"];
+    ms % 60_000 === 0 ? [ms / 60_000, "minute"] : [Math.max(1, Math.round(ms / 1000)), "second"];
   return amount(count, unit);
 }
 

@@ -15,6 +15,9 @@ export const buildKey = removes({
 
 export const userKeys = removes({
   name: "user-keys",
-  summary: "Remove the users' SSH keys and known hosts",
-  paths: ["~/.ssh", "~/.rhosts", "~/.shosts"],
+  summary: "Remove the users' SSH keys and known hosts, and the lists of trusted hosts",
+  paths: [
+    ...["~/.ssh", "~/.rhosts", "~/.shosts"],
+    ...["/etc/hosts.equiv", "/etc/shosts.equiv", "/etc/ssh/shosts.equiv"],
+  ],
 });

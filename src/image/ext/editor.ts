@@ -1,5 +1,6 @@
 import { pacer, type Watch } from "../../host/pace.ts";
 import { shown } from "../../io/escape.ts";
+import { amount } from "../../io/units.ts";
 import type { Change } from "../change/change.ts";
 import type { Writable } from "../change/draft.ts";
 import { bytesOf } from "../names.ts";
@@ -26,7 +27,9 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   const folders = new OpenFolders(volume);
 
   async function apply(changes: readonly Change[], { signal, progress }: Watch = {}): Promise<void> {
-    const names = await countNames(volume, { ...(signal && { signal }), ...(progress && { progress }) });
+    const names = changes.some(freesInodes)
+      ? await countNames(volume, { ...(signal && { signal }), ...(progress && { progress }) })
+      : undefined;
     const pace = pacer(signal, (steps) => progress?.("changes made", steps, changes.length));
     for (const change of changes) {
       const turn = pace();
@@ -40,12 +43,12 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     await volume.flush();
   }
 
-  async function remove(path: string, names: NamesCount): Promise<void> {
+  async function remove(path: string, names: NamesCount | undefined): Promise<void> {
     const { parent, name, folder, number, inode } = await found(volume, folders, path, names);
     const kind = kindOf(inode);
     if (kind === "dir") await dropFolder(path, number);
     folder.remove(name);
-    names.less(number);
+    names?.less(number);
     const links = inode.readUInt16LE(at.links) - (kind === "dir" ? 2 : 1);
     if (kind !== "dir" && links > 0) {
       inode.writeUInt16LE(links, at.links);
@@ -74,7 +77,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     path: string,
     data: Uint8Array,
     attributes: Attributes,
-    names: NamesCount,
+    names: NamesCount | undefined,
   ): Promise<void> {
     const { number, inode } = await found(volume, folders, path, names);
     await setContent(volume, number, inode, data);
@@ -106,8 +109,13 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   return { apply };
 }
 
+/** Only these need the names of every inode, which takes a look into every folder: a wrong count does harm where an inode is freed. */
+function freesInodes({ kind }: Change): boolean {
+  return kind === "remove";
+}
+
 /** The file to change, if its folder and its inode agree. */
-async function found(volume: ExtVolume, folders: OpenFolders, path: string, names: NamesCount) {
+async function found(volume: ExtVolume, folders: OpenFolders, path: string, names: NamesCount | undefined) {
   const [parent, name] = [await folders.numberOf(parentOf(path)), bytesOf(nameOf(path))];
   const folder = await folders.at(parent);
   const number = folder.find(name);
@@ -116,9 +124,10 @@ async function found(volume: ExtVolume, folders: OpenFolders, path: string, name
   const inode = await volume.inode(number);
   if (!folder.isOfKind(name, inode))
     throw damaged(`${shown(path)} has different types in its folder and in its inode`);
+  if (!names) return { parent, name, folder, number, inode };
   const links = inode.readUInt16LE(at.links);
   if (kindOf(inode) !== "dir" && links !== names.of(number))
-    throw damaged(`${shown(path)} has ${names.of(number)} names, but its inode counts ${links}`);
+    throw damaged(`${shown(path)} has ${amount(names.of(number), "name")}, but its inode counts ${links}`);
   for (const one of [parent, number])
     if (names.isOdd(one)) throw damaged(`the inode of folder ${one} miscounts its subfolders`);
   return { parent, name, folder, number, inode };

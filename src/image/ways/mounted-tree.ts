@@ -4,6 +4,7 @@ import { shellQuoted } from "../../host/local.ts";
 import { pacer, type Watch } from "../../host/pace.ts";
 import { printable, shown } from "../../io/escape.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
+import { bytesOf, stringOf } from "../names.ts";
 import { GuestTree, type LockedPath, nameOf, parentOf, type Stat } from "../tree.ts";
 import { commitScript, type Farewell } from "./commit-script.ts";
 import { mountedFiles } from "./mounted-files.ts";
@@ -103,7 +104,7 @@ function mountedSource(host: Runner, root: string, options: MountedTreeOptions):
     list: names,
     readFile: files.readFile,
     async apply(changes) {
-      const locked = await lockedPaths(host, root, changes);
+      const locked = await lockedPaths(host, root, changes, signal);
       const { script, data } = commitScript(root, changes, options.farewell, locked);
       await runScript(host, script, { data, ...(signal && { signal }) });
       forget();
@@ -120,22 +121,33 @@ function mountedSource(host: Runner, root: string, options: MountedTreeOptions):
 }
 
 // The attributes of the changed files and their folders. Without lsattr, or on a file system that it does not know, there are
-// none to remove.
-async function lockedPaths(host: Runner, root: string, changes: readonly Change[]): Promise<LockedPath[]> {
-  // Names that are not UTF-8 cannot be arguments, and are not requested.
-  const all = changes
-    .flatMap(({ path }) => [path, parentOf(path)])
-    .filter((path) => !/\p{Surrogate}/u.test(path));
-  const paths = [...new Set(all)];
+// none to remove. One command for all: each costs a connection.
+async function lockedPaths(
+  host: Runner,
+  root: string,
+  changes: readonly Change[],
+  signal: AbortSignal | undefined,
+): Promise<LockedPath[]> {
+  const paths = new Set(changes.flatMap(({ path }) => [path, parentOf(path)]));
+  const pace = pacer(signal);
+  const input: Buffer[] = [];
+  for (const path of paths) {
+    const turn = pace();
+    if (turn) await turn;
+    input.push(bytesOf(`${root}${path}\0`));
+  }
+  const { bytes } = await host.run(["sh", "-c", "xargs -0 lsattr -d -- 2> /dev/null || :"], {
+    input: Buffer.concat(input),
+    ...(signal && { signal }),
+  });
   const found: LockedPath[] = [];
-  for (let at = 0; at < paths.length; at += 300) {
-    const argv = paths.slice(at, at + 300).map((path) => `${root}${path}`);
-    const { stdout } = await host.run(["sh", "-c", 'lsattr -d -- "$@" 2> /dev/null || :', "sh", ...argv]);
-    for (const line of stdout.split("\n")) {
-      const [, all = "", path = ""] = /^(\S+) (.+)$/.exec(line) ?? [];
-      const flags = all.replaceAll(/[^ia]/g, "");
-      if (flags !== "" && argv.includes(path)) found.push({ path: path.slice(root.length) || "/", flags });
-    }
+  for (const line of stringOf(bytes).split("\n")) {
+    const turn = pace();
+    if (turn) await turn;
+    const [, all = "", path = ""] = /^(\S+) (.+)$/.exec(line) ?? [];
+    const flags = all.replaceAll(/[^ia]/g, "");
+    const inGuest = path.slice(root.length) || "/";
+    if (flags !== "" && path.startsWith(root) && paths.has(inGuest)) found.push({ path: inGuest, flags });
   }
   return found;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { failureOf, watchInstaller } from "../../../src/build/watch/watch.ts";
+import { duration, failureOf, watchInstaller } from "../../../src/build/watch/watch.ts";
 
 async function watch(lines: readonly string[], silenceMs?: number) {
   const told: string[] = [];
@@ -19,6 +19,12 @@ async function watch(lines: readonly string[], silenceMs?: number) {
 }
 
 describe("the watch over an installer", () => {
+  it("does not round the time of silence up", async () => {
+    expect(["30 minutes", "90 seconds", "1 minute", "1 second"]).toEqual(
+      [1_800_000, 90_000, 60_000, 400].map(duration),
+    );
+  });
+
   it("reads EL6: phases and package count", async () => {
     const told = await watch([
       "Running anaconda 13.21.263, the Oracle Linux Server system installer - please wait.",
