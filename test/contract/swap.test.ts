@@ -1,11 +1,14 @@
-import { copyFile, mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkImage, planJob } from "../../src/guest/offline.ts";
 import { repairOperations, sealOperations } from "../../src/guest/seal/index.ts";
+import type { Volume } from "../../src/image/access.ts";
+import { findSwapFiles } from "../../src/image/change/swap-files.ts";
 import { undoLast } from "../../src/image/change/undo.ts";
 import { swapAreaIn } from "../../src/image/disk/swap.ts";
+import { fileReader, type Reader } from "../../src/io/reader.ts";
 import { describeWith, missing } from "../fakes/missing.ts";
 import { addSwap, emptyDisk, extDisk, guestFolder, ol6Guest, putIntoPartition } from "../guest-image.ts";
 import { unmountImage } from "../unmount-image.ts";
@@ -164,6 +167,33 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
         await undoLast(image);
         expect(await sha256Of(image)).toBe(digest);
       });
+    });
+
+    it("is found on a volume in several pieces", async () => {
+      const [image, cut] = [join(folder, "whole.img"), join(folder, "cut.img")];
+      await diskWithFile(image);
+      const whole = (await readFile(image)).subarray(mib);
+      const out = join(folder, "out");
+      await host.run(["debugfs", "-R", `dump "/var/swap file" ${out}`, `${image}?offset=${mib}`]);
+      const expected = await readFile(out);
+      const paths = ["/var/swap file"];
+      const find = async (reader: Reader, volume: Volume) =>
+        (await findSwapFiles(reader, [{ at: "/", volume }], paths)).files[0]?.pieces ?? [];
+      await using disk = await fileReader(image);
+      const volume = { name: "p1", offset: mib, bytes: whole.length, fs: "ext4" } as const;
+      // Cut in the middle of the file; the second part comes first.
+      const first = (await find(disk, volume))[0]?.offset ?? 0;
+      await writeFile(cut, Buffer.concat([whole.subarray(first), whole.subarray(0, first)]));
+      await using other = await fileReader(cut);
+      const rest = whole.length - first;
+      const pieces = [
+        { offset: rest, bytes: first },
+        { offset: 0, bytes: rest },
+      ];
+      const found = await find(other, { ...volume, offset: rest, pieces });
+      expect(found.length).toBeGreaterThan(1);
+      const parts = await Promise.all(found.map(({ offset, bytes }) => other.read(offset, bytes)));
+      expect(Buffer.concat(parts).equals(expected)).toBe(true);
     });
 
     it("is no file that is too large to search", async () => {
