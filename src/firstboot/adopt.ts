@@ -17,7 +17,7 @@ export async function adoptModule(
   const parts = await readParts(folder);
   const { name, file, header } = parts;
   if (parts.yaml !== undefined)
-    throw new TbuildError("usage", "has a module.yaml already", { subject: folder });
+    throw new TbuildError("usage", "already has a module.yaml", { subject: folder });
   const problems = header.problems.map(({ line, text }) => `${file}:${line}: ${text}`);
   const { parameters, doubts } = await enumerate(sourceText(parts.script), "configure");
   for (const { reason, line } of doubts)
@@ -43,10 +43,10 @@ export async function adoptModule(
       );
     }
   if (problems.length > 0 || !result.success)
-    throw new TbuildError("usage", "cannot become a module.yaml as it is", {
+    throw new TbuildError("usage", "cannot be converted to a module.yaml", {
       subject: folder,
       lines: problems,
-      hint: "Change these in the script, or keep the module as it is: it works as before.",
+      hint: "Change these in the script, or keep the module unchanged: it still works.",
     });
   return { yaml: result.data, text: stringify(yaml), parts, script };
 }
@@ -69,7 +69,7 @@ function parameterOf(one: Readonly<Record<string, unknown>>, namespace: string):
   };
 }
 
-/** The longest run of whole parts that all keys start with, without their last part. */
+/** The longest common prefix of all keys, in whole parts and without their last part. */
 function commonNamespace(keys: readonly string[]): string | undefined {
   const [first, ...others] = keys.map((key) =>
     key

@@ -1,6 +1,6 @@
 import type { ModuleYaml } from "./module-yaml.ts";
 
-/** A module whose second program still has to run leaves its values here, in a file that only root can read. */
+/** The folder for values of modules whose second program must still run. Only root can read the files. */
 export const afterBootFolder = "/var/lib/tbuild/after-boot";
 
 /** The service that runs the second program. */
@@ -19,7 +19,7 @@ interface ServiceFile {
   readonly mode: number;
 }
 
-/** The service for SysV init and for systemd. Each leaves the other's file alone. */
+/** The service for SysV init and for systemd. Each ignores the other's file. */
 export function afterBootFiles({ name, afterBoot }: ModuleYaml): readonly ServiceFile[] {
   if (afterBoot === undefined) return [];
   const service = afterBootService(name);

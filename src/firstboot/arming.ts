@@ -46,7 +46,7 @@ export const firstBoot: Operation = {
   },
 };
 
-/** What modules know of the clone that this machine was: that they configured it, and values that still wait. */
+/** Data of modules about this machine as a clone: that they configured it, and waiting values. */
 async function modulesState(tree: GuestTree): Promise<string[]> {
   return [...(await tree.glob(`${doneFolder}/*`)), ...(await tree.glob(`${afterBootFolder}/*`))];
 }
@@ -56,7 +56,7 @@ export async function isArmed(tree: GuestTree): Promise<boolean> {
   return (await firstBoot.pending(tree)).length === 0;
 }
 
-/** Takes the flags back: the next boot configures nothing. */
+/** Removes the flags: the next boot configures nothing. */
 export async function disarm(tree: GuestTree): Promise<void> {
   for (const flag of await flags(tree, await readRelease(tree))) {
     const off = { ...flag, value: flag.value === "YES" ? "NO" : "no" };
@@ -74,14 +74,15 @@ async function detectsClones(tree: GuestTree): Promise<boolean> {
   return (await tree.stat(cloneProgram))?.kind === "file";
 }
 
-// The record of a machine that ran would make its clones look like copies of it, and the record of none like that machine itself.
+// With the record of a machine that ran, clones would count as copies of that machine. Without a record, they
+// would count as the machine itself. So a sealed template has a special record.
 async function clonePart(tree: GuestTree): Promise<string[]> {
   if (!(await detectsClones(tree))) return [];
   const isSealed = (await tree.text(cloneRecord)) === `${sealedRecord}\n`;
   return [...(isSealed ? [] : [cloneRecord]), ...((await tree.stat(clonePending)) ? [clonePending] : [])];
 }
 
-// Oracle's older templates for OL5 have a mechanism of their own, with or without the additions beside it.
+// Oracle's older templates for OL5 have their own mechanism, with or without the additions.
 const olderTemplate = "/etc/sysconfig/oraclevm-template";
 
 async function flags(tree: GuestTree, release: Release): Promise<Flag[]> {
@@ -112,7 +113,7 @@ function isSet(text: string, { key, value }: Flag): boolean {
   );
 }
 
-// Oracle's own sed changes the line where it is, and does nothing, silently, where it is not.
+// Oracle's own sed changes the line if it exists, and otherwise silently does nothing.
 function withFlag(text: string, flag: Flag): string {
   if (isSet(text, flag)) return text;
   const line = `${flag.key}=${flag.value}`;
@@ -140,7 +141,7 @@ interface StartLink {
   readonly target: string;
 }
 
-// The links that make the services start, where they are not there yet.
+// The missing links that start the services.
 async function startLinks(tree: GuestTree, release: Release): Promise<StartLink[]> {
   const links: StartLink[] = [];
   for (const service of [...servicesOf(release), "oraclevm-template", ...cloneServices]) {

@@ -14,7 +14,7 @@ import { standardModules, withPython } from "./standard-modules.ts";
 const library = "/usr/lib/tbuild-clone";
 const hooks = "/etc/tbuild/clone.d";
 
-/** Describes what the guest lacks of clone detection. */
+/** Lists the parts of clone detection that the guest lacks. */
 export async function lacksCloneDetection(tree: GuestTree): Promise<string[]> {
   const found: string[] = [];
   for (const file of await filesFor(tree)) if (await differs(tree, file)) found.push(file.path);
@@ -30,7 +30,7 @@ export async function bringCloneDetection(tree: GuestTree): Promise<void> {
   for (const operation of modules) await operation.apply(tree);
 }
 
-/** The digest of everything that the operation brings in. */
+/** The digest of everything that the operation adds. */
 export async function cloneDetectionDigest(): Promise<Digest> {
   const hash = createHash("sha256");
   for (const { path, text, mode } of [...(await filesOf(6)), ...(await filesOf(7))])
@@ -83,7 +83,7 @@ async function differs(tree: GuestTree, { path, text, mode }: File): Promise<boo
   return found?.kind !== "file" || found.mode !== mode || (await tree.text(path)) !== text;
 }
 
-// A module that the guest has stays as it is: additions may have brought it, or its owner.
+// An existing module is kept: it may come from the additions or from the guest's owner.
 async function moduleOperations(tree: GuestTree): Promise<Operation[]> {
   const modules = await standardModules(await pythonOf(tree));
   const wanted: Operation[] = [];
@@ -95,7 +95,7 @@ async function moduleOperations(tree: GuestTree): Promise<Operation[]> {
   return wanted;
 }
 
-// The system's own, which its package manager needs.
+// The system's own Python, which its package manager needs.
 async function pythonOf(tree: GuestTree): Promise<string> {
   const { major } = await readRelease(tree);
   const paths =

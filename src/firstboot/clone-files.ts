@@ -4,9 +4,9 @@ export const cloneProgram = "/usr/libexec/tbuild-clone";
 /** Its services, in starting order. */
 export const cloneServices = ["tbuild-clone-detect", "tbuild-clone"] as const;
 
-/** The MAC addresses of the machine that was configured, one a line; in a sealed template the word below. */
+/** The MAC addresses of the configured machine, one on each line; in a sealed template, the word below. */
 export const cloneRecord = "/var/lib/tbuild-clone/macs";
 export const sealedRecord = "template";
 
-/** There while a clone is to be configured. */
+/** Exists while a clone must still be configured. */
 export const clonePending = "/var/lib/tbuild-clone/pending";

@@ -3,8 +3,9 @@ import { TbuildError } from "../errors.ts";
 import type { Parameter } from "../model/manifest.ts";
 
 /**
- * The contract, from what `ovm-template-config --enumerate configure` prints: JSON, or with
- * `--human-readable` the same as Python writes it. The root password comes last, because it starts the work.
+ * The contract, from the output of `ovm-template-config --enumerate configure`: JSON, or with
+ * `--human-readable` the same as Python writes it. The root password comes last, because it starts the
+ * configuration.
  */
 export function parseContract(printed: string): Parameter[] {
   return contractOf(parseEnumerated(printed));
@@ -17,7 +18,7 @@ export interface EnumeratedModule {
   readonly parameters: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** The modules in what `ovm-template-config --enumerate configure` prints. */
+/** The modules in the output of `ovm-template-config --enumerate configure`. */
 export function parseEnumerated(printed: string): EnumeratedModule[] {
   const modules = parsePython(printed);
   if (!Array.isArray(modules)) throw unreadable(printed);
@@ -37,7 +38,7 @@ export function contractOf(modules: readonly EnumeratedModule[]): Parameter[] {
   return [...parameters.filter((one) => !startsTheWork(one)), ...parameters.filter(startsTheWork)];
 }
 
-/** Modules of a guest after more were brought in: one of the same name is replaced. */
+/** Adds modules to those of a guest. One with the same name is replaced. */
 export function withModules(
   there: readonly EnumeratedModule[],
   more: readonly EnumeratedModule[],

@@ -3,14 +3,17 @@ import { Endless } from "./python/frame.ts";
 import { withPython } from "./python/script.ts";
 import { Dumped, isUnknown, PythonDict, PythonFunction, PythonModule, type Value } from "./python/value.ts";
 
-/** The dicts that a module's `do_enumerate` returns for one target, as far as they are known without running it. */
+/**
+ * The dicts that a module's `do_enumerate` returns for one target, as far as this is known without running
+ * it.
+ */
 export interface Enumerated {
   readonly parameters: readonly Readonly<Record<string, unknown>>[];
-  /** What could not be known: parameters may be missing. */
+  /** The unknown parts: parameters may be missing. */
   readonly doubts: readonly Doubt[];
 }
 
-/** Reads the parameters of a module at one target. A program that does not end is a doubt. */
+/** Reads the parameters of a module at one target. A program that does not end counts as unknown. */
 export async function enumerate(script: string, target: string): Promise<Enumerated> {
   return withPython(script, (program) => {
     try {
@@ -39,7 +42,7 @@ export function enumerateOf(followed: Followed, target: string): Enumerated {
   if (!called)
     return { parameters: [], doubts: [{ reason: "never calls main of templateconfig.cli", line: 1 }] };
   if (!enumerator)
-    return { parameters: [], doubts: [{ reason: "hands main no function that enumerates", line: 1 }] };
+    return { parameters: [], doubts: [{ reason: "does not pass main a function that enumerates", line: 1 }] };
   const { value, doubts } = followed.call(enumerator, [target]);
   const list = value instanceof Dumped ? value.value : value;
   const line = enumerator.node.startPosition.row + 1;
@@ -54,13 +57,13 @@ export function enumerateOf(followed: Followed, target: string): Enumerated {
   for (const item of list) {
     const key = item instanceof PythonDict ? item.get("key") : item;
     if (item instanceof PythonDict && typeof key === "string") parameters.push(plainDict(item));
-    else if (key instanceof PythonModule) more.push({ reason: `makes a key of ${key.name}`, line });
+    else if (key instanceof PythonModule) more.push({ reason: `computes a key from ${key.name}`, line });
     else more.push(isUnknown(key) ? key : { reason: "has a parameter without a key", line });
   }
   return { parameters, doubts: more };
 }
 
-// A description that is made at run time leaves the parameter known.
+// Even if its description is computed at run time, the parameter is known.
 function plainDict(dict: PythonDict): Record<string, unknown> {
   const known = [...dict].flatMap(([key, value]): [string, unknown][] => {
     const one = plain(value);

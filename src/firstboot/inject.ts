@@ -3,7 +3,7 @@ import { readRelease } from "../guest/release.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { type FirstBootModule, type ModuleFile, type Target, targets } from "./module.ts";
 
-/** Brings a first-boot module into the guest and enables it. */
+/** Adds a first-boot module to the guest and enables it. */
 export function injectModule(module: FirstBootModule): Operation {
   const filesFor = async (tree: GuestTree): Promise<Omit<ModuleFile, "from">[]> => [
     { path: `${scripts}/${module.name}`, data: await scriptIn(tree, module), mode: 0o755 },
@@ -11,7 +11,7 @@ export function injectModule(module: FirstBootModule): Operation {
   ];
   return {
     name: `module-${module.name}`,
-    summary: `Bring in the first-boot module ${module.name}: ${module.description}`,
+    summary: `Add the first-boot module ${module.name}: ${module.description}`,
     needs: "files",
     async pending(tree) {
       const found: string[] = [];
@@ -32,7 +32,10 @@ export function injectModule(module: FirstBootModule): Operation {
   };
 }
 
-/** The module's script as it goes into a guest: EL8 and EL9 have no `python`, and the first line has to name theirs. */
+/**
+ * The module's script as it goes into a guest: EL8 and EL9 have no `python`, so the first line must name
+ * theirs.
+ */
 export async function scriptIn(tree: GuestTree, { script, scriptFor }: FirstBootModule): Promise<Uint8Array> {
   const text = Buffer.from(script).toString("latin1");
   if (!named.test(text) || (await readRelease(tree)).major < 8) return script;
@@ -61,7 +64,7 @@ async function differs(
   return Buffer.compare((await tree.read(path)) ?? new Uint8Array(), data) !== 0;
 }
 
-// The links that are there show how ovm-chkconfig of this guest names them.
+// The existing links show how ovm-chkconfig of this guest names them.
 interface Style {
   readonly folder: string;
   readonly nameOf: (module: string, priority: number) => string;
@@ -86,7 +89,7 @@ async function suffixOf(tree: GuestTree, target: Target): Promise<string> {
   return "";
 }
 
-/** The name of an enabled module's link: of this target, or else of another. */
+/** The name of an enabled module's link: at this target, otherwise at another. */
 async function modelLink(tree: GuestTree, target: Target = "configure"): Promise<string | undefined> {
   for (const one of [target, ...targets])
     for (const suffix of [".d", ""]) {
@@ -99,7 +102,7 @@ async function modelLink(tree: GuestTree, target: Target = "configure"): Promise
 /** Why only the running guest can enable a module; `undefined` if its files are enough. */
 export async function needsRunningGuest(tree: GuestTree): Promise<string | undefined> {
   if (!(await tree.stat(chkconfig)) || (await modelLink(tree)) !== undefined) return undefined;
-  return "no module is enabled yet, so only its ovm-chkconfig knows how links are named";
+  return "no module is enabled yet, so only its ovm-chkconfig knows the names of links";
 }
 
 async function isEnabled(tree: GuestTree, name: string, target: Target, priority: number): Promise<boolean> {
@@ -117,7 +120,7 @@ async function enable(tree: GuestTree, name: string, target: Target, priority: n
     await tree.link(`${folder}/${wanted}`, `../scripts/${name}`);
 }
 
-/** The links of a module at targets at which it does not run, as an older version of it did. */
+/** Links of a module at targets where only an older version of it ran. */
 async function outdated(tree: GuestTree, { name, priorities }: FirstBootModule): Promise<string[]> {
   const found: string[] = [];
   for (const target of targets)

@@ -8,24 +8,25 @@ import { faultOf } from "./value-types.ts";
 
 // This file also runs in the browser, in the pages of the catalog.
 
-/** Where a secret comes from, so that it need not be in a file of values. */
+/** The source of a secret, so that the secret need not be in a file of values. */
 export type Reference =
   | { readonly kind: "env"; readonly name: string }
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "prompt" };
 
-/** What is wrong with a value, or with its absence. */
+/** An error in a value, or its absence. */
 export interface Fault {
   readonly key: string;
-  /** The key of a value that is there, where the fault is to be shown. */
+  /** The key of an existing value, at which to show the fault. */
   readonly by?: string;
   readonly text: string;
   readonly weight: "error" | "warning";
 }
 
 /**
- * Checks values against a contract: keys, types, what belongs together, what is missing. A reference counts as given, and
- * what it refers to is not judged. If the contract may lack parameters (`isWhole` is false), an unknown key is a warning.
+ * Checks values against a contract: keys, types, related values, and missing ones. A reference counts as a
+ * value, but its target is not checked. If the contract may lack parameters (`isWhole` is false), an unknown
+ * key is a warning.
  */
 export function judge(
   contract: readonly Parameter[],
@@ -52,16 +53,16 @@ function judgeOne(
   if (!parameter)
     found.push({
       key,
-      text: `is not among the parameters that are known${meant}`,
+      text: `is not among the known parameters${meant}`,
       weight: "warning",
     });
   const keyBytes = bytesOf(key);
   if (keyBytes > mostBytes.key)
-    found.push(error(`the key has ${keyBytes} bytes; a key takes ${mostBytes.key}`));
+    found.push(error(`the key has ${keyBytes} bytes; the limit is ${mostBytes.key}`));
   if (typeof value !== "string") return found;
   if (value === "") return [...found, error("is empty; give a value, or leave the key out")];
   if (/[\0\r\n]/.test(value))
-    return [...found, error("has several lines or a zero byte, and a message has one line")];
+    return [...found, error("has several lines or a zero byte, but a message has one line")];
   if (parameter?.password)
     found.push({
       key,
@@ -71,7 +72,7 @@ function judgeOne(
   if (parameter?.pattern !== undefined && !isPattern(parameter.pattern))
     found.push({
       key,
-      text: `is not compared with the form that its module wants, which RE2 cannot read: ${shortened(parameter.pattern)}`,
+      text: `is not checked against its module's pattern, which RE2 cannot read: ${shortened(parameter.pattern)}`,
       weight: "warning",
     });
   const fault = faultOf(parameter ?? unknownParameter(key), value);
@@ -81,7 +82,7 @@ function judgeOne(
     found.push({ key, text: `${value} is the name by which every machine calls itself`, weight: "warning" });
   const bytes = bytesOf(value);
   if (bytes > mostBytes.unlogged)
-    found.push(error(`has ${bytes} bytes; a message takes ${mostBytes.unlogged}`));
+    found.push(error(`has ${bytes} bytes; the limit of a message is ${mostBytes.unlogged}`));
   return found;
 }
 
@@ -89,7 +90,7 @@ function unknownParameter(key: string): Parameter {
   return { key, description: "", module: "", required: false, hidden: false, password: false };
 }
 
-/** The parameter that a key is of. Keys that end with a number repeat: `…device.1` is as `…device.0`. */
+/** The parameter of a key. Keys that end with a number repeat: `…device.1` is like `…device.0`. */
 export function parameterOf(contract: readonly Parameter[], key: string): Parameter | undefined {
   const exact = contract.find((one) => one.key === key);
   if (exact || !numbered.test(key)) return exact;
@@ -114,7 +115,7 @@ function missing(contract: readonly Parameter[], given: ReadonlyMap<string, stri
   if (isAsked && !given.has(rootPasswordKey) && !found.some(({ key }) => key === rootPasswordKey))
     found.push({
       key: rootPasswordKey,
-      text: "is missing: the guest waits for it, and configures itself only when it comes",
+      text: "is missing: the guest waits for it, and configures itself only when it arrives",
       weight: "warning",
     });
   return found;
@@ -122,7 +123,7 @@ function missing(contract: readonly Parameter[], given: ReadonlyMap<string, stri
 
 const network = "com.oracle.linux.network.";
 
-// What the values of one network interface say together.
+// Checks the related values of one network interface.
 function judgeInterfaces(given: ReadonlyMap<string, string | Reference>): Fault[] {
   const byIndex = new Map<number, Map<string, string | Reference>>();
   for (const [key, value] of given) {
@@ -158,15 +159,14 @@ function judgeInterface(index: number, own: ReadonlyMap<string, string | Referen
       text: what,
       weight: "error",
     });
-  if (!own.has("device"))
-    add("device", `is missing: it says which interface the values with .${index} are for`);
+  if (!own.has("device")) add("device", `is missing: it names the interface for the values with .${index}`);
   const protocol = text("bootproto");
   if (protocol === "static" || protocol === "none")
     for (const name of ["ipaddr", "netmask"])
       if (!own.has(name)) add(name, "is missing: the interface is static");
   if (protocol === "dhcp")
     for (const name of ["ipaddr", "netmask", "gateway"])
-      if (own.has(name)) add(name, "is not used: bootproto is dhcp");
+      if (own.has(name)) add(name, "has no effect: bootproto is dhcp");
   if (!own.has("bootproto") && own.has("device") && own.has("ipaddr"))
     found.push({
       key: `${network}ipaddr.${index}`,
@@ -182,7 +182,7 @@ function judgeInterface(index: number, own: ReadonlyMap<string, string | Referen
   const fault = address === undefined ? undefined : addressFault(address, mask);
   if (address !== undefined && fault !== undefined) add("ipaddr", `${address} ${fault}`);
   if (address === undefined || gateway === undefined) return found;
-  if (gateway === address) add("gateway", "is the address of the interface itself");
+  if (gateway === address) add("gateway", "is the interface's own address");
   else if (isIpv6(address) !== isIpv6(gateway) && isIpv4(address) !== isIpv4(gateway))
     add("gateway", `${gateway} and ${address} are addresses of different kinds: IPv4 and IPv6`);
   else if (mask !== undefined && isNetmask(mask) && isIpv4(address) && isIpv4(gateway)) {
@@ -206,7 +206,7 @@ function addressFault(address: string, mask: string | undefined): string | undef
   if (first === 0 || first >= 224) return "is not the address of a machine";
   if (mask === undefined || !isNetmask(mask)) return undefined;
   const size = 2 ** 32 - toNumber(mask);
-  // Networks of two addresses and of one have neither.
+  // Networks with one or two addresses have neither.
   if (size < 4) return undefined;
   const rest = toNumber(address) % size;
   if (rest === 0) return `is the network ${address}/${mask} itself`;

@@ -4,10 +4,10 @@ import { ovfEnvironment, ovfEnvironmentFile } from "./ovf-environment.ts";
 import { rootPasswordKey } from "./shipped.ts";
 import { messageWrites } from "./xenstore-keys.ts";
 
-/** A way to hand first-boot messages to a guest. */
+/** A form of first-boot messages for a guest. */
 export interface MessageForm {
   readonly summary: string;
-  /** The text that does it, for the machine of that name. The root password comes last. */
+  /** The text of the messages, for the machine with this name. The root password comes last. */
   readonly write: (answers: readonly Answer[], machine: string) => string;
   /** The form is a disc, or a folder with the disc's files: its label, and the file that `write` gives. */
   readonly disc?: { readonly label: string; readonly file: string };
@@ -83,8 +83,8 @@ function inOrder(answers: readonly Answer[]): Answer[] {
 }
 
 /**
- * The bodies of `sendMessage` (Oracle VM Web Services API Developer's Guide, "Sending messages"). A secret or a message over 1024 bytes is
- * not logged, so it goes in a call of its own; the root password in the last one.
+ * The bodies of `sendMessage` (Oracle VM Web Services API Developer's Guide, "Sending messages"). A secret or
+ * a message over 1024 bytes is not logged, so it gets a separate call; the root password is in the last one.
  */
 function restCalls(answers: readonly Answer[]) {
   const said = inOrder(answers).filter(({ value }) => value !== "");

@@ -1,7 +1,7 @@
 import { bytesOf, mostBytes } from "./message-limits.ts";
 import { rootPasswordKey } from "./shipped.ts";
 
-/** One first-boot parameter and what somebody has answered. */
+/** A first-boot parameter and its value. */
 export interface Answer {
   readonly key: string;
   readonly value: string;
@@ -10,9 +10,12 @@ export interface Answer {
 
 // This file also runs in the browser, in the pages of the catalog.
 
-/** The messages as Oracle VM's CLI takes them, the root password last: when it arrives, the guest configures itself. */
+/**
+ * The messages for Oracle VM's CLI, with the root password last: when it arrives, the guest configures
+ * itself.
+ */
 export function managerMessages(answers: readonly Answer[], machine: string): string[] {
-  // In the CLI's quotes a slash escapes what follows it, itself too.
+  // In the CLI's quotes, a slash escapes the next character, including a slash.
   const quoted = (value: string) => `"${value.replace(/[/"]/g, "/$&")}"`;
   // The Manager logs messages of up to 1024 bytes only.
   const log = ({ value, password }: Answer) => (password || bytesOf(value) > mostBytes.logged ? "No" : "Yes");

@@ -11,7 +11,7 @@ const formed = (pattern: RegExp, words: string) => z.string().regex(pattern, wor
 
 const interpreter = described(
   z.enum(["sh", "bash", "ksh", "perl", "python"]).exactOptional(),
-  "What runs the program. Default: its first line.",
+  "The interpreter of the program. Default: from its first line.",
 );
 
 const guestPath = formed(/^\/(?:[^/\0\n]+\/)*[^/\0\n]+$/, "an absolute path in the guest");
@@ -21,7 +21,7 @@ const ModuleParameter = z.strictObject({
     formed(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, "lower-case words joined by hyphens, such as scan-name"),
     "The last part of the key. The program gets the value in an environment variable: `scan-name` becomes SCAN_NAME.",
   ),
-  description: described(z.string().min(1), "One sentence for the person who gives the value."),
+  description: described(z.string().min(1), "One sentence for the person who sets the value."),
   type: described(z.enum(parameterTypes).default("text"), "The form of the value."),
   required: described(z.boolean().default(false), "The module fails if the value is missing."),
   hidden: described(z.boolean().default(false), "Not asked on the console."),
@@ -30,7 +30,7 @@ const ModuleParameter = z.strictObject({
   choices: described(z.array(z.string()).min(1).exactOptional(), "The only allowed values."),
   pattern: described(
     z.string().exactOptional(),
-    "A regular expression that the whole value must match, in RE2's syntax: without lookaround and references back.",
+    "A regular expression that the whole value must match, in RE2's syntax, which has no lookaround and no backreferences.",
   ),
   index: described(
     z.boolean().default(false),
@@ -100,11 +100,11 @@ export const ModuleYaml = z.strictObject({
   ),
   needs: described(
     z.array(z.enum(["network", "mounts", "services"])).default([]),
-    "What has to be up when it runs. At the first boot, file systems of the network and other services start later.",
+    "What must be up when it runs. At the first boot, network file systems and other services start later.",
   ),
   packages: described(
     z.array(z.string().min(1)).default([]),
-    "Packages that the program needs. A recipe that has the module has to install them.",
+    "Packages that the program needs. A recipe with this module must install them.",
   ),
   files: described(
     z
@@ -127,7 +127,7 @@ export const ModuleYaml = z.strictObject({
 });
 export type ModuleYaml = z.infer<typeof ModuleYaml>;
 
-/** The whole key of a parameter; of a numbered one without its number. */
+/** The complete key of a parameter, without the number if it is numbered. */
 export function keyOf(module: ModuleYaml, parameter: ModuleParameter): string {
   return `${module.namespace ?? `org.tbuild.${module.name}`}.${parameter.name}`;
 }
@@ -153,18 +153,21 @@ export function parseModuleYaml(
     if (names.has(one.name)) find(["parameters", i, "name"], `${one.name} is defined twice`);
     names.add(one.name);
     if (reserved.has(variableOf(one.name)))
-      find(["parameters", i, "name"], `the variable ${variableOf(one.name)} has a meaning for every program`);
+      find(["parameters", i, "name"], `the variable ${variableOf(one.name)} has a meaning for all programs`);
     if (one.pattern !== undefined && !isPattern(one.pattern))
       find(
         ["parameters", i, "pattern"],
         "is not a regular expression that can be checked: up to 2000 characters of RE2's syntax, which has no lookaround (?=…) and no \\1",
       );
     if (one.default !== undefined && one.choices !== undefined && !one.choices.includes(one.default))
-      find(["parameters", i, "default"], `"${one.default}" is none of the choices`);
+      find(["parameters", i, "default"], `"${one.default}" is not one of the choices`);
     if (one.password && one.default !== undefined)
       find(["parameters", i, "default"], "a secret must not have a default, which everybody can read");
     if (one.required && one.default !== undefined)
-      find(["parameters", i, "required"], "a value with a default is never missing");
+      find(
+        ["parameters", i, "required"],
+        "a value with a default is never missing, so it cannot be required",
+      );
   }
   if (module.afterBoot && module.targets.configure === undefined)
     find(["afterBoot"], "the module does not run at configure, so nothing would start this program");

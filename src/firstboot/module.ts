@@ -16,9 +16,9 @@ import { wrapperOf } from "./wrapper.ts";
 export { type Target, targets } from "./targets.ts";
 
 export interface ModuleFile {
-  /** Where it goes in the guest. */
+  /** Its path in the guest. */
   readonly path: string;
-  /** Where it is here. */
+  /** Its path on this machine. */
   readonly from: string;
   readonly data: Uint8Array;
   readonly mode: number;
@@ -26,11 +26,11 @@ export interface ModuleFile {
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
-/** A first-boot module: its script, with the header that says when it runs, and what it brings along. */
+/** A first-boot module: its script, with the header that says when it runs, and its payload. */
 export interface FirstBootModule {
   readonly name: string;
   readonly description: string;
-  /** The place of the module at each target at which it runs. */
+  /** The priority of the module at each of its targets. */
   readonly priorities: Readonly<Partial<Record<Target, number>>>;
   readonly script: Uint8Array;
   readonly payload: readonly ModuleFile[];
@@ -40,7 +40,7 @@ export interface FirstBootModule {
   readonly packages: readonly string[];
   /** Of its RPM. */
   readonly version: string;
-  /** Of the script and all it brings along, names and modes too. */
+  /** Digest of the script and the payload, including names and modes. */
   readonly digest: Digest;
 }
 
@@ -53,7 +53,7 @@ export interface ModuleParts {
   readonly script: Uint8Array;
   readonly header: ModuleHeader;
   readonly payload: readonly ModuleFile[];
-  /** What of the payload cannot be brought in: links and the like. */
+  /** Parts of the payload that cannot be added, such as links. */
   readonly oddPayload: readonly OddFile[];
   /** The module.yaml, if the script is made from one. */
   readonly yaml?: ModuleYaml;
@@ -65,7 +65,7 @@ export interface OddFile {
   readonly what: string;
 }
 
-/** Reads a module's folder. Throws `usage` where there is no module in it. */
+/** Reads a module's folder. Throws `usage` if it contains no module. */
 export async function readParts(folder: string): Promise<ModuleParts> {
   const name = basename(resolve(folder));
   const file = join(folder, name);
@@ -95,7 +95,7 @@ export async function readParts(folder: string): Promise<ModuleParts> {
   return { name, file, script, header, ...(await readPayload(join(folder, "payload"))) };
 }
 
-/** Reads a module's folder; everything that is wrong with its header is thrown at once, each with file and line. */
+/** Reads a module's folder. Throws all errors in its header together, each with file and line. */
 export async function readModule(folder: string): Promise<FirstBootModule> {
   const { name, file, script, header, payload, oddPayload, yaml } = await readParts(folder);
   const [odd] = oddPayload;
@@ -143,7 +143,7 @@ async function describedParts(folder: string, name: string, text: string): Promi
   if (module.name !== name)
     problems.push({ line: 1, text: `the name "${module.name}" is not that of the folder, "${name}"` });
   if ((await textOf(join(folder, name))) !== undefined)
-    problems.push({ line: 1, text: `there is also a script "${name}"; one of the two has to go` });
+    problems.push({ line: 1, text: `there is also a script "${name}"; remove one of the two` });
   for (const key of ["run", "afterBoot"] as const) {
     const { program: path, interpreter } = module[key] ?? {};
     if (path === undefined) continue;

@@ -9,7 +9,7 @@ import { checkModules } from "./check/index.ts";
 import { moduleYaml } from "./module.ts";
 import { ModuleYaml, variableOf } from "./module-yaml.ts";
 
-/** What a new module is made of. */
+/** The description of a new module. */
 export interface NewModule {
   readonly name: string;
   readonly description: string;

@@ -5,7 +5,7 @@ import { rootPasswordKey } from "./shipped.ts";
 /** The files of a seed for cloud-init's data source NoCloud. The disc's label is `cidata`. */
 export interface NoCloudSeed {
   readonly files: Readonly<Record<"meta-data" | "user-data" | "network-config", string>>;
-  /** Keys that cloud-init has no place for, or that are not known. */
+  /** Keys that are unknown, or for which cloud-init has no setting. */
   readonly left: readonly string[];
 }
 
@@ -78,7 +78,7 @@ export function noCloudSeed(
     const name = take(`network.device.${number}`);
     if (name === undefined) return [];
     const stays = /^no$/i.test(values.get(`${oracle}network.onboot.${number}`) ?? "");
-    // An interface that stays down has no words in cloud-init's version 2, so the key is left there.
+    // cloud-init's version 2 cannot describe an interface that stays down, so the key is left over.
     if (networkVersion !== 2 || !stays) take(`network.onboot.${number}`);
     return [
       {
@@ -198,7 +198,7 @@ function versionTwo(interfaces: readonly Interface[]) {
       ...(mac !== undefined && { match: { macaddress: mac }, "set-name": name }),
       dhcp4: dhcp,
       ...(address !== undefined && { addresses: [`${address}${prefixOf(netmask)}`] }),
-      // What replaces these two in netplan is not known to older ones.
+      // Older versions do not know the netplan keys that replace these two.
       ...(gateway !== undefined && { [gateway.includes(":") ? "gateway6" : "gateway4"]: gateway }),
       ...(Object.keys(nameservers).length > 0 && { nameservers }),
     };
@@ -224,7 +224,7 @@ export function passwordKeys(answers: readonly Answer[]): string[] {
     .map(({ key }) => key);
 }
 
-// cloud-init reads YAML 1.1, in which `yes` and `0123` are no texts.
+// cloud-init reads YAML 1.1, in which `yes` and `0123` are not texts.
 function yaml(value: unknown): string {
   return stringify(value, { version: "1.1" });
 }

@@ -6,18 +6,21 @@ import { cloneProgram } from "./clone-files.ts";
 const keys = "/root/.ssh/authorized_keys";
 const interfaceFile = "/etc/sysconfig/network-scripts/ifcfg-eth0";
 
-/** What lets a build into a guest until it is sealed again. */
+/** The access of a build to a guest until it is sealed again. */
 export interface WayIn {
   readonly publicKey: string;
   readonly passwordHash: string;
 }
 
-/** Makes a sealed template boot as a freshly installed guest does: it configures nothing, has an address, and lets the build in. */
+/**
+ * Makes a sealed template boot like a freshly installed guest: it configures nothing, has an address, and
+ * accepts the build's login.
+ */
 export async function openForBuild(tree: GuestTree, { publicKey, passwordHash }: WayIn): Promise<void> {
   if ((await tree.stat(cloneProgram))?.kind === "file")
     throw new TbuildError(
       "guest",
-      "notices by its MAC addresses that it is a clone; a build starts from none of these",
+      "detects clones by their MAC addresses; a build cannot start from such a template",
       {
         subject: "the base",
         hint: "Start from a template with guest additions (firstBoot.detect: flag), or install.",

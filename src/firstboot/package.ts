@@ -93,7 +93,7 @@ function specOf(
   const owned = files.flatMap(({ path, owner }) =>
     owner ? [`chown ${owner.uid}:${owner.gid} ${path}`] : [],
   );
-  // The module turns it on when it configures a clone.
+  // The module enables it when it configures a clone.
   const service = files.some(({ path }) => path === sysvService(name)) ? afterBootService(name) : undefined;
   return `Name: ovm-template-config-${name}
 Version: ${version}

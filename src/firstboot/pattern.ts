@@ -3,8 +3,9 @@ import { RE2JS } from "re2js";
 // This file also runs in the browser, in the pages of the catalog.
 
 /**
- * Patterns come with templates of other people, so they are matched by RE2's algorithm, whose time grows with the length of
- * the value: `(a+)+$` would keep a RegExp of JavaScript busy for ever. RE2 has no lookaround and no references back.
+ * Patterns come with templates of other people, so they are matched by RE2's algorithm, whose time grows with
+ * the length of the value: `(a+)+$` would keep JavaScript's RegExp busy forever. RE2 has no lookaround and no
+ * backreferences.
  */
 const compiled = new Map<string, RE2JS | undefined>();
 const longest = 2000;
@@ -14,7 +15,7 @@ export function isPattern(text: string): boolean {
   return expression(text) !== undefined;
 }
 
-/** Whether a pattern matches a whole value; `undefined` for what is no pattern. */
+/** Whether a pattern matches a whole value; `undefined` if it is not a pattern. */
 export function matchesWhole(pattern: string, value: string): boolean | undefined {
   return expression(pattern)?.matches(value);
 }

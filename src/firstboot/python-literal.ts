@@ -9,7 +9,10 @@ export function tuple(items: readonly unknown[]): string {
   return `(${items.map(literal).join(", ")})`;
 }
 
-/** A value as a Python literal in ASCII. Text that needs it is written with a `u`, which Python 3.3 and later know again. */
+/**
+ * A value as a Python literal in ASCII. If necessary, text gets the prefix `u`, which Python 3.3 and later
+ * accept again.
+ */
 export function literal(value: unknown): string {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "number") return String(value);

@@ -1,7 +1,7 @@
 import { rootPasswordKey } from "../model/root-password.ts";
 import type { Target } from "./targets.ts";
 
-/** What a value has to look like. `text` is anything. */
+/** The form of a value. `text` is anything. */
 export const valueTypes = [
   "text",
   "boolean",
@@ -29,9 +29,9 @@ export interface ShippedModule {
 }
 
 /**
- * The modules of Oracle's guest additions with their priorities, as `ovm-chkconfig --list` of OL6 prints them (Oracle VM
- * Utilities Guide, "Oracle VM Guest Additions"). A guest's own list decides; this one is for modules that nobody has
- * installed yet.
+ * The modules of Oracle's guest additions with their priorities, as `ovm-chkconfig --list` of OL6 prints them
+ * (Oracle VM Utilities Guide, "Oracle VM Guest Additions"). A guest's own list decides; this one is for
+ * modules that are not installed yet.
  */
 export const shippedModules: Readonly<Record<string, ShippedModule>> = {
   selinux: { priorities: { configure: 30 } },
@@ -52,7 +52,7 @@ export function isOracles(module: string): boolean {
   return Object.hasOwn(shippedModules, module) || furtherModules.includes(module);
 }
 
-/** The key whose message starts the configuration. It goes last. */
+/** The key whose message starts the configuration. It is sent last. */
 export { rootPasswordKey };
 
 const oracle = "com.oracle.linux.";
@@ -86,7 +86,7 @@ const keys: Readonly<Record<string, ShippedKey>> = {
   "selinux.mode": { module: "selinux", type: "selinux" },
 };
 
-/** What Oracle documents of a key; `undefined` for others. The index of an interface has no meaning here. */
+/** Oracle's documentation of a key; `undefined` for others. The index of an interface has no meaning here. */
 export function shippedKey(key: string): ShippedKey | undefined {
   if (!key.startsWith(oracle)) return undefined;
   const name = key.slice(oracle.length).replace(/\.\d+$/, ".N");

@@ -20,7 +20,7 @@ const declaredTypes = {
   path: "path",
 } as const satisfies Record<ParameterType, ValueType>;
 
-/** The type of a parameter: as Oracle documents its key, or as its module declares it. */
+/** The type of a parameter: from Oracle's documentation of its key, or from its module. */
 export function typeOf({ key, type }: Pick<Parameter, "key" | "type">): ValueType {
   return shippedKey(key)?.type ?? (type === undefined ? "text" : declaredTypes[type]);
 }
@@ -40,7 +40,7 @@ const typeChoices: Partial<Record<ValueType, readonly string[]>> = {
 const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 const hostname = new RegExp(`^${label}(?:\\.${label})*$`);
 
-/** What a value should be, when it is not. */
+/** The expected form of an invalid value. */
 export function faultOf(parameter: Parameter, value: string): string | undefined {
   const type = typeOf(parameter);
   const [is, what] = checks[type];
@@ -51,7 +51,7 @@ export function faultOf(parameter: Parameter, value: string): string | undefined
   const { choices, pattern } = parameter;
   if (choices !== undefined && !choices.includes(value)) return `one of ${choices.join(", ")}`;
   if (pattern !== undefined && matchesWhole(pattern, value) === false)
-    return `of the form that its module wants: ${pattern}`;
+    return `in the form that its module requires: ${pattern}`;
   return undefined;
 }
 
@@ -92,7 +92,7 @@ function isName(value: string): boolean {
   return value.length <= 253 && hostname.test(value);
 }
 
-// A resolver takes a name whose last part is a number for an address.
+// A resolver reads a name whose last part is a number as an address.
 function isHostName(value: string): boolean {
   return isName(value) && !/(?:^|\.)\d+$/.test(value);
 }
@@ -111,7 +111,7 @@ function netmaskHint(value: string): string {
 function isTime(value: string): boolean {
   if (!/^\d{4}(?:-\d{1,2}){5}$/.test(value)) return false;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = value.split("-").map(Number);
-  // Date counts on: the 31st of February becomes the 3rd of March.
+  // Date overflows: the 31st of February becomes the 3rd of March.
   const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
   return (
     date.getUTCMonth() === month - 1 &&

@@ -4,8 +4,9 @@ import type { ValueType } from "./shipped.ts";
 import { choicesOf, typeOf } from "./value-types.ts";
 
 /**
- * JSON Schema (draft 2020-12) of a file of values for a contract: for editors, and for forms of other programs. It says what one
- * value may be; what values have to be together, only `checkValues` knows. Keys that end with a number may have any number.
+ * JSON Schema (draft 2020-12) of a file of values for a contract: for editors, and for forms of other
+ * programs. It describes single values; only `checkValues` checks related values. Keys that end with a number
+ * may have any number.
  */
 export function valuesSchema(contract: readonly Parameter[], title: string): Record<string, unknown> {
   const indexed = contract.filter(({ key }) => /\.\d+$/.test(key));

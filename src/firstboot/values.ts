@@ -40,7 +40,7 @@ export function checkValues(contract: readonly Parameter[], file: Located, isWho
   return { values, errors: [...unread, ...errors.filter(({ path }) => !isUnread.has(path))], warnings };
 }
 
-/** Checks values, each at its place; what is missing is at `at`. */
+/** Checks values, each with its position. Missing values are reported at `at`. */
 export function judgeValues(
   contract: readonly Parameter[],
   values: readonly GivenValue[],
@@ -89,7 +89,7 @@ function readValue(said: Located, fail: (text: string) => void): string | Refere
   return undefined;
 }
 
-// The additions are Python, and document "True or False". A number goes out as it is written: 0755 is not 755.
+// The additions are Python, and document "True or False". A number is sent as written: 0755 is not 755.
 function wordOf(said: Located): string | undefined {
   if (said.kind !== "scalar") return undefined;
   const { value, source } = said;

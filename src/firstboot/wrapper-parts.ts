@@ -1,7 +1,7 @@
 // The parts of a module's program that are the same for every module: Python 2.4 to 3. Its constants (NAME, PROGRAM, VALUES …)
 // are written before them.
 
-/** The values that the guest additions give, and the program's environment. */
+/** The values from the guest additions, and the program's environment. */
 export const ownValues = `def text(value):
     if isinstance(value, bool):
         return value and 'true' or 'false'
@@ -73,7 +73,7 @@ def fail(why, secrets=(), lines=()):
     # Nobody else shows what the program printed.
     raise SystemExit('\\n'.join(['%s: %s' % (NAME, line) for line in said]))`;
 
-/** Starts the program, and logs what it prints. */
+/** Starts the program, and logs its output. */
 export const running = `class Output(object):
     """What the program prints. Its lines are logged as they come."""
 

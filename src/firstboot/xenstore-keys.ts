@@ -1,8 +1,7 @@
 import { Buffer } from "node:buffer";
 
 /**
- * How first-boot messages lie in xenstore, for tbuild's guest additions (`additions/README.md`). Oracle's additions use
- * a scheme of their own, which is not documented.
+ * How first-boot messages are stored in xenstore, for tbuild's guest additions (`additions/README.md`). Oracle's additions use their own scheme, which is not documented.
  *
  * All paths are below the domain's own folder `/local/domain/DOMID`, in its part `data`: xl creates it and gives it to
  * the guest, so both sides may write there.
@@ -25,7 +24,7 @@ export const xenstoreNodes = {
   out: "data/tbuild/out",
 } as const;
 
-/** Most bytes of one part of a value. */
+/** The maximum bytes of one part of a value. */
 export const mostPart = 3000;
 
 /** A node to write, relative to the domain's folder. */
@@ -39,7 +38,7 @@ export function nodeOfKey(key: string): string {
   return [...Buffer.from(key)].map(encodedByte).join("");
 }
 
-/** The key that a node's name encodes; `undefined` if it encodes none. */
+/** The key that a node's name encodes; `undefined` if it does not encode one. */
 export function keyOfNode(name: string): string | undefined {
   if (!/^(?:[A-Za-z0-9_-]|@[0-9A-F]{2})+$/.test(name)) return undefined;
   const bytes = [...name.matchAll(/@(..)|./g)].map(([one, code]) =>
@@ -51,8 +50,8 @@ export function keyOfNode(name: string): string | undefined {
 }
 
 /**
- * What to write for a message, in this order. Delete the node of the message first if an earlier one of the same key may
- * still lie there.
+ * The nodes to write for a message, in this order. First delete the node of the message if an earlier one
+ * with the same key may still exist.
  */
 export function messageWrites(key: string, value: string): XenstoreWrite[] {
   const node = `${xenstoreNodes.in}/${nodeOfKey(key)}`;

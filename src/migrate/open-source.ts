@@ -10,9 +10,10 @@ import type { DiskEntry } from "../vm-cfg/devices.ts";
 import { readVmCfg, type VmCfg } from "../vm-cfg/document.ts";
 import { machineOf, type VmCfgMachine } from "../vm-cfg/machine.ts";
 import { machineOfArchive, machineOfConfig } from "./describe.ts";
+import { formatNotes } from "./format-notes.ts";
 import { type Located, locateDisks, realPaths, repositoryOf } from "./locate.ts";
 import { requireStopped } from "./running.ts";
-import type { Source } from "./source.ts";
+import type { Source, SourceMachine } from "./source.ts";
 
 export interface SourceOptions {
   /** The user states that the machine is stopped. */
@@ -66,7 +67,7 @@ async function openConfig(host: Host, config: string, options: SourceOptions): P
     users: located.flatMap(({ file }) => users.by(file)),
   });
   return {
-    machine: machineOfConfig(described.said, located, nameFor(described), isTemplate(described)),
+    machine: await noted(described, located),
     stopped: how,
     shown: (text) => text,
     [Symbol.asyncDispose]: async () => {},
@@ -116,12 +117,17 @@ async function openFarConfig({ address, path }: FarPath, options: SourceOptions)
     }
     const subject = `${address}:${config}`;
     const { how } = await requireStopped(host, { ...questionOf(described, options), subject, users });
-    const machine = machineOfConfig(described.said, seen, nameFor(described), isTemplate(described));
+    const machine = await noted(described, seen);
     return { machine, stopped: how, shown, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function noted(described: DescribedConfig, located: readonly Located[]): Promise<SourceMachine> {
+  const machine = machineOfConfig(described.said, located, nameFor(described), isTemplate(described));
+  return { ...machine, notes: [...machine.notes, ...(await formatNotes(located))] };
 }
 
 async function openArchive(host: Host, name: string, options: SourceOptions): Promise<Source> {

@@ -243,7 +243,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
       expect(said).toContain(`key=${key} message="${value}" log=Yes`);
     await page.fill(field("org.example.db.word"), `${"a".repeat(60)}!`);
     expect(await page.locator(`label:has(${field("org.example.db.word")}) .fault`).textContent()).toContain(
-      "is not of the form that its module wants: (a+)+$",
+      "is not in the form that its module requires: (a+)+$",
     );
     await page.close();
   });

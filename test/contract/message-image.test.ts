@@ -60,7 +60,7 @@ describeWith(["mke2fs"], "tbuild message of an image", () => {
     await writeFile(values, "org.example.db.sid: orcl\n");
     const refused = await message(image, "--values", values);
     expect(refused.exitCode).toBe(2);
-    expect(refused.stderr).toContain('"orcl" is not of the form that its module wants: [A-Z]{1,8}');
+    expect(refused.stderr).toContain('"orcl" is not in the form that its module requires: [A-Z]{1,8}');
     await writeFile(values, "org.example.db.sid: ORCL\n");
     const written = await message(image, "--values", values, "--as", "stdin");
     expect(written).toMatchObject({ exitCode: 0, stdout: '{"org.example.db.sid":"ORCL"}\n' });

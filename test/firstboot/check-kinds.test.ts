@@ -118,7 +118,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "a key of a module that Oracle's templates of clusters have",
     { parameters: "[{'key': 'com.oracle.linux.etchosts.hostname.0.1'}]" },
-    /error: the key \S+ lies in the name space of Oracle's module etchosts/,
+    /error: the key \S+ is in the name space of Oracle's module etchosts/,
   ],
   [
     "a deadline that is no number",
@@ -166,7 +166,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "a text as args=",
     secret("subprocess.Popen(args='/opt/acme/run.sh -v')"),
-    /^acme:21: error: Popen gets one text/,
+    /^acme:21: error: Popen gets a single text/,
   ],
   [
     "a list for a shell",
@@ -186,12 +186,12 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "a path that is joined",
     secret("run_cmd([os.path.join('/opt/acme', 'rum.sh')])"),
-    /^acme:21: error: starts \/opt\/acme\/rum\.sh, which the payload does not have/,
+    /^acme:21: error: starts \/opt\/acme\/rum\.sh, which is not in the payload/,
   ],
   [
     "a missing script for an interpreter",
     { configure: "run_cmd(['/bin/sh', '/opt/acme/rum.sh'])" },
-    /^acme:21: error: starts \/opt\/acme\/rum\.sh, which the payload/,
+    /^acme:21: error: starts \/opt\/acme\/rum\.sh, which is not in the payload/,
   ],
   // Secrets on command lines, in Python
   [
@@ -393,7 +393,11 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     { run: "#!/usr/local/bin/bash\n" },
     /run\.sh:1: error: #!\/usr\/local\/bin\/bash is no program of the release/,
   ],
-  ["a byte order mark in the payload", { run: "\ufeff#!/bin/sh\n" }, /run\.sh:1: error: a byte order mark/],
+  [
+    "a byte order mark in the payload",
+    { run: "\ufeff#!/bin/sh\n" },
+    /run\.sh:1: error: with a byte order mark/,
+  ],
   [
     "CR-LF in a file that is read in",
     { run: "#!/bin/sh\n. /opt/acme/lib.sh\n", files: { "payload/opt/acme/lib.sh": "A=1\r\n" } },

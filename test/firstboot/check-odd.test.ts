@@ -88,7 +88,7 @@ describe("a module has one finding, with file, line and remedy,", () => {
     [
       "for a byte order mark",
       { text: (text) => `\ufeff${text}` },
-      /^mine:1: error: a byte order mark before #!/,
+      /^mine:1: error: with a byte order mark before #!/,
     ],
     [
       "for line ends of DOS",
@@ -125,7 +125,7 @@ describe("a module has one finding, with file, line and remedy,", () => {
     [
       "for async as a name",
       { text: (text) => text.replace(body, `    async = 1\n${body}`), releases: [6, 9] },
-      /^mine:19: error: async or await as a name is gone since Python 3.7; fails on ol9 \(Python 3.9\)/,
+      /^mine:19: error: async or await as a name was removed in Python 3.7; fails on ol9 \(Python 3.9\)/,
     ],
     [
       "for the Python of another release in its first line",
@@ -148,7 +148,7 @@ describe("a module has one finding, with file, line and remedy,", () => {
     [
       "for parameters that are a list, not JSON",
       { text: (text) => text.replace("return json.dumps(param)", "return param") },
-      /^mine:13: error: the function that enumerates returns a list, and ovm-template-config reads JSON/,
+      /^mine:13: error: the function that enumerates returns a list, but ovm-template-config reads JSON/,
     ],
     [
       "for an enumeration that calls itself for ever",

@@ -35,7 +35,7 @@ describe("the packages of a module", () => {
       "mine/module.yaml:7: error: packages.1: the recipe does not install nfs-utils. Add nfs-utils to packages.install of the recipe",
     ]);
     expect(await findings({ installed: ["nfs-utils"], leftOut: ["nfs-utils"] })).toEqual([
-      "mine/module.yaml:7: error: packages.1: the recipe leaves nfs-utils out. Take nfs-utils out of packages.exclude and packages.remove of the recipe",
+      "mine/module.yaml:7: error: packages.1: the recipe leaves nfs-utils out. Remove nfs-utils from packages.exclude and packages.remove of the recipe",
     ]);
   });
 

@@ -197,12 +197,12 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "a target in the header alone",
     { header: `${good.header}\n# cleanup: 20` },
-    /mine:\d+: error: the header has cleanup and main has not/,
+    /mine:\d+: error: the header has cleanup, but main does not/,
   ],
   [
     "a target in main alone",
     { main: "main(do_enumerate, {'configure': do_configure, 'cleanup': do_configure})" },
-    /error: main has cleanup and the header has not/,
+    /error: main has cleanup, but the header does not/,
   ],
   [
     "a target that does not exist",
@@ -217,27 +217,27 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
       imports: good.imports.replace("from templateconfig.cli import main\n", ""),
       more: "def main(a, b):\n    pass\n",
     },
-    /calls a main that is not that of templateconfig/,
+    /calls a main other than that of templateconfig/,
   ],
   [
     "a function that is not there",
     { main: "main(do_enumerate, {'configure': configure})" },
-    /mine:\d+: error: the name configure is defined nowhere/,
+    /mine:\d+: error: the name configure is not defined/,
   ],
   [
     "an enumerator that is not there",
     { main: "main(enumerate_all, {'configure': do_configure})" },
-    /error: the first argument of main is no function/,
+    /error: the first argument of main is not a function/,
   ],
   [
     "a misspelt name",
     { configure: "run_cdm(['/opt/mine/run.sh'])" },
-    /mine:25: error: the name run_cdm is defined nowhere/,
+    /mine:25: error: the name run_cdm is not defined/,
   ],
   [
     "a forgotten import",
     { configure: "shutil.rmtree('/opt/mine')" },
-    /error: the name shutil is defined nowhere/,
+    /error: the name shutil is not defined/,
   ],
   [
     "a function without its argument",
@@ -250,12 +250,12 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
       more: "def do_x(param):\n    run_cmd(['/opt/mine/run.sh'])\n",
       main: "main(do_enumerate, {'configure': do_x})",
     },
-    /error: do_x returns no JSON text/,
+    /error: do_x does not return JSON text/,
   ],
   [
     "a function that returns a dict",
     { more: "def do_x(param):\n    return {'a': 1}\n", main: "main(do_enumerate, {'configure': do_x})" },
-    /error: do_x returns no JSON text/,
+    /error: do_x does not return JSON text/,
   ],
   [
     "an f-string for OL6",
@@ -265,7 +265,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "a print statement for OL8",
     { more: "print 'x'\n", releases: of(8) },
-    /error: the print statement is gone since Python 3; fails on ol8 \(Python 3.6\)/,
+    /error: the print statement was removed in Python 3; fails on ol8 \(Python 3.6\)/,
   ],
   [
     "a dict comprehension for OL6 and OL7",
@@ -283,7 +283,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "a method that Python 3 lost",
     { configure: "for k, v in param.iteritems():\n    pass", releases: of(9) },
-    /\.iteritems\(\) is gone since Python 3/,
+    /\.iteritems\(\) was removed in Python 3/,
   ],
   [
     "argparse for OL6",
@@ -335,7 +335,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "a key of Oracle's",
     { parameters: "[{'key': 'com.oracle.linux.network.hostname'}]" },
-    /lies in the name space of Oracle's module network/,
+    /is in the name space of Oracle's module network/,
   ],
   [
     "the root password",
@@ -343,7 +343,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     /Oracle's module authentication/,
   ],
   ["a key without a name space", { parameters: "[{'key': 'size'}]" }, /the key size has no name space/],
-  ["a key with a blank", { parameters: "[{'key': 'a. b'}]" }, /"a. b" is no key of a message/],
+  ["a key with a blank", { parameters: "[{'key': 'a. b'}]" }, /"a. b" is not a valid key of a message/],
   ["a key that is too long", { parameters: "[{'key': 'a.' + 'b' * 300}]" }, /has 302 bytes/],
   [
     "a list that a program makes",
@@ -353,7 +353,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "no list",
     { text: scriptOf({}).replace("    return json.dumps(param)", "    return json.dumps({'a': 1})") },
-    /returns no list/,
+    /does not return a list/,
   ],
   [
     "a secret that is not marked",
@@ -369,12 +369,12 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "one text with arguments",
     { configure: "run_cmd('/opt/mine/run.sh --all')" },
-    /mine:25: error: run_cmd gets one text/,
+    /mine:25: error: run_cmd gets a single text/,
   ],
   [
     "one text put together",
     { configure: "run_cmd('/opt/mine/run.sh %s' % param.get('org.example.mine.size'))" },
-    /error: run_cmd gets one text/,
+    /error: run_cmd gets a single text/,
   ],
   [
     "a secret on a command line",
@@ -414,12 +414,12 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "a program that the payload has not",
     { configure: "run_cmd(['/opt/mine/other.sh'])" },
-    /error: starts \/opt\/mine\/other.sh, which the payload does not have/,
+    /error: starts \/opt\/mine\/other.sh, which is not in the payload/,
   ],
   [
     "a program that is not executable",
     { runs: [] },
-    /run.sh:1: error: is started by the module and is not executable/,
+    /run.sh:1: error: is started by the module, but is not executable/,
   ],
   [
     "NFS at configure",
@@ -488,17 +488,17 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     { text: Buffer.from(scriptOf({ more: "# Z\u00fcrich\n" }), "latin1") },
     /mine:28: error: not UTF-8/,
   ],
-  ["a byte order mark", { text: `\ufeff${scriptOf({})}` }, /mine:1: error: a byte order mark/],
+  ["a byte order mark", { text: `\ufeff${scriptOf({})}` }, /mine:1: error: with a byte order mark/],
   ["UTF-16", { text: Buffer.from(`\ufeff${scriptOf({})}`, "utf16le") }, /mine:1: error: the file is UTF-16/],
   [
     "an interpreter without a path",
     { payload: { "opt/mine/run.sh": "#!bash\necho\n" } },
-    /run.sh:1: error: #!bash is no absolute path/,
+    /run.sh:1: error: #!bash is not an absolute path/,
   ],
   [
     "no interpreter",
     { payload: { "opt/mine/run.sh": "echo\n" } },
-    /run.sh:1: warning: is executable and its first line names no interpreter/,
+    /run.sh:1: warning: is executable, but its first line names no interpreter/,
   ],
 ];
 

@@ -136,7 +136,7 @@ describe("syntax, by the version of Python that reads it", () => {
       { line: 2, text: "an f-string needs Python 3.6" },
     ]);
     expect(await found("print 'a'\n", "3.6")).toEqual([
-      { line: 1, text: "the print statement is gone since Python 3" },
+      { line: 1, text: "the print statement was removed in Python 3" },
     ]);
   });
 });

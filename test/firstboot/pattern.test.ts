@@ -38,7 +38,7 @@ describe("the pattern of a parameter", () => {
     (pattern) => {
       const began = performance.now();
       expect(faultsOf(pattern, `${"a".repeat(8000)}!`)).toEqual([
-        expect.stringMatching(/^error: .*of the form/),
+        expect.stringMatching(/^error: .*in the form/),
       ]);
       expect(performance.now() - began).toBeLessThan(5_000);
     },
@@ -55,7 +55,7 @@ describe("the pattern of a parameter", () => {
   ])("that cannot be checked is said, and the value is not refused: %.20s", (pattern) => {
     expect(isPattern(pattern)).toBe(false);
     expect(faultsOf(pattern, "x")).toEqual([
-      expect.stringMatching(/^warning: is not compared with the form that its module wants/),
+      expect.stringMatching(/^warning: is not checked against its module's pattern/),
     ]);
     expect(JSON.stringify(valuesSchema([parameter(pattern)], "t").properties)).not.toContain("pattern");
   });

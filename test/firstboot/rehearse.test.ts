@@ -161,7 +161,7 @@ assert os.getuid() == 0`,
 
   it("an answer that is no JSON is a failure: the next module would get nothing", async () => {
     const { failed } = await rehearse("return 'done'");
-    expect(failed).toMatch(/^configure returned no JSON object/);
+    expect(failed).toMatch(/^configure did not return a JSON object/);
   });
 
   it("the files of a guest are read, and stay as they are", async () => {

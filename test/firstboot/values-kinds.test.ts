@@ -92,7 +92,7 @@ describe("a broken file of values is refused, with file and line:", () => {
     ["two host names", `${D}.host: [a, b]`, /:1: .*is not a host name/],
     ["a template that nobody filled in", `${N}.hostname: "{{ name }}"`, /:1: .*is not a host name/],
     ["a path of the user", `${D}.dir: ~/x`, /:1: .*is not an absolute path/],
-    ["a pattern that fits the start", `${D}.code: ABC123`, /:1: .*is not of the form/],
+    ["a pattern that fits the start", `${D}.code: ABC123`, /:1: .*is not in the form/],
     ["a line end behind a pattern", `${D}.code: "ABC12\\n"`, /:1: .*has several lines/],
     ["a choice with a capital", `${D}.mode: Primary`, /:1: .*is not one of primary, standby/],
     ["a folded text", `${D}.note: >\n  a\n  b`, /:1: .*has several lines/],

@@ -123,7 +123,7 @@ describe("values that are broken are told with file, line and key", () => {
     [
       "an address with dhcp",
       `${N}.device.0: eth0\n${N}.bootproto.0: dhcp\n${N}.ipaddr.0: 192.0.2.1`,
-      /ipaddr.0: is not used: bootproto is dhcp/,
+      /ipaddr.0: has no effect: bootproto is dhcp/,
     ],
     ["values without their device", `${N}.ipaddr.1: 192.0.2.1`, /device.1: is missing/],
     [
@@ -139,7 +139,7 @@ describe("values that are broken are told with file, line and key", () => {
     [
       "a gateway that is the guest",
       `${N}.device.0: eth0\n${N}.bootproto.0: static\n${N}.ipaddr.0: 192.0.2.10\n${N}.netmask.0: 255.255.255.0\n${N}.gateway.0: 192.0.2.10`,
-      /is the address of the interface itself/,
+      /is the interface's own address/,
     ],
     [
       "one device twice",
@@ -184,7 +184,7 @@ describe("values that are broken are told with file, line and key", () => {
     [
       "a message that is too long",
       `${N}.hostname: ${"a".repeat(9000)}`,
-      /has 9000 bytes; a message takes 8192/,
+      /has 9000 bytes; the limit of a message is 8192/,
     ],
   ])("%s", (_name, text, wanted) => {
     const { errors } = check(needed + text);
@@ -208,7 +208,7 @@ describe("values that are broken are told with file, line and key", () => {
     const { errors, warnings, values } = checkValues(contract, file, false);
     expect(errors).toEqual([]);
     expect(warnings.map(({ path, text }) => `${path} ${text}`)).toEqual([
-      "x.y is not among the parameters that are known",
+      "x.y is not among the known parameters",
     ]);
     expect(values.map(({ key }) => key)).toContain("x.y");
   });

@@ -24,7 +24,7 @@ describe("a guest that nobody described", () => {
       ),
     );
     expect(facts.contract.map(({ key }) => key)).toEqual(["a"]);
-    expect(facts.unknown).toContain("parameters of the module net: line 3 makes a key of os.name");
+    expect(facts.unknown).toContain("parameters of the module net: line 3 computes a key from os.name");
     expect(facts.unknown.join("\n")).toMatch(/module big: its script is too large to read \(300001 bytes\)/);
   });
 

@@ -4,7 +4,10 @@ import { secretLeaks } from "../shell/secrets.ts";
 import { shippedModules } from "../shipped.ts";
 import type { ModuleFinding } from "./finding.ts";
 
-/** A command that runs at a target, as words; `undefined` is a word that is made at run time, and `x` a part of one in a shell. */
+/**
+ * A command that runs at a target, as words; `undefined` is a word that is computed at run time, and `x` a
+ * part of one in a shell.
+ */
 export interface Command {
   readonly words: readonly (string | undefined)[];
   readonly file: string;
@@ -15,8 +18,9 @@ const networkPrograms =
   /^(?:curl|wget|yum|dnf|ssh|scp|sftp|rsync|ping|nslookup|dig|host|ntpdate|subscription-manager|rhnreg_ks|showmount)$/;
 
 /**
- * What a command needs that is not up at its target. Configuration runs before network file systems are mounted and before
- * the services of the runlevel start; the network is there once the module `network` has run.
+ * Requirements of a command that are not up at its target. Configuration runs before network file systems are
+ * mounted and before the services of the runlevel start; the network is there once the module `network` has
+ * run.
  */
 export function earlyFindings(
   { words, file, line }: Command,
@@ -32,8 +36,8 @@ export function earlyFindings(
       level: "error",
       file,
       line,
-      text: `mounts NFS at ${target}, and NFS is not up then`,
-      remedy: "Do it after the boot: write a unit or an init script at configure, and let that do the work",
+      text: `mounts NFS at ${target}, when NFS is not up yet`,
+      remedy: "Do it after the boot: at configure, write a unit or an init script that does the work",
     });
   const early = networkPrograms.test(name) ? tooEarly(name, target, priority) : undefined;
   if (early) found.push({ level: "error", file, line, ...early });
@@ -54,7 +58,7 @@ function tooEarly(name: string, target: Target, priority: number | undefined) {
   const network = shippedModules.network?.priorities.configure ?? 50;
   if (priority === undefined || priority > network) return undefined;
   return {
-    text: `runs ${name} at ${target}: ${priority}, and the module network brings the network up at ${network}`,
+    text: `runs ${name} at ${target}: ${priority}, but the module network brings up the network at ${network}`,
     remedy: `Give ${target} a priority from ${network + 1} to 89`,
   };
 }
@@ -117,7 +121,7 @@ export function secretFindings(
       file: one.from,
       line,
       text: `puts $${variable} on the command line of ${name}, where every process list shows it`,
-      remedy: `Hand it over by standard input, such as printf '%s' "$${variable}" | ${name}`,
+      remedy: `Pass it on standard input, such as printf '%s' "$${variable}" | ${name}`,
     })),
   );
 }

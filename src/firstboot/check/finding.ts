@@ -1,4 +1,4 @@
-/** One thing that is wrong with a first-boot module, or may be. */
+/** A definite or possible error in a first-boot module. */
 export interface ModuleFinding {
   /** `error`: it fails or does harm at first boot. `warning`: it may. */
   readonly level: "error" | "warning";

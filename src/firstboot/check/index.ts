@@ -13,7 +13,7 @@ export { findingLine, type ModuleFinding } from "./finding.ts";
 export type { RecipePackages } from "./packages.ts";
 export type { ForRelease } from "./program.ts";
 
-/** What a check of modules found. */
+/** The result of a check of modules. */
 export interface ModuleReport {
   readonly name: string;
   readonly folder: string;
@@ -25,11 +25,11 @@ export interface ModuleReport {
 }
 
 /**
- * Everything that is wrong with first-boot modules, found without running anything: their files, header and program,
- * the payload, and how they stand to each other and to Oracle's modules. Sorted by file and line. Throws `usage` for a
- * folder that holds no module. The program has to be good for each of `releases`, or without `strict` for one. What the
- * modules need is compared with `packages`, if a recipe is given. `host` lets its bash read the scripts that our parser does not
- * understand.
+ * Finds errors in first-boot modules without running anything: in their files, header, program and payload,
+ * and conflicts with each other and with Oracle's modules. Sorted by file and line. Throws `usage` for a
+ * folder without a module. The program must work on each of `releases` or, without `strict`, on one. If a
+ * recipe is given, the modules' requirements are compared with its `packages`. `host` lets its bash read the
+ * scripts that our parser does not understand.
  */
 export async function checkModules(
   folders: readonly string[],
@@ -59,7 +59,7 @@ export async function checkModules(
         file: from,
         line: 1,
         text: what,
-        remedy: "A payload has files and folders only; let the module's program make links when it runs",
+        remedy: "A payload has files and folders only; let the module's program create links when it runs",
       });
     modules.push({ parts, keys: program.keys });
     const { description, priorities } = parts.header;
@@ -110,7 +110,7 @@ function headerFindings({ file, header, name, script }: ModuleParts): ModuleFind
         level: "warning",
         file,
         line: header.lines[target] ?? 1,
-        text: `${target}: ${own} is also the priority of Oracle's module ${same[0]}; which runs first depends on their names`,
+        text: `${target}: ${own} is also the priority of Oracle's module ${same[0]}; their names decide which runs first`,
         remedy: "Choose a priority before or after it",
       });
   }
@@ -149,7 +149,7 @@ function betweenModules(
         file: from,
         line: 1,
         text: `${text} ${what}, as the module ${other} does`,
-        remedy: "Give one of them another",
+        remedy: "Change one of them",
       });
   };
   const places = new Map<string, string>();

@@ -3,7 +3,7 @@ import type { Target } from "../module.ts";
 import type { Followed } from "../python/evaluate.ts";
 import { shippedOwner } from "../shipped.ts";
 
-/** What is wrong with the parameters that a module enumerates, in words. The line is that of the enumerating function. */
+/** Errors in the parameters that a module enumerates. The line is that of the enumerating function. */
 export interface KeyFinding {
   readonly level: "error" | "warning";
   readonly line: number;
@@ -48,15 +48,15 @@ export function keyFindings(
         ? {
             level: "error",
             line: at,
-            text: "the function that enumerates returns a list, and ovm-template-config reads JSON",
-            remedy: "End it with return json.dumps(param)",
+            text: "the function that enumerates returns a list, but ovm-template-config reads JSON",
+            remedy: "End it with: return json.dumps(param)",
           }
         : reason === "returns no list"
           ? {
               level: "error",
               line: at,
-              text: "the function that enumerates returns no list",
-              remedy: "End it with return json.dumps(list of parameters)",
+              text: "the function that enumerates does not return a list",
+              remedy: "End it with: return json.dumps(list of parameters)",
             }
           : reason.startsWith("waits in a loop")
             ? {
@@ -83,21 +83,25 @@ export function keyFindings(
     if (owner !== undefined && owner !== module)
       add(
         "error",
-        `the key ${key} lies in the name space of Oracle's module ${owner}`,
-        `Choose a name space of your own, such as org.example.${module}`,
+        `the key ${key} is in the name space of Oracle's module ${owner}`,
+        `Choose your own name space, such as org.example.${module}`,
       );
     else if (!/^[A-Za-z0-9]/.test(key) || /[\s=,'"/\\]/.test(key))
-      add("error", `"${key}" is no key of a message`, "Use letters, digits, dots, hyphens and underscores");
+      add(
+        "error",
+        `"${key}" is not a valid key of a message`,
+        "Use letters, digits, dots, hyphens and underscores",
+      );
     else if (!key.includes("."))
       add(
         "error",
-        `the key ${key} has no name space, so that another module may have it too`,
+        `the key ${key} has no name space, so another module may use it, too`,
         `Name it org.example.${module}.${key}`,
       );
     if (Buffer.byteLength(key) > mostKeyBytes)
       add(
         "error",
-        `the key ${key.slice(0, 40)}… has ${Buffer.byteLength(key)} bytes; a message's key takes ${mostKeyBytes}`,
+        `the key ${key.slice(0, 40)}… has ${Buffer.byteLength(key)} bytes; a message's key has at most ${mostKeyBytes}`,
         "Shorten it",
       );
     for (const field of Object.keys(parameter))
@@ -113,8 +117,8 @@ export function keyFindings(
     )
       add(
         "warning",
-        `${key} looks like a secret and is not marked as one`,
-        'Add "password": True, so that nobody logs or shows it',
+        `${key} looks like a secret, but is not marked as one`,
+        'Add "password": True, so that it is never logged or shown',
       );
   }
   return { keys, findings };

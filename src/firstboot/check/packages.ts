@@ -1,11 +1,11 @@
 import type { ModuleParts } from "../module.ts";
 import type { ModuleFinding } from "./finding.ts";
 
-/** Which packages a recipe names. */
+/** The packages in a recipe. */
 export interface RecipePackages {
   readonly installed: ReadonlySet<string>;
   readonly leftOut: ReadonlySet<string>;
-  /** Groups bring packages that only a repository knows. */
+  /** Groups contain packages that only a repository knows. */
   readonly hasGroups: boolean;
 }
 
@@ -29,7 +29,7 @@ export function packageFindings(
           ...at,
           level: "error",
           text: `packages.${i}: the recipe leaves ${name} out`,
-          remedy: `Take ${name} out of packages.exclude and packages.remove of the recipe`,
+          remedy: `Remove ${name} from packages.exclude and packages.remove of the recipe`,
         },
       ];
     if (installed.has(name) || inEveryGuest.has(name)) return [];

@@ -20,7 +20,7 @@ export function payloadFindings({ payload, yaml }: ModuleParts, read: ReadShell)
       add(
         "error",
         `would replace ${file.path}, ${what}`,
-        "Bring a file of your own, below /opt or as a drop-in, and let the module's program change the system",
+        "Use your own file, below /opt or as a drop-in, and let the module's program change the system",
       );
     const isProgram = (file.mode & 0o111) !== 0;
     if (/^(?:\xef\xbb\xbf)?#!/.test(Buffer.from(file.data.subarray(0, 5)).toString("latin1")))
@@ -31,7 +31,7 @@ export function payloadFindings({ payload, yaml }: ModuleParts, read: ReadShell)
     else if (isProgram && isText(file.data) && !interpreted.includes(file.path))
       add(
         "warning",
-        "is executable and its first line names no interpreter",
+        "is executable, but its first line names no interpreter",
         "Add a first line such as #!/bin/sh",
       );
     return found;
@@ -58,12 +58,11 @@ function interpreterFindings(file: ModuleFile): ModuleFinding[] {
   const finding = (text: string, remedy: string): ModuleFinding[] => [
     { level: "error", file: file.from, line: 1, text, remedy },
   ];
-  if (path === "")
-    return finding("#! names no interpreter", "Name it with its whole path, such as #!/bin/sh");
+  if (path === "") return finding("#! names no interpreter", "Use its absolute path, such as #!/bin/sh");
   if (!path.startsWith("/"))
     return finding(
-      `#!${path} is no absolute path, and the kernel searches none`,
-      "Name it with its whole path, such as #!/bin/sh",
+      `#!${path} is not an absolute path, and the kernel searches no folders`,
+      "Use its absolute path, such as #!/bin/sh",
     );
   if (/^\/usr\/local\//.test(path))
     return finding(

@@ -31,16 +31,19 @@ export interface ForRelease {
   readonly python: PythonVersion;
 }
 
-/** What a module declares, as far as it is known. */
+/** The known declarations of a module. */
 export interface ProgramFacts {
   readonly findings: readonly ModuleFinding[];
   /** The keys of all targets. */
   readonly keys: readonly string[];
-  /** Of the releases that were asked about those whose Python reads the program. */
+  /** The requested releases whose Python reads the program. */
   readonly runsOn: readonly string[];
 }
 
-/** What is wrong with the program of a module: its syntax by release, its targets, its parameters, what it runs. */
+/**
+ * Errors in a module's program: its syntax by release, its targets, its parameters, and the commands that it
+ * runs.
+ */
 export async function programFindings(
   module: ModuleParts,
   releases: readonly ForRelease[],
@@ -55,12 +58,7 @@ export async function programFindings(
     const { readable, runsOn } = syntax(script, releases, strict, add);
     if (!readable) return { findings, keys: [], runsOn };
     for (const { name, line } of looseNames(script))
-      add(
-        "error",
-        line,
-        `the name ${name} is defined nowhere`,
-        `Import or define it, or correct its spelling`,
-      );
+      add("error", line, `the name ${name} is not defined`, `Import or define it, or correct its spelling`);
     const keys = new Set<string>();
     try {
       const followed = follow(script);
@@ -82,7 +80,7 @@ export async function programFindings(
       }
     } catch (error) {
       if (!(error instanceof Endless)) throw error;
-      add("error", error.line, "never ends: this line is reached again and again", "Give the loop an end");
+      add("error", error.line, "never ends: this line is reached again and again", "Make the loop end");
     }
     return { findings: unique(findings), keys: [...keys], runsOn };
   });
@@ -90,7 +88,10 @@ export async function programFindings(
 
 type Add = (level: ModuleFinding["level"], line: number, text: string, remedy: string) => void;
 
-/** The releases whose Python reads the program, and what the others refuse. Without `strict` one that reads it is enough. */
+/**
+ * The releases whose Python reads the program, and the reasons of the others. Without `strict`, one that
+ * reads it is enough.
+ */
 function syntax(
   script: PythonScript,
   releases: readonly ForRelease[],
@@ -119,7 +120,7 @@ function syntax(
         "error",
         line,
         `${text}; fails on ${names.join(", ")}`,
-        "Write it so that each of these versions reads it",
+        "Write it so that all of these versions can read it",
       );
   return { readable, runsOn };
 }
@@ -129,7 +130,7 @@ function targetsOf(followed: Followed): Target[] {
   return targets.filter((target) => named.includes(target));
 }
 
-// That header, functions and the call of main say the same.
+// Checks that the header, the functions and the call of main agree.
 function shape({ root, nodes }: PythonScript, followed: Followed, { header }: ModuleParts, add: Add): void {
   const { called, enumerator, actions } = mainOf(followed);
   const end = lineOf(root) + root.endPosition.row - root.startPosition.row;
@@ -141,14 +142,14 @@ function shape({ root, nodes }: PythonScript, followed: Followed, { header }: Mo
       add(
         "error",
         lineOf(asks),
-        "calls a main that is not that of templateconfig.cli",
+        "calls a main other than that of templateconfig.cli",
         "Add: from templateconfig.cli import main",
       );
     else
       add(
         "error",
         Math.max(1, end),
-        "never calls main of templateconfig.cli, so nothing of it ever runs",
+        "never calls main of templateconfig.cli, so it never runs",
         "End the script with main(do_enumerate, {'configure': do_configure})",
       );
     return;
@@ -159,8 +160,8 @@ function shape({ root, nodes }: PythonScript, followed: Followed, { header }: Mo
     add(
       "error",
       line,
-      "the first argument of main is no function of this script",
-      "Hand it the function that enumerates, do_enumerate",
+      "the first argument of main is not a function of this script",
+      "Pass the function that enumerates, do_enumerate",
     );
   else if (arity(enumerator) !== 1)
     add(
@@ -171,7 +172,7 @@ function shape({ root, nodes }: PythonScript, followed: Followed, { header }: Mo
     );
   if (!actions) {
     if (call?.positional[1] === undefined || !isUnknown(call.positional[1]))
-      add("error", line, "main gets no dict of targets", "Hand it {'configure': do_configure}");
+      add("error", line, "main does not get a dict of targets", "Pass {'configure': do_configure}");
     return;
   }
   for (const [target, action] of actions) {
@@ -188,14 +189,14 @@ function shape({ root, nodes }: PythonScript, followed: Followed, { header }: Mo
       add(
         "error",
         line,
-        `main has ${target} and the header has not, so ovm-chkconfig makes no link and it never runs`,
+        `main has ${target}, but the header does not, so ovm-chkconfig makes no link, and it never runs`,
         `Add to the header: # ${target}: NN`,
       );
     if (!(action instanceof PythonFunction)) {
       add(
         "error",
         line,
-        `what main has for ${target} is no function of this script`,
+        `the value for ${target} in main is not a function of this script`,
         `Define do_${target}(param)`,
       );
       continue;
@@ -215,7 +216,7 @@ function shape({ root, nodes }: PythonScript, followed: Followed, { header }: Mo
       add(
         "error",
         lineOf(action.node),
-        `${action.name} returns no JSON text, and ovm-template-config reads what it returns`,
+        `${action.name} does not return JSON text, which ovm-template-config reads`,
         "End it with return json.dumps(param)",
       );
   }
@@ -224,8 +225,8 @@ function shape({ root, nodes }: PythonScript, followed: Followed, { header }: Mo
       add(
         "error",
         line,
-        `the header has ${target} and main has not, so the link leads to nothing`,
-        `Add '${target}': do_${target} to the dict that main gets, or remove the header's line`,
+        `the header has ${target}, but main does not, so its link does nothing`,
+        `Add '${target}': do_${target} to the dict for main, or remove the line from the header`,
       );
 }
 
@@ -236,7 +237,7 @@ function arity({ node }: PythonFunction): number {
 
 const asks = /^(?:raw_)?input$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$/;
 
-// What the function of a target runs.
+// Checks the commands that the function of a target runs.
 function actionFindings(
   followed: Followed,
   target: Target,
@@ -293,7 +294,7 @@ function callFindings(
   if (asks.test(call.name))
     add(
       "error",
-      `asks with ${call.name} at ${target}, and nobody is there to answer`,
+      `asks with ${call.name} at ${target}, but nobody is there to answer`,
       "Take the value from a parameter",
     );
   const priority = module.header.priorities[target];
@@ -308,13 +309,13 @@ function callFindings(
     add(
       "error",
       `puts ${leaked.key} on a command line, where every process list shows it`,
-      "Hand it over by the environment or by standard input",
+      "Pass it in the environment or on standard input",
     );
   const first = argumentNode(call);
   if (how === "list" && isTextWithBlank(argument, first))
     add(
       "error",
-      `${short} gets one text with a program and its arguments, and looks for a program of that whole name`,
+      `${short} gets a single text with a program and its arguments, and looks for a program with that complete name`,
       `Pass a list: ${short}(['/path/program', 'argument'])`,
     );
   const words = how === "words" ? [] : wordsOf(argument);
@@ -379,7 +380,7 @@ function programFileFindings(
         level: "error",
         file: started.file.from,
         line: 1,
-        text: `is started by the module and is not executable`,
+        text: `is started by the module, but is not executable`,
         remedy: `Run: chmod +x ${started.file.from}`,
       },
     ];
@@ -403,10 +404,10 @@ function programFileFindings(
       level: own ? "error" : "warning",
       file,
       line,
-      text: `starts ${program}, which the payload does not have`,
+      text: `starts ${program}, which is not in the payload`,
       remedy: own
         ? `Put it into payload${program}`
-        : "Bring it in the payload, or make sure that a package of the recipe does",
+        : "Add it to the payload, or make sure that a package of the recipe contains it",
     },
   ];
 }

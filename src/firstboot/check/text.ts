@@ -9,7 +9,7 @@ export interface TextCheck {
   readonly isReadable: boolean;
 }
 
-/** What is wrong with the bytes of a program that a guest runs: line ends, encoding, its first line. */
+/** Errors in the bytes of a program for a guest: line ends, encoding, and the first line. */
 export function checkText(file: string, bytes: Uint8Array): TextCheck {
   const findings: ModuleFinding[] = [];
   const add = (line: number, text: string, remedy: string) =>
@@ -25,7 +25,7 @@ export function checkText(file: string, bytes: Uint8Array): TextCheck {
   if (data.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf])))
     add(
       1,
-      "a byte order mark before #! keeps the kernel from starting the program",
+      "with a byte order mark before #!, the kernel cannot start the program",
       "Save the file as UTF-8 without a byte order mark",
     );
   const zero = data.indexOf(0);
@@ -34,13 +34,13 @@ export function checkText(file: string, bytes: Uint8Array): TextCheck {
   if (end >= 0)
     add(
       lineAt(data, end),
-      "lines end with CR-LF, and the kernel looks for an interpreter whose name ends with CR",
+      "lines end with CR-LF, so the kernel looks for an interpreter whose name ends with CR",
       `Convert the file: sed -i 's/\\r$//' ${file}`,
     );
   const cr = end < 0 ? data.indexOf("\r") : -1;
   if (cr >= 0 && data.indexOf("\n") < 0)
     return withoutLines(
-      "lines end with CR alone, so that all of it is one line",
+      "lines end with CR alone, so the whole file is one line",
       `Convert the file: sed -i 's/\\r/\\n/g' ${file}`,
     );
   const other = unknownEncoding(data);

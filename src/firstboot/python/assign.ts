@@ -11,7 +11,7 @@ export function assign(target: Node, value: Value, frame: Frame, of: Interpreter
     for (const [index, one] of parts(target).entries())
       assign(
         one,
-        values?.[index] ?? new Unknown("unpacks what is made at run time", lineOf(target)),
+        values?.[index] ?? new Unknown("unpacks a value that is computed at run time", lineOf(target)),
         frame,
         of,
       );
@@ -21,7 +21,7 @@ export function assign(target: Node, value: Value, frame: Frame, of: Interpreter
     else if (Array.isArray(owner) && typeof at === "number" && at < owner.length) owner[at] = value;
     else of.unsure(`sets ${target.text.slice(0, 40)}`, lineOf(target));
   }
-  // Attributes of objects are no parameters.
+  // Attributes of objects are not parameters.
   else if (target.type === "parenthesized_expression") {
     const inside = part(target, "expression") ?? parts(target)[0];
     if (inside) assign(inside, value, frame, of);

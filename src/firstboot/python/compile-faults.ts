@@ -69,7 +69,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   wildcard_import: (node, script, version, tell) => {
     if (!isBefore(version, [3, 0]) && within(node, script, /^(?:function|class)_definition$/) !== undefined)
-      tell(node, "from … import * within a function or class is gone since Python 3");
+      tell(node, "from … import * within a function or class was removed in Python 3");
   },
   decorator: (node, _script, version, tell) => {
     const [expression] = parts(node);

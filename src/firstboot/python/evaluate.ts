@@ -20,8 +20,8 @@ export interface Followed {
   /** The calls that a function makes, in all its branches. Throws `Endless` as `call` does. */
   explore(callee: PythonFunction, positional: readonly Value[]): { value: Value; calls: readonly Call[] };
   /**
-   * The value that a function of the program returns, and what of it is unknown. Throws `Endless` if it takes more
-   * steps than a list of parameters can need.
+   * The value that a function of the program returns, and its unknown parts. Throws `Endless` if it takes
+   * more steps than a list of parameters can need.
    */
   call(callee: PythonFunction, positional: readonly Value[]): { value: Value; doubts: Doubt[] };
 }
@@ -72,9 +72,9 @@ export function follow({ root }: PythonScript): Followed {
     },
     call(callee, positional, named) {
       const { node } = callee;
-      // A function that explores follows the branch too that would end the recursion.
+      // A function that explores also follows the branch that would end the recursion.
       if (depth > mostDepth * 10 && !explores) throw new Endless(lineOf(node));
-      if (depth > mostDepth * 10) return new Unknown(`calls ${callee.name} again and again`, lineOf(node));
+      if (depth > mostDepth * 10) return new Unknown(`calls ${callee.name} endlessly`, lineOf(node));
       const frame = new Frame(program);
       bind(self, program, node, positional, named, frame);
       const body = part(node, "body");

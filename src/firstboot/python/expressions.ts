@@ -30,7 +30,7 @@ export const expressions: Readonly<Record<string, Reader>> = {
     const words = parts(node).map((one) => of.evaluate(one, frame));
     return words.every((word) => typeof word === "string")
       ? words.join("")
-      : new Unknown("puts a text together", lineOf(node));
+      : new Unknown("computes a text", lineOf(node));
   },
   integer: number,
   float: number,
@@ -50,7 +50,7 @@ export const expressions: Readonly<Record<string, Reader>> = {
       if (pair.type !== "pair" || !key || !value) return new Unknown("a dict with ** in it", lineOf(node));
       const name = of.evaluate(key, frame);
       if (typeof name !== "string" && typeof name !== "number")
-        return new Unknown("a dict with a key that is made at run time", lineOf(key));
+        return new Unknown("a dict with a key that is computed at run time", lineOf(key));
       dict.set(String(name), of.evaluate(value, frame));
     }
     return dict;
@@ -121,7 +121,7 @@ export const expressions: Readonly<Record<string, Reader>> = {
     if (isEnvironment(value) && typeof at === "string") return new FromEnvironment(at, lineOf(node));
     if (value instanceof PythonDict && typeof at === "string" && value.has(at)) return value.get(at) as Value;
     if ((Array.isArray(value) || typeof value === "string") && typeof at === "number")
-      return value.at(at) ?? new Unknown("an index that is not there", lineOf(node));
+      return value.at(at) ?? new Unknown("an index that does not exist", lineOf(node));
     return new Unknown(`reads ${node.text.slice(0, 40)}`, lineOf(node));
   },
   attribute: (node, frame, of) => {
@@ -147,7 +147,7 @@ function isEnvironment(value: Value | undefined): boolean {
 function readText(node: Node, frame: Frame, of: Interpreter): Value {
   const holes = parts(node).filter(({ type }) => type === "interpolation");
   if (holes.length === 0)
-    return readString(node.text) ?? new Unknown("a text in a form that is not known", lineOf(node));
+    return readString(node.text) ?? new Unknown("a text in an unknown form", lineOf(node));
   let text = "";
   for (const piece of parts(node)) {
     if (piece.type === "string_content") text += piece.text.replaceAll(/\{\{|\}\}/g, (pair) => pair[0] ?? "");
@@ -163,7 +163,7 @@ function readText(node: Node, frame: Frame, of: Interpreter): Value {
 }
 
 function number(node: Node): Value {
-  return readNumber(node.text) ?? new Unknown("a number in a form that is not known", lineOf(node));
+  return readNumber(node.text) ?? new Unknown("a number in an unknown form", lineOf(node));
 }
 
 function named(name: string, frame: Frame, line: number): Value {
@@ -222,7 +222,9 @@ function comprehension(node: Node, frame: Frame, of: Interpreter): Value {
     const value = right ? of.evaluate(right, frame) : null;
     const list = itemsOf(value);
     if (!left || !list) {
-      unknown = isUnknown(value) ? value : new Unknown("loops over what is made at run time", lineOf(clause));
+      unknown = isUnknown(value)
+        ? value
+        : new Unknown("loops over a value that is computed at run time", lineOf(clause));
       return;
     }
     for (const one of list) {

@@ -31,8 +31,8 @@ const prefixOf = (node: Node) => /^[a-zA-Z]*/.exec(node.text)?.[0].toLowerCase()
 const kindsOf = (node: Node) => parts(node).map(({ type }) => type);
 
 /**
- * The syntax that not every Python from 2.4 to 3 reads. Source: "What's New in Python" for 2.5 to 3.11, and the grammar
- * in each version's Language Reference. The order of the entries has no meaning.
+ * Syntax that not every Python from 2.4 to 3 can read. Source: "What's New in Python" for 2.5 to 3.11, and
+ * the grammar in each version's Language Reference. The order of the entries has no meaning.
  */
 const features: readonly Feature[] = [
   // New in 2.5 to 2.7
@@ -235,8 +235,8 @@ for (const feature of features)
   for (const type of feature.types) byType.set(type, [...(byType.get(type) ?? []), feature]);
 
 /**
- * What a version of Python refuses of a program's syntax, by line. A parser for all versions read it, so that a fault
- * of its own is a fault under each.
+ * The syntax of a program that a version of Python refuses, by line. The parser covers all versions, so its
+ * own errors are errors in every version.
  */
 export function incompatibleSyntax(script: PythonScript, version: PythonVersion): Incompatible[] {
   const { root, nodes } = script;
@@ -252,7 +252,7 @@ export function incompatibleSyntax(script: PythonScript, version: PythonVersion)
       if (since && isBefore(version, since) && is(node, program))
         add(lineOf(node), `${what} needs Python ${since.join(".")}`);
       if (until && isBefore(until, version) && is(node, program))
-        add(lineOf(node), `${what} is gone since Python ${until[0] === 2 ? "3" : `3.${until[1] + 1}`}`);
+        add(lineOf(node), `${what} was removed in Python ${until[0] === 2 ? "3" : `3.${until[1] + 1}`}`);
     }
   }
   for (const { line, text: what } of layoutFaults(script, version)) add(line, what);
@@ -280,7 +280,7 @@ function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatibl
   if (named !== undefined && Number(named) !== major)
     found.push({
       line: 1,
-      text: `the first line names Python ${named}, and the additions are for Python ${major}`,
+      text: `the first line names Python ${named}, but the additions are for Python ${major}`,
     });
   const names = lines.slice(0, 2).some((line) => /^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+/.test(line));
   const at = lines.findIndex((line) => /[^\0-\x7f]/.test(line));
@@ -301,8 +301,9 @@ function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatibl
   return found;
 }
 
-// As Python's tokenizer does, which takes a tab to the next multiple of eight columns. For Python 3 an indentation also has
-// to compare the same if a tab is one column wide. This parser always counts a tab as eight columns more.
+// Like Python's tokenizer: a tab extends to the next multiple of eight columns. For Python 3, the order of
+// indentations must be the same if a tab is one column wide. This parser always counts a tab as eight columns
+// more.
 function wrongIndentation(lines: readonly string[], script: PythonScript, major: number): number | undefined {
   const opens = new Map<number, boolean>();
   const begun = new Set<number>();

@@ -34,7 +34,7 @@ export interface Call {
   readonly node: Node;
 }
 
-/** What the code for statements and expressions needs of each other. */
+/** The interface between the code for statements and for expressions. */
 export interface Interpreter {
   /** Counts one step of work; throws `Endless` if the program takes too many. */
   step(node: Node): void;

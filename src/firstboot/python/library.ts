@@ -143,19 +143,19 @@ function wordsOf(names: Readonly<Record<string, string>>): Map<string, string> {
 function lack(kind: Kind, name: string, version: PythonVersion): string | undefined {
   const span = Object.hasOwn(exact[kind], name) ? exact[kind][name] : undefined;
   if (span?.since && isBefore(version, span.since)) return `needs Python ${span.since.join(".")}`;
-  if (span?.until && isBefore(span.until, version)) return "is gone since Python 3";
+  if (span?.until && isBefore(span.until, version)) return "was removed in Python 3";
   const word = measured[kind].get(name);
   if (span?.since && span.since[0] > 2) return undefined;
   const at = isBefore(version, [3, 0]) ? 0 : isBefore(version, [3, 7]) ? 1 : 2;
   if (word === undefined || word[at] === "y") return undefined;
-  if (word === "ynn") return "is gone since Python 3";
+  if (word === "ynn") return "was removed in Python 3";
   if (word === "nyy") return "needs Python 3";
   return `is not in Python ${version.join(".")}`;
 }
 
 /**
- * What a program uses that a version of Python lacks, by line. Uses in a `try`, in its `except`, or under a condition
- * are taken to be handled.
+ * Parts of the library that a program uses and a version of Python lacks, by line. Uses in a `try`, in its
+ * `except`, or under a condition count as handled.
  */
 export function missingFromLibrary(script: PythonScript, version: PythonVersion): Incompatible[] {
   const { nodes } = script;

@@ -81,7 +81,7 @@ export const statements: Readonly<Record<string, Runner>> = {
   for_statement: (node, frame, of) => {
     const [left, right, body] = [part(node, "left"), part(node, "right"), part(node, "body")];
     const value = right && of.evaluate(right, frame);
-    // Not a copy: what is appended to a list while it is looped over is an item of the loop too.
+    // Not a copy: items that are appended during a loop are part of the loop, too.
     const list = Array.isArray(value) ? value : value === undefined ? undefined : itemsOf(value);
     if (!left || !body) return;
     if (value instanceof Unending && !canLeave(body)) throw new Endless(lineOf(node));
@@ -193,8 +193,8 @@ function otherwise(node: Node, frame: Frame, of: Interpreter): void {
 }
 
 /**
- * Code that may run and is not followed: the names that it binds become unknown, and the lists that it changes become
- * incomplete.
+ * Code that may run, but is not followed: the names that it binds become unknown, and the lists that it
+ * changes become incomplete.
  */
 function skipped(block: Node, why: Unknown, frame: Frame, of: Interpreter): void {
   for (const node of everyNode(block)) {
@@ -216,7 +216,7 @@ function skipped(block: Node, why: Unknown, frame: Frame, of: Interpreter): void
   }
 }
 
-// Code that may not run is followed, too, so that nothing in it is overlooked.
+// Code that may never run is followed, too, so nothing in it is missed.
 function explored(body: () => void): void {
   try {
     body();

@@ -4,20 +4,20 @@ import { stat } from "node:fs/promises";
 import { patchOf } from "../../io/patch.ts";
 import { tarEntries } from "../../io/tar.ts";
 
-/** One thing in a root that a module made, changed or removed. */
+/** A path in a root that a module made, changed or removed. */
 export interface Change {
   readonly path: string;
   readonly how: "added" | "changed" | "removed";
   readonly kind: "file" | "dir" | "link" | "other";
-  /** `0644 root:root`, by numbers where they are not 0; of what there is now. */
+  /** `0644 root:root`, with numbers if they are not 0, for the current state. */
   readonly mode?: string;
-  /** What else is different than the content. */
+  /** Differences other than the content. */
   readonly what: readonly string[];
   /** The lines that differ, if both are texts. */
   readonly patch?: readonly string[];
 }
 
-/** What a tar of an overlay's upper layer, or of the files below it, holds; by path from `/`. */
+/** The contents of a tar of an overlay's upper layer, or of the files below it, by path from `/`. */
 export type Held = ReadonlyMap<string, HeldEntry>;
 
 interface HeldEntry {
@@ -31,7 +31,7 @@ interface HeldEntry {
   readonly isNew: boolean;
 }
 
-/** Reads such tars; the second of a pair is of a folder, such as `/usr`. A missing one holds nothing. */
+/** Reads such tars; the second of a pair is of a folder, such as `/usr`. A missing one counts as empty. */
 export async function heldIn(tars: readonly (readonly [file: string, prefix: string])[]): Promise<Held> {
   const found = new Map<string, HeldEntry>();
   for (const [file, prefix] of tars) {
@@ -60,7 +60,7 @@ export async function heldIn(tars: readonly (readonly [file: string, prefix: str
   return found;
 }
 
-/** What is different between the files before and what an upper layer holds now. */
+/** The differences between the earlier files and the upper layer. */
 export function changesFrom(before: Held, now: Held): Change[] {
   const changes: Change[] = [];
   for (const [path, entry] of now) {
@@ -84,7 +84,7 @@ export function changesFrom(before: Held, now: Held): Change[] {
         : []),
       ...(was.owner !== entry.owner ? [`owner was ${was.owner === "0:0" ? "root:root" : was.owner}`] : []),
       ...(kind === "link" && was.target !== entry.target
-        ? [`leads to ${entry.target}, not ${was.target}`]
+        ? [`points to ${entry.target}, not ${was.target}`]
         : []),
       ...(kind === "dir" && entry.isNew && !was.isNew ? ["was removed and made again"] : []),
     ];
@@ -99,11 +99,11 @@ export function changesFrom(before: Held, now: Held): Change[] {
   return sorted(changes);
 }
 
-/** What the second run changed: from one state of the upper layer to the next. */
+/** The changes of the second run: from one state of the upper layer to the next. */
 export function changesBetween(before: Held, first: Held, second: Held): Change[] {
-  // What the first run did not touch is as it was before.
+  // Files that the first run did not touch are unchanged.
   const changes = changesFrom(new Map([...before, ...first]), second);
-  // Something of the first run that the second took away leaves nothing in the upper layer.
+  // If the second run removes a file of the first, the upper layer has no trace of it.
   for (const [path, was] of first)
     if (was.kind !== "whiteout" && !second.has(path))
       changes.push({ path, how: "removed", kind: was.kind, what: [] });
@@ -114,7 +114,7 @@ function sorted(changes: readonly Change[]): Change[] {
   return changes.toSorted((one, other) => (one.path < other.path ? -1 : 1));
 }
 
-// More is no text that somebody reads.
+// Nobody reads a longer text.
 const mostText = 256 * 1024;
 
 function textOf(bytes: Uint8Array): string | undefined {

@@ -16,7 +16,7 @@ import { makeSkeleton } from "./skeleton.ts";
 export interface RehearseOptions {
   readonly target: Target;
   readonly values: ReadonlyMap<string, string>;
-  /** Values that no output may show. */
+  /** Values to mask in all output. */
   readonly secrets: readonly string[];
   /** The folder of a guest's files. Default: a small root with this machine's /usr. */
   readonly tree?: string;
@@ -33,7 +33,7 @@ export interface RehearsedRun {
   readonly seconds: number;
   /** The deadline ended it. */
   readonly late: boolean;
-  /** What the module and its commands printed, without secrets. */
+  /** The output of the module and its commands, without secrets. */
   readonly said: readonly string[];
   /** Programs that still ran when the module had ended. */
   readonly left: readonly string[];
@@ -50,13 +50,14 @@ export interface Rehearsal {
   /** Why the module failed, in one line. */
   readonly failed?: string;
   readonly changes: readonly Change[];
-  /** What the second run changed: nothing, for a module that may run twice. Left out if there was none. */
+  /** The changes of the second run; empty if the module may run twice. Absent if there was no second run. */
   readonly again?: readonly Change[];
 }
 
 /**
- * Runs a target of a first-boot module twice, in a throw-away root without network. A module that fails, hangs or changes
- * something the second time is a result, not an error. Throws `environment` where this machine cannot make such a root.
+ * Runs a target of a first-boot module twice, in a throw-away root without network. A module that fails,
+ * hangs or changes something the second time is a result, not an error. Throws `environment` if this machine
+ * cannot make such a root.
  */
 export async function rehearseModule(
   host: Host,
@@ -72,7 +73,7 @@ export async function rehearseModule(
   if (tree === undefined) await makeSkeleton(join(folder.path, "skeleton"));
   await writeFile(join(folder.path, "params"), JSON.stringify(Object.fromEntries(values)), { mode: 0o600 });
   const args = [folder.path, tree ?? "", String(deadlineSeconds), "2", module.name, target, files ?? ""];
-  // If tbuild is killed, so is all of it: unshare itself ignores what asks it to end.
+  // If tbuild is killed, everything is killed: unshare itself ignores termination signals.
   const namespaces = ["unshare", "-m", "-p", "-n", "-i", "-f", "--kill-child", "--mount-proc"];
   await host.run(["setpriv", "--pdeathsig", "KILL", ...namespaces, "sh", "-ec", enterScript, "sh", ...args], {
     timeoutMs: (5 * deadlineSeconds + 60) * 1000,
@@ -119,14 +120,14 @@ async function resultOf(
     ...(after && { afterBoot: after }),
     ...(failed !== undefined && { failed: masked(failed) }),
     changes: without(changesFrom(before, one)),
-    // Each run adds to the log of the additions; that is no change of the guest.
+    // Each run adds to the log of the additions, which does not count as a change.
     ...(second && {
       again: without(changesBetween(before, one, two)).filter(({ path }) => path !== logFile),
     }),
   };
 }
 
-const afterWords = "the program for after the boot";
+const afterWords = "the afterBoot program";
 
 const logFile = "/var/log/ovm-template-config.log";
 
@@ -162,7 +163,7 @@ async function enumerateFault(out: string): Promise<string | undefined> {
     parseContract(JSON.stringify([["00", "module", JSON.parse(text.trim() || "[]")]]));
     return undefined;
   } catch {
-    return "printed no JSON list of parameters";
+    return "did not print a JSON list of parameters";
   }
 }
 
@@ -174,7 +175,7 @@ async function answerFault(out: string, run: string): Promise<string | undefined
   } catch {
     // told below
   }
-  return "returned no JSON object: the next module would not get the parameters";
+  return "did not return a JSON object, so the next module would not get the parameters";
 }
 
 async function checkHost(host: Host): Promise<void> {
@@ -182,7 +183,7 @@ async function checkHost(host: Host): Promise<void> {
   // CAP_SYS_ADMIN, bit 21: root in a container often lacks it.
   const held = BigInt(`0x${/^CapEff:\s*([\da-f]+)$/m.exec(stdout)?.[1] ?? "0"}`);
   if ((held & (1n << 21n)) === 0n)
-    throw new TbuildError("environment", "only root can make the throw-away root: it takes mounts", {
+    throw new TbuildError("environment", "only root can make the throw-away root, because it needs mounts", {
       subject: "module rehearse",
       hint: "Run it with sudo. In a container, give it the capability SYS_ADMIN.",
     });

@@ -23,7 +23,7 @@ export async function makeSkeleton(folder: string): Promise<void> {
     );
 }
 
-// What programs of this machine's /usr need to run.
+// Files that programs in this machine's /usr need.
 const ofThisMachine = ["etc/alternatives", "etc/pam.d", "etc/security", "etc/ld.so.cache", "etc/login.defs"];
 
 const folders =
