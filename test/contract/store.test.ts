@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmod,
   mkdir,
   mkdtemp,
   open,
@@ -61,6 +62,15 @@ describe("a store", () => {
     await store.restoreDisk(disk, join(folder, "back.img"));
     expect(await sha256(join(folder, "back.img"))).toBe(await sha256(image));
     expect((await stat(join(folder, "back.img"))).blocks * 512).toBeLessThan(40 * 2 ** 20);
+  });
+
+  it("is its owner's alone, until they share it", async () => {
+    const place = join(folder, "store");
+    await store.putDisk(image, "System");
+    expect((await stat(place)).mode & 0o777).toBe(0o700);
+    await chmod(place, 0o750);
+    await store.putDisk(image, "Further");
+    expect((await stat(place)).mode & 0o777).toBe(0o750);
   });
 
   it("reads a disk in runs without a gap, holes unread", async () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { type Lock, lock } from "../../host/lock.ts";
 import { explained, namesIn, textOf, writeOnce } from "../../io/durable.ts";
+import { makeFolders } from "../../io/folders.ts";
 import { asDigest, type Digest } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest, manifestText, readManifest } from "../../model/manifest.ts";
@@ -67,6 +68,8 @@ export function storeFolder(folder: string): StoreFolder {
 
     async lock(signal) {
       await checkFormat();
+      // A master has the passwords and host keys of its build. To share a store, its owner opens this folder to a group.
+      await makeFolders(folder, 0o700);
       const held = await lock(join(folder, "lock"), signal ? { signal } : {});
       try {
         await rm(join(folder, "tmp"), { recursive: true, force: true });
