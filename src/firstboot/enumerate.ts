@@ -1,4 +1,5 @@
-import { type Doubt, type Followed, follow } from "./python/evaluate.ts";
+import type { Doubt } from "./python/doubt.ts";
+import { type Followed, follow } from "./python/evaluate.ts";
 import { Endless } from "./python/frame.ts";
 import { withPython } from "./python/script.ts";
 import { Dumped, isUnknown, PythonDict, PythonFunction, PythonModule, type Value } from "./python/value.ts";
@@ -46,11 +47,15 @@ export function enumerateOf(followed: Followed, target: string): Enumerated {
   const { value, doubts } = followed.call(enumerator, [target]);
   const list = value instanceof Dumped ? value.value : value;
   const line = enumerator.node.startPosition.row + 1;
-  if (Array.isArray(value)) return { parameters: [], doubts: [{ reason: "returns a list, not JSON", line }] };
+  if (Array.isArray(value))
+    return { parameters: [], doubts: [{ reason: "returns a list, not JSON", line, fault: "not-json" }] };
   if (!Array.isArray(list))
     return {
       parameters: [],
-      doubts: doubts.length > 0 ? doubts : [isUnknown(list) ? list : { reason: "returns no list", line }],
+      doubts:
+        doubts.length > 0
+          ? doubts
+          : [isUnknown(list) ? list : { reason: "does not return a list", line, fault: "no-list" }],
     };
   const parameters: Record<string, unknown>[] = [];
   const more: Doubt[] = [...doubts];
@@ -58,7 +63,7 @@ export function enumerateOf(followed: Followed, target: string): Enumerated {
     const key = item instanceof PythonDict ? item.get("key") : item;
     if (item instanceof PythonDict && typeof key === "string") parameters.push(plainDict(item));
     else if (key instanceof PythonModule) more.push({ reason: `computes a key from ${key.name}`, line });
-    else more.push(isUnknown(key) ? key : { reason: "has a parameter without a key", line });
+    else more.push(isUnknown(key) ? key : { reason: "has a parameter without a key", line, fault: "no-key" });
   }
   return { parameters, doubts: more };
 }

@@ -1,5 +1,6 @@
 import { enumerateOf, mainOf } from "../enumerate.ts";
 import type { Target } from "../module.ts";
+import type { Doubt, DoubtFault } from "../python/doubt.ts";
 import type { Followed } from "../python/evaluate.ts";
 import { shippedOwner } from "../shipped.ts";
 
@@ -29,6 +30,32 @@ const fields = [
 /** At most 256 bytes: Oracle VM Concepts Guide, "Virtual Machine Messaging". */
 const mostKeyBytes = 256;
 
+const faults: Readonly<Record<DoubtFault, (reason: string) => Pick<KeyFinding, "text" | "remedy">>> = {
+  "no-key": () => ({ text: "enumerates a parameter without a key", remedy: 'Give each parameter a "key"' }),
+  "not-json": () => ({
+    text: "the function that enumerates returns a list, but ovm-template-config reads JSON",
+    remedy: "End it with: return json.dumps(param)",
+  }),
+  "no-list": (reason) => ({
+    text: `the function that enumerates ${reason}`,
+    remedy: "End it with: return json.dumps(list of parameters)",
+  }),
+  endless: (reason) => ({
+    text: `the function that enumerates ${reason}, which nothing in the loop changes`,
+    remedy: "Enumerate at once; a value that is not there yet is no parameter",
+  }),
+};
+
+function findingOf({ reason, line, fault }: Doubt, target: Target): KeyFinding {
+  if (fault) return { level: "error", line, ...faults[fault](reason) };
+  return {
+    level: "warning",
+    line,
+    text: `the parameters of ${target} cannot be known before the module runs: it ${reason}`,
+    remedy: "Enumerate constants, so that a template's contract is known",
+  };
+}
+
 export function keyFindings(
   followed: Followed,
   target: Target,
@@ -36,42 +63,7 @@ export function keyFindings(
 ): { keys: Map<string, { password: boolean }>; findings: KeyFinding[] } {
   const line = (mainOf(followed).enumerator?.node.startPosition.row ?? 0) + 1;
   const { parameters, doubts } = enumerateOf(followed, target);
-  const findings: KeyFinding[] = doubts.map(({ reason, line: at }) =>
-    reason === "has a parameter without a key"
-      ? {
-          level: "error",
-          line: at,
-          text: "enumerates a parameter without a key",
-          remedy: 'Give each parameter a "key"',
-        }
-      : reason === "returns a list, not JSON"
-        ? {
-            level: "error",
-            line: at,
-            text: "the function that enumerates returns a list, but ovm-template-config reads JSON",
-            remedy: "End it with: return json.dumps(param)",
-          }
-        : reason === "returns no list"
-          ? {
-              level: "error",
-              line: at,
-              text: "the function that enumerates does not return a list",
-              remedy: "End it with: return json.dumps(list of parameters)",
-            }
-          : reason.startsWith("waits in a loop")
-            ? {
-                level: "error",
-                line: at,
-                text: `the function that enumerates ${reason}, which nothing in the loop changes`,
-                remedy: "Enumerate at once; a value that is not there yet is no parameter",
-              }
-            : {
-                level: "warning",
-                line: at,
-                text: `the parameters of ${target} cannot be known before the module runs: it ${reason}`,
-                remedy: "Enumerate constants, so that a template's contract is known",
-              },
-  );
+  const findings = doubts.map((doubt): KeyFinding => findingOf(doubt, target));
   const keys = new Map<string, { password: boolean }>();
   const add = (level: KeyFinding["level"], text: string, remedy: string) =>
     findings.push({ level, line, text, remedy });

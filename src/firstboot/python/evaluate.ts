@@ -1,15 +1,10 @@
 import { assign } from "./assign.ts";
+import type { Doubt } from "./doubt.ts";
 import { expressions } from "./expressions.ts";
 import { type Call, Endless, Frame, type Interpreter, Leave } from "./frame.ts";
 import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
 import { statements } from "./statements.ts";
 import { isUnknown, PythonDict, type PythonFunction, Unknown, type Value } from "./value.ts";
-
-/** The reason why a value is not completely known, and its line. */
-export interface Doubt {
-  readonly reason: string;
-  readonly line: number;
-}
 
 /** A program whose top level was followed. */
 export interface Followed {
@@ -93,7 +88,7 @@ export function follow({ root }: PythonScript): Followed {
     },
     explores: () => explores,
     heard: (call) => calls.push(call),
-    unsure: (reason, line) => doubts.push({ reason, line }),
+    unsure: (reason, line, fault) => doubts.push({ reason, line, ...(fault && { fault }) }),
   };
   ended(() => self.run(root, program));
   const atTop = calls;

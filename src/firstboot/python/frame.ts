@@ -1,3 +1,4 @@
+import type { DoubtFault } from "./doubt.ts";
 import type { Node } from "./script.ts";
 import type { PythonFunction, Value } from "./value.ts";
 
@@ -46,7 +47,7 @@ export interface Interpreter {
   /** Called for each call to an imported name, such as `templateconfig.cli.main`. */
   readonly heard: (call: Call) => void;
   /** Called when a value is changed under an unknown condition. */
-  readonly unsure: (reason: string, line: number) => void;
+  readonly unsure: (reason: string, line: number, fault?: DoubtFault) => void;
 }
 
 /** The program takes more steps than a list of parameters can need. */

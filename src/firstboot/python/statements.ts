@@ -114,7 +114,7 @@ export const statements: Readonly<Record<string, Runner>> = {
       if (known === undefined) {
         const why = `loops while ${condition.text.slice(0, 60)}`;
         if (!canLeave(body) && !changes(body, condition))
-          of.unsure(`waits in a loop while ${condition.text.slice(0, 60)}`, lineOf(node));
+          of.unsure(`waits in a loop while ${condition.text.slice(0, 60)}`, lineOf(node), "endless");
         skipped(node, new Unknown(why, lineOf(node)), frame, of);
         return;
       }
