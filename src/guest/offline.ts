@@ -194,7 +194,12 @@ async function doJob(
     pending: done,
     ...(tree.overridden.length > 0 && { overridden: tree.overridden }),
     identity: await readIdentity(tree),
-    classes: classReports(left, names(sealOperations()), scrub ? { found: new Map() } : undefined, leftovers),
+    classes: classReports(
+      left,
+      names(sealOperations()),
+      scrub ? { found: { shown: new Map() } } : undefined,
+      leftovers,
+    ),
     ...(leftovers && { leftovers }),
   };
 }

@@ -104,18 +104,30 @@ export interface ClassReport {
   readonly why: readonly string[];
 }
 
-/** The number of free blocks with traces of each class; `undefined` if the access method does not see blocks. */
-export async function findResidue(guest: DraftedGuest): Promise<ReadonlyMap<string, number> | undefined> {
+/** What the free blocks of a guest contain. */
+export interface Residue {
+  /** The number of blocks with traces of each class. */
+  readonly shown: ReadonlyMap<string, number>;
+  /** The number of blocks with any data; absent if they were not counted. */
+  readonly withData?: number;
+}
+
+/** Searches the free blocks; `undefined` if the access method does not see blocks. */
+export async function findResidue(guest: DraftedGuest): Promise<Residue | undefined> {
   if (!guest.freeBlocks) return undefined;
   const found = new Map<string, number>();
+  let withData = 0;
   try {
-    for await (const { data } of guest.freeBlocks()) countBlock(data, found);
+    for await (const { data } of guest.freeBlocks()) {
+      withData++;
+      countBlock(data, found);
+    }
   } catch (error) {
     // An unknown format, so its free blocks are unknown.
     if (error instanceof TbuildError && error.fault === "environment") return undefined;
     throw error;
   }
-  return found;
+  return { shown: found, withData };
 }
 
 /** Counts the blocks of 4 KiB with traces in a byte range, by class. */
@@ -144,7 +156,7 @@ export function classReports(
   pending: readonly Done[],
   applied: readonly string[],
   residue?: {
-    readonly found: ReadonlyMap<string, number> | undefined;
+    readonly found: Residue | undefined;
     readonly inSwap?: ReadonlyMap<string, number>;
     /** Outside file systems, by class and then by place. */
     readonly outside?: ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -156,7 +168,7 @@ export function classReports(
       ...pending.filter((one) => operations.includes(one.name)).flatMap(({ done }) => done),
       ...(leftovers?.found ?? []).filter(({ of }) => of === name).map(shownLeftover),
     ];
-    const blocks = residue?.found?.get(name) ?? 0;
+    const blocks = residue?.found?.shown.get(name) ?? 0;
     const swapped = residue?.inSwap?.get(name) ?? 0;
     const hidden = [
       ...(blocks > 0 ? [amount(blocks, "free block")] : []),
@@ -169,13 +181,19 @@ export function classReports(
     const skipped = operations.filter((one) => !applied.includes(one));
     if (skipped.length > 0)
       return { name, state: "unknown", why: skipped.map((one) => `${one} was left out`) };
-    if (residue && !looks)
-      return { name, state: "unknown", why: ["free blocks with it cannot be recognised"] };
     if (residue && !residue.found)
       return { name, state: "unknown", why: ["free blocks cannot be seen this way"] };
+    const { withData } = residue?.found ?? { withData: 0 };
+    if (!looks && withData !== 0) return { name, state: "unknown", why: [unrecognised(withData)] };
     return { name, state: "reset", why: [] };
   });
   return leftovers ? [...reports, leftoverReport(leftovers)] : reports;
+}
+
+function unrecognised(blocks: number | undefined): string {
+  return blocks === undefined
+    ? "free blocks with it cannot be recognised"
+    : `${amount(blocks, "free block")} with data of unknown origin`;
 }
 
 /** The part of `leftovers` in a class that one of the operations resets. */

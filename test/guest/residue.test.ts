@@ -1,30 +1,26 @@
-import { describe, expect, it } from "vitest";
-import { tellsOfGuest } from "../../src/guest/residue.ts";
+import { expect, it } from "vitest";
+import { classReports, identityClasses } from "../../src/guest/residue.ts";
 
-const tells = (text: string) => tellsOfGuest(Buffer.from(text.padEnd(4096, "\0"), "latin1"));
+const applied = identityClasses.flatMap(({ operations }) => operations);
+const reportOf = (name: string, residue: Parameters<typeof classReports>[2]) =>
+  classReports([], applied, residue).find((one) => one.name === name);
 
-describe("a free block", () => {
-  it.each([
-    "DEVICE=eth0\r\nHWADDR='52:54:00:12:34:56'\r\n",
-    "  export IPADDR2=10.0.0.5\n",
-    "DHCP_CLIENT_ID=01:52:54:00\n",
-    "[ethernet]\ncloned-mac-address = 52:54:00:AA:BB:CD\n",
-    "[ipv4]\naddress1 = 192.0.2.11/24\n",
-    "[ipv4]\ndhcp-iaid=16909060\n",
-    "lease6 {\n",
-    "export HOSTNAME='build7'\n",
-    "-----BEGIN PRIVATE KEY-----\nMII",
-    "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMII",
-    "LPKSHHRH\0\0",
-    "0123456789abcdef0123456789abcdef\n",
-  ])("tells of a guest: %j", (text) => expect(tells(text)).toBe(true));
+it("calls a class unknown that no block shows, as long as free blocks hold data", () => {
+  const found = { shown: new Map<string, number>(), withData: 3 };
+  expect(reportOf("traces", { found })).toEqual({
+    name: "traces",
+    state: "unknown",
+    why: ["3 free blocks with data of unknown origin"],
+  });
+  expect(reportOf("logs", { found })?.state).toBe("reset");
+});
 
-  it.each([
-    "[ethernet]\ncloned-mac-address=stable\n",
-    "[ipv4]\ndhcp-client-id=duid\nmethod=auto\n",
-    "HOSTNAME=localhost.localdomain\n",
-    "HWADDR=\n",
-    "an address = a place\n",
-    "-----BEGIN CERTIFICATE-----\nMII",
-  ])("tells of none: %j", (text) => expect(tells(text)).toBe(false));
+it("calls it reset when no free block holds anything", () => {
+  const found = { shown: new Map<string, number>(), withData: 0 };
+  expect(reportOf("traces", { found })?.state).toBe("reset");
+});
+
+it("calls it unknown when free blocks were not counted, or cannot be seen", () => {
+  expect(reportOf("traces", { found: { shown: new Map() } })?.state).toBe("unknown");
+  expect(reportOf("logs", { found: undefined })?.state).toBe("unknown");
 });
