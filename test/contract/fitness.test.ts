@@ -211,7 +211,7 @@ const cases: readonly Case[] = [
         "an empty init",
         archive({ init: "", "lib/xen-blkfront.ko": kernelModule() }),
         "unfit",
-        /\/init that is no program/,
+        /\/init that is not a program/,
       ],
       [
         "modules of another kernel",
@@ -253,7 +253,7 @@ const cases: readonly Case[] = [
         "modules without an index",
         initramfs("1", "lib/modules/1/xen-blkfront.ko"),
         "unknown",
-        /no lib\/modules\/1\/modules.dep/,
+        /without lib\/modules\/1\/modules.dep/,
       ],
       [
         "compressed modules with an index",
@@ -286,7 +286,7 @@ const cases: readonly Case[] = [
     "xen-4.17",
     "pvm",
     "unfit",
-    /does not find its root by LABEL=root/,
+    /cannot find its root by LABEL=root/,
   ],
   [
     "a root by its device, which a kernel finds by itself",
@@ -322,7 +322,7 @@ const cases: readonly Case[] = [
     "xen-4.17",
     "pvm",
     "unfit",
-    /no volume/,
+    /is not a volume/,
   ],
   [
     "a root on sda",
@@ -364,7 +364,7 @@ const cases: readonly Case[] = [
     "xen-4.17",
     "pvm",
     "unfit",
-    /no logical volume/,
+    /is not a logical volume/,
   ],
   ["a GPT", twoParts("gpt", boot("/dev/vg-a/root"), lvm), "xen-4.17", "pvm", "fit"],
   ["a GPT", twoParts("gpt", boot("/dev/vg-a/root"), lvm), "ovm-3.4.5", "pvm", "unknown", /GPT/],
@@ -521,7 +521,7 @@ describeWith(["mke2fs", "dpkg-deb", "apt-get", "python3"], "the check of a disk 
       }
       await bootCode(image);
       expect((await checked(image, "kvm", "kvm")).findings).toMatchObject([
-        { weight: "unfit", why: expect.stringContaining("LABEL=root is no volume") },
+        { weight: "unfit", why: expect.stringContaining("LABEL=root is not a volume") },
       ]);
     },
   );

@@ -197,7 +197,7 @@ describeWith(needs, "a qcow2 image", () => {
     expect(stdout).toContain(
       "not inspected: the snapshot before the patch contains an old state of the disk\n",
     );
-    expect(stdout).toContain("not inspected: the snapshot two holds");
+    expect(stdout).toContain("not inspected: the snapshot two contains");
     const [command = ""] = /qemu-img convert .*/.exec(stdout) ?? [];
     await tbuild("seal", "--yes", image);
     await host.run(["sh", "-c", command]);
