@@ -94,7 +94,7 @@ describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () =>
     const file = await tbuild(["cp", `${image}:/etc/passwd`, target]);
     expect(file).toMatchObject({
       exitCode: 3,
-      stderr: expect.stringContaining("passwd: is a folder; a file"),
+      stderr: expect.stringContaining("passwd: is a folder, but a file should be copied there"),
     });
     const dir = await tbuild(["cp", `${image}:/etc/sysconfig`, target]);
     expect(dir).toMatchObject({

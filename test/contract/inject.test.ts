@@ -97,7 +97,7 @@ describeWith(
       expect(await injected(disk, [odd])).toEqual({
         started: ["t-inject"],
         notes: [
-          "the machine is started to inject modules: only running the module odd shows its parameters (line 3 reads os.environ['KEY'])",
+          'the machine is started to inject modules: only running the module odd shows its parameters (line 3 reads os.environ["KEY"])',
         ],
       });
     });

@@ -279,7 +279,7 @@ describe("what claims a volume", () => {
     if (isDamaged) expect(isClaimed).toBe(false);
     // Where blkid cannot decide it says nothing, and what may be a member is not edited.
     if (isClaimed || type === undefined || isDamaged)
-      expect([fs, refused]).toEqual(["unknown", expect.stringMatching(/^(?:is|holds) /)]);
+      expect([fs, refused]).toEqual(["unknown", expect.stringMatching(/^(?:is|contains|holds) /)]);
     else expect([fs, refused]).toEqual(["ext4", undefined]);
   });
 

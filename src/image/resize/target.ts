@@ -65,5 +65,5 @@ function liesIn({ offset, bytes, pieces }: Volume, partition: Partition): boolea
 function unable({ fs, holds, refused }: Volume): string | undefined {
   if (refused !== undefined) return refused;
   if (fs.startsWith("ext") || fs === "xfs") return undefined;
-  return `holds ${holds ?? (fs === "unknown" ? "no file system that tbuild knows" : fs)}; only ext and XFS are grown`;
+  return `contains ${holds ?? (fs === "unknown" ? "no file system that tbuild knows" : fs)}; only ext and XFS are grown`;
 }
