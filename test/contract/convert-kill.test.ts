@@ -14,7 +14,7 @@ const host = localHost();
 const lacking =
   missing("mke2fs", "debugfs", "depmod", "busybox", "grub-mkimage", "cpio") ??
   ((await cloudKernel()) === undefined ? "needs Debian's linux-image-cloud-amd64" : undefined);
-const kills = Number(process.env.TBUILD_KILLS ?? 4);
+const kills = Number(process.env.TBUILD_KILLS ?? 2);
 
 describe.skipIf(lacking)(`kill -9 of a conversion${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
   let folder = "";
