@@ -205,7 +205,13 @@ describeWith(needed, "a disk that is made larger", () => {
     ],
     ["no such volume", ["label: dos", "size=+,type=83"], ["--volume", "vg/x"], 2, /has no volume vg\/x/],
     ["more than an MBR has", ["label: dos", "size=+,type=83"], ["--size", "3T"], 2, /ends at 2 TiB/],
-    ["nothing in it", ["label: gpt", "start=2048,size=40M", "size=+"], [], 2, /contains no file system that tbuild knows/],
+    [
+      "nothing in it",
+      ["label: gpt", "start=2048,size=40M", "size=+"],
+      [],
+      2,
+      /contains no file system that tbuild knows/,
+    ],
   ] as const)("is refused, with the reason: %s", async (what, table, args, code, why) => {
     const image = await disk("refused.img", table);
     await ext(image, 1, 39);
