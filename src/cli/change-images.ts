@@ -38,7 +38,7 @@ export interface Changing<Result extends Worked = Outcome> {
   readonly needsRootOnly?: boolean;
   /** True if the result is unknown for this outcome. The command then exits with the code for that. */
   readonly isUnknown?: (outcome: Result) => boolean;
-  /** What holds after an interruption, if the images are not the user's own. */
+  /** What to say after Ctrl-C, if the images are not the user's own. */
   readonly stays?: string;
   /** Lines about an image after its change, or if there is nothing to change. */
   readonly after?: (image: NamedImage, signal: AbortSignal) => Promise<Afterwards>;

@@ -1,6 +1,6 @@
 import { type Cursor, take, Wrong } from "./cursor.ts";
 
-/** Reads one string literal of Python; its bytes. */
+/** Reads one string literal of Python and returns its bytes. */
 export function readString(cursor: Cursor): Buffer | undefined {
   const start = cursor.at;
   const opening = take(cursor, /(?:[uUbB]?[rR]?)(?:'''|"""|'|")/y);

@@ -7,7 +7,7 @@ import type { Step, StepContext } from "../step.ts";
 import type { PublishedTemplate } from "./publish-template.ts";
 
 export interface PlacedTemplate {
-  /** The hypervisor's id of it. */
+  /** The id that the hypervisor gave the template. */
   readonly placed: string;
   readonly label: string;
 }
