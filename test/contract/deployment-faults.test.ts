@@ -97,7 +97,7 @@ describe.each(["ssh", "rest"] as const)("a deployment over %s, with one fault", 
         const { message, lines, hint } = error as TbuildError;
         // What failed, and what the Manager said or what is not known.
         expect([message, ...lines, hint].join("\n")).toMatch(
-          /injected|child operation|not done within|did not finish|closed the connection|the connection|cannot be read|does not say|socket|terminated|other side/,
+          /injected|child operation|not done within|did not finish|closed the connection|the connection|cannot be read|did not report|socket|terminated|other side/,
         );
       }
       // A job that hangs is aborted by somebody, as the message says.

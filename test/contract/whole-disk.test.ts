@@ -82,7 +82,7 @@ describe("seal accounts for every file system of the disk", () => {
     const image = await diskWith("LABEL=other /var ext4 defaults 1 2", { "log/messages": "a leak\n" });
     const sealed = await seal(image, "--yes");
     expect(sealed.exitCode).toBe(6);
-    expect(sealed.stdout).toContain("not inspected: p2 holds ext4");
+    expect(sealed.stdout).toContain("not inspected: p2 contains ext4");
     expect(sealed.stdout).toContain("\n  reset, in the inspected volumes: SSH keys, ");
     expect(sealed.stdout).toContain("/etc/fstab:2: /var is LABEL=other");
     const checked = await seal(image, "--check", "--json");
