@@ -12,6 +12,7 @@ import { openManager } from "../../src/manager/open.ts";
 import type { InjectedFault } from "../../src/manager/simulator/settings.ts";
 import { startSimulator } from "../../src/manager/simulator/simulator.ts";
 import { createSteadily, findOne } from "../../src/manager/steady.ts";
+import { failure } from "./failure.ts";
 import { openOn, openSimulator, optionsFor } from "./open.ts";
 
 const gib = 2 ** 30;
@@ -20,15 +21,6 @@ const folders: string[] = [];
 afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
-
-async function failure(work: Promise<unknown>): Promise<TbuildError> {
-  const error = await work.then(
-    () => expect.fail("it did not fail"),
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof TbuildError) return error;
-  throw error;
-}
 
 async function ids(api: ManagerApi) {
   const one = async (kind: "ServerPool" | "Repository") => (await api.list(kind))[0]?.id ?? "";

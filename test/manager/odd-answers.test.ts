@@ -1,21 +1,12 @@
 import { EventEmitter } from "node:events";
 import type { Client } from "ssh2";
 import { describe, expect, it } from "vitest";
-import { TbuildError } from "../../src/errors.ts";
 import type { ManagerApi } from "../../src/manager/api.ts";
 import { exec } from "../../src/manager/cli/ssh/exec.ts";
 import type { InjectedFault } from "../../src/manager/simulator/settings.ts";
 import { createSteadily } from "../../src/manager/steady.ts";
+import { failure } from "./failure.ts";
 import { openSimulator } from "./open.ts";
-
-async function failure(work: Promise<unknown>): Promise<TbuildError> {
-  const error = await work.then(
-    () => expect.fail("it did not fail"),
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof TbuildError) return error;
-  throw error;
-}
 
 async function opened(...faults: InjectedFault[]) {
   const one = await openSimulator();

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { checkInterrupted } from "../../errors.ts";
+import { isZero } from "../../image/change/draft.ts";
+import { swapAreaIn } from "../../image/disk/swap.ts";
 import type { GuestTree, Stat } from "../../image/tree.ts";
 import type { PackageFile } from "../rpm/files.ts";
 import { type PackedMember, packedIn } from "./packed.ts";
@@ -124,6 +126,7 @@ export function whatIn(
   if (trait !== undefined) return trait.what;
   if (isProgramsOwn(path, packaged !== undefined)) return undefined;
   return (
+    memoryIn(data) ??
     secretIn(data, text, forms) ??
     (/^\/etc\/(?:pam\.d|kernel)\//.test(path)
       ? undefined
@@ -132,6 +135,15 @@ export function whatIn(
     tellingKeyIn(path, text, volumes)
   );
 }
+
+// A swap file that the guest uses is searched as swap, and made new.
+function memoryIn(data: Buffer): string | undefined {
+  const area = swapAreaIn(data.subarray(0, mostSwapPage));
+  const holdsMemory = area !== undefined && (area.isHibernated || !isZero(data.subarray(area.pageBytes)));
+  return holdsMemory ? "memory in a swap file that the guest does not use" : undefined;
+}
+
+const mostSwapPage = 65536;
 
 function traitIn(text: string, traits: readonly Trait[]): Trait | undefined {
   const small = text.toLowerCase();
