@@ -16,8 +16,10 @@ function swapFile(signature = "SWAPSPACE2"): Buffer {
 it("names the memory in a swap file that the guest does not use", () => {
   const used = swapFile();
   used[5 * page] = 7;
-  expect(whatIn("/swap.old", used, search)).toBe("memory in a swap file that the guest does not use");
-  expect(whatIn("/swap.old", swapFile("SWAPSPACE2S1SUSPEND\0"), search)).toMatch(/^memory in a swap file/);
+  expect(whatIn("/swap.old", used, search)).toBe("memory of an unused swap file");
+  expect(whatIn("/swap.old", swapFile("SWAPSPACE2S1SUSPEND\0"), search)).toMatch(
+    /^memory of an unused swap file/,
+  );
 });
 
 it("names no empty swap file, and no other file", () => {

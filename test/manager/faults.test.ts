@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2 from "ssh2";
 import { afterEach, describe, expect, it } from "vitest";
-import { Interrupted, TbuildError } from "../../src/errors.ts";
+import { Interrupted } from "../../src/errors.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { ManagerApi } from "../../src/manager/api.ts";
 import { openManager } from "../../src/manager/open.ts";

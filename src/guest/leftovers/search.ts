@@ -140,7 +140,7 @@ export function whatIn(
 function memoryIn(data: Buffer): string | undefined {
   const area = swapAreaIn(data.subarray(0, mostSwapPage));
   const holdsMemory = area !== undefined && (area.isHibernated || !isZero(data.subarray(area.pageBytes)));
-  return holdsMemory ? "memory in a swap file that the guest does not use" : undefined;
+  return holdsMemory ? "memory of an unused swap file" : undefined;
 }
 
 const mostSwapPage = 65536;
