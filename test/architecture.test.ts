@@ -63,6 +63,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "guest/operation.ts",
     "guest/release.ts",
     "host/host.ts",
+    "host/partial-file.ts",
     "host/temporary.ts",
     "image",
     "model",
@@ -196,6 +197,14 @@ describe("architecture", () => {
         ),
       );
     expect(loud).toEqual([]);
+  });
+
+  // Node reports any refusal in its middle as "no such file".
+  it("makes folders with their parents by io/ only", () => {
+    const recursive = files
+      .filter((file) => folderOf(file) !== "io")
+      .filter((file) => /\bmkdir(Sync)?\([^;]*recursive: true/.test(readFileSync(join(src, file), "utf8")));
+    expect(recursive).toEqual([]);
   });
 
   // One call may write less than it was given: `writeAll` repeats it.
