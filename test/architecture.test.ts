@@ -207,6 +207,17 @@ describe("architecture", () => {
     expect(recursive).toEqual([]);
   });
 
+  // Node names no file if the disk is full.
+  it("writes whole files by io/ only, which names them", () => {
+    const own = files
+      .filter((file) => folderOf(file) !== "io")
+      .filter((file) => {
+        const text = readFileSync(join(src, file), "utf8");
+        return /import \{[^}]*\bwriteFile\b[^}]*\} from "node:fs\/promises"/.test(text);
+      });
+    expect(own).toEqual([]);
+  });
+
   // One call may write less than it was given: `writeAll` repeats it.
   it("writes to open files by io/ only", () => {
     const short = files

@@ -67,7 +67,7 @@ export function systemFault(error: unknown): TbuildError | undefined {
   const { path, syscall } = error as NodeJS.ErrnoException;
   const code = codeOf(error);
   if (syscall === undefined || doubtful.includes(code) || !(code in reasons)) return undefined;
-  return fileFault(error, path ?? "a program file that is in use") as TbuildError;
+  return fileFault(error, path ?? "a file that the system did not name") as TbuildError;
 }
 
 /** Turns a file system's refusal into an `environment` fault that names the place. Other errors stay as they are. */

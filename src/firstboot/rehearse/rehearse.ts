@@ -1,10 +1,11 @@
-import { cp, readFile, symlink, writeFile } from "node:fs/promises";
+import { cp, readFile, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { isThere } from "../../io/durable.ts";
 import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 import { additions } from "../additions.ts";
 import { parseContract } from "../contract.ts";
 import type { FirstBootModule, Target } from "../module.ts";

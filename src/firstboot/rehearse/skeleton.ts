@@ -1,6 +1,7 @@
-import { cp, readlink, symlink, writeFile } from "node:fs/promises";
+import { cp, readlink, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 
 /**
  * The files of a small guest, to which this machine's /usr is added. They are few on purpose: what a module finds here it

@@ -1,10 +1,11 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { localHost, streamHere } from "../../host/local.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 import { type CpioFile, cpioArchive, filled } from "./cpio.ts";
 import { decompressors } from "./decompressors.ts";
 import { type InitramfsEntry, initramfsEntries, type LastSegment } from "./initramfs.ts";
