@@ -70,6 +70,8 @@ export interface PlacedTemplate {
   readonly vcpus: number;
   /** The default networks, one for each nic of a machine. */
   readonly networks: readonly string[];
+  /** Why no machine can be made from it here; absent if one can. */
+  readonly refused?: string;
 }
 
 /** The objects at a place, for checks and suggestions. `undefined`: the place accepts any name. */
