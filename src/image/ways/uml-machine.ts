@@ -83,6 +83,18 @@ export async function umlMachine(image: string, options: UmlOptions): Promise<Um
     await end();
     throw error;
   }
+  return { ...commandsOn({ folder, talk, answer }), end };
+}
+
+/** A running machine: its shared folder, the dialogue with its agent, and the exit code that it reports for a command. */
+interface Link {
+  readonly folder: string;
+  readonly talk: Talk;
+  readonly answer: (name: string) => Promise<number>;
+}
+
+function commandsOn({ folder, talk, answer }: Link): Omit<UmlMachine, "end"> {
+  const stop = () => talk.kill();
   // A command can be stopped only by stopping the machine.
   const ending = async (done: Promise<number>, argv: readonly string[], options: RunOptions) => {
     options.signal?.addEventListener("abort", stop);
@@ -129,7 +141,6 @@ export async function umlMachine(image: string, options: UmlOptions): Promise<Um
       for (const line of linesOf(stdout + stderr)) options.onLine?.(line);
       return accepted("User-mode Linux", argv, { exitCode, stdout, stderr, bytes }, options);
     },
-    end,
   };
 }
 
