@@ -1,6 +1,6 @@
 // tbuild convert --to kvm compared with virt-v2v, on one PV guest: node test/bench/convert.mjs [IMAGE]
-// Shows how long each takes, whether the result boots under qemu, and which traces of Xen remain in its files. IMAGE is a raw or qcow2 disk of a guest that
-// was converted to PVM; the default is ol6-grid of the rehearsal.
+// Shows how long each takes, whether the result boots under qemu, and which traces of Xen remain in its files.
+// IMAGE is a raw or qcow2 disk of a guest that was converted to PVM; the default is ol6-grid of the rehearsal.
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -59,7 +59,7 @@ describe.skipIf(lacking !== undefined)(`names of a guest${lacking ? ` — skippe
     ["whois", "--store", "STORE"],
     ["twins", "IMAGE"],
     ["scan", "FOLDER"],
-  ])("are no commands to the terminal: %s %s %s", async (...argv) => {
+  ])("do not control the terminal: %s %s %s", async (...argv) => {
     const words = argv.map((word) => ({ IMAGE: image, STORE: join(folder, "store") })[word] ?? word);
     const { said } = await tbuild(
       ...words.filter((word) => word !== "FOLDER"),
@@ -88,7 +88,7 @@ describe.skipIf(lacking !== undefined)(`names of a guest${lacking ? ` — skippe
 });
 
 it.skipIf(lacking !== undefined)(
-  "a plan of many files ends when it is told to, and changes nothing",
+  "a plan of many files stops at a signal, and changes nothing",
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "tbuild-ended-"));
     const image = join(folder, "many.img");
