@@ -101,6 +101,13 @@ describe("a deployment", () => {
     expect(isIdle((await plan(memoryPlace(world), text, options)).plan)).toBe(true);
   }, 30_000);
 
+  it("waits as much longer as the place takes", async () => {
+    world.silent.add("vm1");
+    const text = one(`machines: [{ name: vm1 }]\nfirstBoot: { timeout: 10, confirm: report }`);
+    const fault = await faultOf(deploy({ ...memoryPlace(world), patience: 0.2 }, text, options));
+    expect(fault.message).toBe("vm1: its first boot reported nothing within 2 s");
+  });
+
   it("refuses a revoked version for new machines, and keeps existing ones", async () => {
     const revoked = async () => ({
       manifest: deployTemplate,

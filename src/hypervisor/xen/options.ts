@@ -12,7 +12,7 @@ export const XenOptions = z.strictObject({
     .min(1)
     .max(100)
     .default(1)
-    .describe("A factor for all time limits of guests, for a slow Xen host."),
+    .describe("A factor for all time limits of guests and of ssh, for a slow Xen host."),
   folder: z
     .string()
     .startsWith("/")
