@@ -6,7 +6,7 @@ export const XenOptions = z.strictObject({
   host: sshAddress
     .optional()
     .describe("The ssh address of the Xen host (`root@dom0`). Default: this machine."),
-  sshConfig: z.string().optional().describe("Another file than `~/.ssh/config`."),
+  sshConfig: z.string().optional().describe("The ssh configuration file. Default: `~/.ssh/config`."),
   patience: z
     .number()
     .min(1)
