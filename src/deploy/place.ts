@@ -70,6 +70,8 @@ export interface PlacedTemplate {
   readonly vcpus: number;
   /** The default networks, one for each nic of a machine. */
   readonly networks: readonly string[];
+  /** Why no machine can be made from it here; absent if one can. */
+  readonly refused?: string;
 }
 
 /** The objects at a place, for checks and suggestions. `undefined`: the place accepts any name. */
@@ -168,6 +170,8 @@ export interface Place extends AsyncDisposable {
    * identity.
    */
   readonly identity: string;
+  /** How many times as long as usual its machines may take; 1 if left out. */
+  readonly patience?: number;
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
   abilities(): Promise<PlaceAbilities>;

@@ -1,5 +1,6 @@
 import type { Job, Thing, World } from "../world.ts";
 import { of } from "./of.ts";
+import { refusePvm } from "./vms.ts";
 import { freeMac } from "./vnics.ts";
 
 export interface CloneFields {
@@ -14,6 +15,7 @@ export interface CloneFields {
 export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
   return world.begin("clone Vm", [from.id], async () => {
     const { asTemplate, pool, repository, customizer } = fields;
+    if (!asTemplate) refusePvm(world.settings.version, from.is.domainType);
     const { startedOn: _, ...is } = from.is;
     const keeps = world.settings.clonesKeepTexts;
     const clone = world.add(
