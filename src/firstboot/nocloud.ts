@@ -9,17 +9,17 @@ export interface NoCloudSeed {
   readonly left: readonly string[];
 }
 
-/** Of the network in a seed; 0 stands for what came before 1. */
+/** The version of a seed's network configuration; 0 is the format before version 1. */
 export type NetworkVersion = 0 | 1 | 2;
 
 const oracle = "com.oracle.linux.";
 
 /**
- * The same values for a guest with cloud-init. `hashes` has a crypt(3) hash for the value of each password key: a seed lies on a
- * disc, so no password is written in it. The network is written in the version that is asked for: every cloud-init from 0.7.7 on reads
- * 1; those that read 2, which is netplan's, have NETWORK_CONFIG_V2 among their features (`cloud-init features`). 0 is for those
- * before 0.7.7, such as OL6's 0.7.5: they take the network from the meta-data, hashes of new users only, and no uid (ChangeLog of
- * cloud-init, 0.7.7 and 0.7.8).
+ * The same values for a guest with cloud-init. A seed is on a disc, so it contains no passwords: `hashes` has a crypt(3)
+ * hash for the value of each password key. Every cloud-init from 0.7.7 on reads network version 1. Version 2 is netplan's;
+ * a cloud-init that reads it has NETWORK_CONFIG_V2 among its features (`cloud-init features`). Version 0 is for cloud-init
+ * before 0.7.7, such as OL6's 0.7.5: it reads the network from the meta-data, accepts hashes for new users only, and
+ * ignores uids (ChangeLog of cloud-init, 0.7.7 and 0.7.8).
  */
 export function noCloudSeed(
   answers: readonly Answer[],

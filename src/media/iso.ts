@@ -78,7 +78,7 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
     );
   const inside = ({ offset, bytes: length }: Extent, what: string) => {
     if (offset + length > size)
-      throw new TbuildError("integrity", `${what} lies outside of the image`, {
+      throw new TbuildError("integrity", `${what} is outside the image`, {
         hint: "Copy or download it again.",
       });
   };

@@ -187,7 +187,7 @@ describe("a file of values is doubted, and goes out:", () => {
     [
       "localhost",
       `${N}.hostname: localhost.localdomain`,
-      /:1: .*is the name by which every machine calls itself/,
+      /:1: .*is every machine's name for itself/,
     ],
     ["an address without static", eth0("ipaddr.0: 192.0.2.5"), /:2: .*is given without bootproto\.0: static/],
     [

@@ -246,8 +246,8 @@ part swap --size=900 --ondisk=sdb
     );
     expect(recipe.users).toMatchObject([{ name: "ann", groups: ["oper"] }]);
     expect(left).toMatchObject([
-      { line: 1, why: "a recipe cannot hold it under groups" },
-      { line: 2, why: "a recipe cannot hold the group dba(54322)" },
+      { line: 1, why: "a recipe cannot express it under groups" },
+      { line: 2, why: "a recipe cannot express the group dba(54322)" },
     ]);
   });
 

@@ -702,7 +702,7 @@ nics: [storage]
       "the installer does not see further disks",
     ],
     ["packages: { base: ['@^minimal'] }", "packages.base.0: ol6 has groups, but no environments"],
-    ["services: { disable: [sshd] }", "services.disable.0: without sshd nobody can log in"],
+    ["services: { disable: [sshd] }", "services.disable.0: without sshd no one can log in"],
     ["packages: { install: ['@nodejs:10'] }", "packages.install.0: ol6 has no modules"],
   ])("with %s is refused", async (more, words) => {
     expect((await faults(`${whole}${more}\n`)).lines.join("\n")).toContain(words);

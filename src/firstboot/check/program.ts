@@ -294,7 +294,7 @@ function callFindings(
   if (asks.test(call.name))
     add(
       "error",
-      `asks with ${call.name} at ${target}, but nobody is there to answer`,
+      `asks with ${call.name} at ${target}, but no one can answer`,
       "Take the value from a parameter",
     );
   const priority = module.header.priorities[target];
@@ -341,7 +341,7 @@ function callFindings(
   if (parameter)
     add(
       "warning",
-      `builds a shell command of the parameter ${parameter.key}, whose value can hold any shell code`,
+      `builds a shell command of the parameter ${parameter.key}, whose value can contain any shell code`,
       "Use run_cmd with a list",
     );
   if (words.length === 0 || /\s/.test((!isShell && words[0]) || "")) return found;
