@@ -28,9 +28,7 @@ export function callFindings(
 ): ModuleFinding[] {
   const found: ModuleFinding[] = [];
   const line = lineOf(call.node);
-  const add = (level: ModuleFinding["level"], text: string, remedy: string) =>
-    found.push({ level, file: module.file, line, text, remedy });
-  const short = call.name.slice(call.name.lastIndexOf(".") + 1);
+  const add: AddHere = (level, text, remedy) => found.push({ level, file: module.file, line, text, remedy });
   if (asks.test(call.name))
     add(
       "error",
@@ -42,8 +40,25 @@ export function callFindings(
   if (network) add("error", network.text, network.remedy);
   const start = startOf(call);
   if (!start) return found;
-  const { argument, how } = start;
-  const isShell = how === "shell";
+  const words = start.how === "words" ? [] : wordsOf(start.argument);
+  checkSecrets(start, secret, add);
+  checkArguments(call, start, words, add);
+  for (const one of commandsStarted(start, words, module.file, line, read)) {
+    found.push(...earlyFindings(one, target, priority), ...programFileFindings(one, module));
+    const started = startedFile(one.words, module.payload);
+    if (started)
+      for (const inner of shellCommands(started.file, module.payload, read))
+        found.push(...earlyFindings(inner, target, priority));
+  }
+  return found;
+}
+
+type AddHere = (level: ModuleFinding["level"], text: string, remedy: string) => void;
+
+type Start = NonNullable<ReturnType<typeof startOf>>;
+type Words = readonly (string | undefined)[];
+
+function checkSecrets(start: Start, secret: ReadonlySet<string>, add: AddHere): void {
   const leaked = leakOf(start, secret);
   if (leaked)
     add(
@@ -51,21 +66,31 @@ export function callFindings(
       `puts ${leaked.key} on a command line, where every process list shows it`,
       "Pass it in the environment or on standard input",
     );
-  const first = argumentNode(call);
-  if (how === "list" && isTextWithBlank(argument, first))
+  const parameter = start.how === "shell" && !leaked ? parameterIn(start) : undefined;
+  if (parameter)
+    add(
+      "warning",
+      `builds a shell command of the parameter ${parameter.key}, whose value can contain any shell code`,
+      "Use run_cmd with a list",
+    );
+}
+
+/** Checks that the call passes the program and its arguments in the form that its function expects. */
+function checkArguments(call: Call, { argument, how }: Start, words: Words, add: AddHere): void {
+  const short = call.name.slice(call.name.lastIndexOf(".") + 1);
+  if (how === "list" && isTextWithBlank(argument, argumentNode(call)))
     add(
       "error",
       `${short} gets a single text with a program and its arguments, and looks for a program with that complete name`,
       `Pass a list: ${short}(['/path/program', 'argument'])`,
     );
-  const words = how === "words" ? [] : wordsOf(argument);
-  if (!isShell && Array.isArray(argument) && /^\S+\s+\S/.test(words[0] ?? ""))
+  if (how !== "shell" && Array.isArray(argument) && /^\S+\s+\S/.test(words[0] ?? ""))
     add(
       "error",
       `${short} gets a program and its arguments as one word, "${words[0]}", and looks for a program of that whole name`,
       "Make each argument a word of the list",
     );
-  if (isShell && Array.isArray(argument) && argument.length > 1)
+  if (how === "shell" && Array.isArray(argument) && argument.length > 1)
     add(
       "error",
       `${short} with shell=True runs the first word of the list alone; the others are arguments of the shell`,
@@ -74,30 +99,23 @@ export function callFindings(
   if (/^templateconfig\.common\.run_cmd$/.test(call.name) && typeof call.positional[1] === "string")
     add(
       "error",
-      `${short} gets the arguments beside the program, and takes one list`,
+      `${short} takes one list, but gets the arguments separately from the program`,
       `Pass a list: ${short}(['/path/program', 'argument'])`,
     );
-  const parameter = isShell && !leaked ? parameterIn(start) : undefined;
-  if (parameter)
-    add(
-      "warning",
-      `builds a shell command of the parameter ${parameter.key}, whose value can contain any shell code`,
-      "Use run_cmd with a list",
-    );
-  if (words.length === 0 || /\s/.test((!isShell && words[0]) || "")) return found;
-  const isText = isShell && typeof argument === "string";
-  const command: Command = { words, file: module.file, line };
-  const commands = isText
-    ? commandsOf(read(argument), module.file, line)
-    : [command, ...commandsOf(read(words.map(shellWord).join(" ")), module.file, line).slice(1)];
-  for (const one of commands) {
-    found.push(...earlyFindings(one, target, priority), ...programFileFindings(one, module));
-    const started = startedFile(one.words, module.payload);
-    if (started)
-      for (const inner of shellCommands(started.file, module.payload, read))
-        found.push(...earlyFindings(inner, target, priority));
-  }
-  return found;
+}
+
+/** The commands that a call starts, by itself or through a shell. */
+function commandsStarted(
+  { argument, how }: Start,
+  words: Words,
+  file: string,
+  line: number,
+  read: ReadShell,
+): Command[] {
+  const isShell = how === "shell";
+  if (words.length === 0 || /\s/.test((!isShell && words[0]) || "")) return [];
+  if (isShell && typeof argument === "string") return commandsOf(read(argument), file, line);
+  return [{ words, file, line }, ...commandsOf(read(words.map(shellWord).join(" ")), file, line).slice(1)];
 }
 
 // The other words of a list are quoted, so that only `sh -c` gives more commands.
