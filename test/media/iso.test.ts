@@ -150,7 +150,7 @@ describe("a hostile image", () => {
     expect(await reads(`${"D/".repeat(500)}x`)).toBeUndefined();
   });
 
-  it("that has less than it says is called truncated, and what is none is named for what it is", async () => {
+  it("that is shorter than it states is called truncated, and another kind of file is named", async () => {
     write([], {}, 1_000_000);
     await refused(openIso(file), /is truncated: it has \d+ bytes, and its volume \(CRAFTED\) has 2048000000/);
     const hints: readonly (readonly [string, RegExp])[] = [
