@@ -152,10 +152,13 @@ export async function runOnTerminal(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Starts `argv` on this machine, in its own session. */
+/** The descriptor by which `talkHere` passes a terminal on. */
+export const terminalDescriptor = 4;
+
+/** Starts `argv` on this machine, in its own session. `terminal` is the descriptor of a terminal that it gets as well. */
 export async function talkHere(
   argv: readonly string[],
-  options: TalkOptions & { readonly env?: Readonly<Record<string, string>> },
+  options: TalkOptions & { readonly env?: Readonly<Record<string, string>>; readonly terminal?: number },
 ): Promise<Talk> {
   const { execa } = await import("execa");
   const [command = "", ...args] = argv;
@@ -163,7 +166,8 @@ export async function talkHere(
     encoding: "buffer",
     buffer: false,
     reject: false,
-    stdin: "pipe",
+    // Every descriptor is passed on, although execa's types know few.
+    stdio: ["pipe", "pipe", "pipe", "ignore", (options.terminal ?? "ignore") as "ignore"],
     detached: true,
     ...ownEnvironment(command, options.env),
   });

@@ -42,7 +42,7 @@ tr '\\0' ' ' < /proc/$$/cmdline
 echo
 case $SIZE in
   small) echo "cannot do small, token $API_TOKEN" >&2; exit 7 ;;
-  hang) sleep 100 & sleep 100 ;;
+  hang) sleep 100 & tail -f /dev/null ;;
 esac
 `;
 
@@ -281,7 +281,7 @@ describeWith(rootNeeds, "the program of a module for after the boot", () => {
   const after = `#!/bin/sh
 echo "$1 HOW=$HOW with $API_TOKEN"
 [ -e /ready ] || { echo "the share is not there"; exit 75; }
-[ "$HOW" != hang ] || sleep 100
+[ "$HOW" != hang ] || tail -f /dev/null
 [ "$HOW" != fail ] || { echo "broken" >&2; exit 3; }
 touch /worked
 `;

@@ -6,6 +6,7 @@ import { buildOperations, convertOperations } from "../../src/guest/convert/inde
 import { initramfsEntries, initramfsPaths } from "../../src/guest/convert/initramfs.ts";
 import { applyAll, auditAll } from "../../src/guest/operation.ts";
 import type { Release } from "../../src/guest/release.ts";
+import { bzImage, kernelModule, pvElf } from "../boot-sample.ts";
 import type { MemoryTree } from "../fakes/memory-tree.ts";
 import { type GuestMajor, guestMajors, guestOf } from "./convert-guests.ts";
 
@@ -302,6 +303,22 @@ describe("drivers in an initramfs", () => {
     const [dep = ""] = await guest.tree.glob("/lib/modules/*/modules.dep");
     await guest.tree.edit(dep, (text) => text.replace(/^.*virtio_pci.ko:.*\n/m, ""));
     await expect(convert(guest, "kvm")).rejects.toThrow("lacks the module virtio_pci, and none is built in");
+  });
+
+  it("are those of the release that the kernel itself states, where its file has another name", async () => {
+    const guest = guestOf(5);
+    const [kernel = ""] = await guest.tree.glob("/boot/vmlinuz-*");
+    const image = bzImage(gzipSync(pvElf));
+    image.writeUInt16LE(0x100, 0x20e);
+    image.write("9.9-own (root@build)\0", 0x300);
+    await guest.tree.write(kernel, image);
+    for (const path of await guest.tree.glob("/lib/modules/*/kernel/drivers/*/*.ko"))
+      await guest.tree.write(path, kernelModule("9.9-own"));
+    await convert(guest, "kvm");
+    const [initrd = ""] = await guest.tree.glob("/boot/initrd-*");
+    expect(await initramfsPaths((await guest.tree.read(initrd)) ?? new Uint8Array())).toContain(
+      "lib/virtio_blk.ko",
+    );
   });
 
   it("are not added if nothing is known to load them", async () => {

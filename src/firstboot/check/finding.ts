@@ -9,9 +9,6 @@ export interface ModuleFinding {
   readonly remedy: string;
 }
 
-/** Reports a finding in the file that is being checked. */
-export type Add = (level: ModuleFinding["level"], line: number, text: string, remedy: string) => void;
-
 /** `file:line: error: what. remedy`, as compilers print it. */
 export function findingLine({ level, file, line, text, remedy }: ModuleFinding): string {
   return `${file}:${line}: ${level}: ${text}. ${remedy}`;

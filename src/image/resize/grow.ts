@@ -139,7 +139,7 @@ async function growInKernel(
     ...(group === undefined ? [] : [`lvm vgchange -q -an ${lvmOptions} ${group}`]),
     "sync",
   ].join("\n");
-  const machine = await umlMachine(disk, false, signal);
+  const machine = await umlMachine(disk, { readOnly: false, ...(signal && { signal }) });
   try {
     await machine.run(["sh", "-c", script], signal ? { signal } : {});
   } catch (error) {

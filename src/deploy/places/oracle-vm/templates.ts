@@ -1,6 +1,7 @@
 import { TbuildError } from "../../../errors.ts";
 import type { ManagerApi, Named } from "../../../manager/api.ts";
 import { makesPvm, noPvm } from "../../../manager/no-pvm.ts";
+import { readEach } from "../../../manager/read-each.ts";
 import { findOne } from "../../../manager/steady.ts";
 import { markIn, type PlacedTemplate, type TemplateWanted } from "../../place.ts";
 import { mappingsOf } from "./seen.ts";
@@ -39,7 +40,10 @@ export async function templateAt(api: ManagerApi, wanted: TemplateWanted): Promi
 
 /** A template whose description names a version of tbuild's store, as `tbuild manager import --description` sets it. */
 async function imported(api: ManagerApi, version: string): Promise<Named> {
-  const vms = await Promise.all((await api.list("Vm")).map(({ id }) => api.vm(id)));
+  const vms = await readEach(
+    () => api.list("Vm"),
+    ({ id }) => api.vm(id),
+  );
   const found = vms.filter(
     ({ isTemplate, description = "" }) =>
       isTemplate !== false && description.split(/\s+/).includes(version) && !markIn(description),
