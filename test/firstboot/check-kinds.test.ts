@@ -148,7 +148,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     { text: (text) => `${text}# tbuild-timeout: 0\n` },
     /^acme:\d+: error: tbuild-timeout: "0"/,
   ],
-  // What waits for ever
+  // What waits forever
   [
     "an enumeration that waits",
     {
@@ -192,9 +192,9 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     /^acme:21: error: call with shell=True runs the first word/,
   ],
   [
-    "arguments beside the program",
+    "arguments separately from the program",
     { configure: "run_cmd('/opt/acme/run.sh', '-v')" },
-    /^acme:21: error: run_cmd gets the arguments beside/,
+    /^acme:21: error: run_cmd takes one list, but gets the arguments separately/,
   ],
   [
     "a relative program",
@@ -575,7 +575,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   ].map(replaced),
 ];
 
-describe("a broken module is told of, with file, line and remedy:", () => {
+describe("a broken module is reported with file, line and remedy:", () => {
   it.each(broken)("%s", async (_, pieces, wanted) => {
     const found = await findings(pieces);
     expect(found).toEqual(expect.arrayContaining([expect.stringMatching(wanted)]));
@@ -723,7 +723,7 @@ describe("nothing is found in a module that", () => {
   it.each(good)("%s", async (_, pieces) => expect(await findings(pieces)).toEqual([]));
 });
 
-it("two modules of one priority are told of", async () => {
+it("two modules of one priority are reported", async () => {
   const folders = ["one", "two"].map((name) => join(root, "beside", name));
   for (const [index, folder] of folders.entries()) {
     await mkdir(folder, { recursive: true });

@@ -63,7 +63,7 @@ function lookup(name: string, rest: readonly (string | undefined)[]): string | u
 const networkFunctions =
   /^(?:urllib2?|urllib\.request)\.url(?:open|retrieve)$|^socket\.(?:create_connection|gethostbyname(?:_ex)?|gethostbyaddr|getfqdn|getaddrinfo|getnameinfo)$|^(?:httplib|http\.client)\.HTTPS?Connection$|^(?:ftplib\.FTP|smtplib\.SMTP|telnetlib\.Telnet|xmlrpclib\.ServerProxy)$|^requests\.(?:get|post|put|head)$/;
 
-/** What is wrong with a call of a function of Python's library that needs the network. */
+/** The fault of a call of a Python library function that needs the network. */
 export function networkFinding(name: string, target: Target, priority: number | undefined) {
   const isEarly = target === "configure" || target === "reconfigure";
   return isEarly && networkFunctions.test(name) ? tooEarly(name, target, priority) : undefined;

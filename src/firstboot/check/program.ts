@@ -323,7 +323,7 @@ function callFindings(
   if (asks.test(call.name))
     add(
       "error",
-      `asks with ${call.name} at ${target}, but nobody is there to answer`,
+      `asks with ${call.name} at ${target}, but no one can answer`,
       "Take the value from a parameter",
     );
   const priority = module.header.priorities[target];
@@ -366,14 +366,14 @@ function callFindings(
   if (/^templateconfig\.common\.run_cmd$/.test(call.name) && typeof call.positional[1] === "string")
     add(
       "error",
-      `${short} gets the arguments beside the program, and takes one list`,
+      `${short} takes one list, but gets the arguments separately from the program`,
       `Pass a list: ${short}(['/path/program', 'argument'])`,
     );
   const parameter = isShell && !leaked ? parameterIn(start) : undefined;
   if (parameter)
     add(
       "warning",
-      `builds a shell command of the parameter ${parameter.key}, whose value can hold any shell code`,
+      `builds a shell command of the parameter ${parameter.key}, whose value can contain any shell code`,
       "Use run_cmd with a list",
     );
   if (words.length === 0 || /\s/.test((!isShell && words[0]) || "")) return found;

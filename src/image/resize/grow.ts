@@ -143,7 +143,7 @@ async function growInKernel(
   try {
     await machine.run(["sh", "-c", script], signal ? { signal } : {});
   } catch (error) {
-    // The script is ours, and would help nobody.
+    // Leave out the script, which is ours and would not help the user.
     if (!(error instanceof TbuildError)) throw error;
     throw error.with({ subject: "uml", what: `${volume.name} cannot be grown`, lines: error.said });
   } finally {

@@ -68,7 +68,7 @@ async function mountAll(
   await machine.run(["sh", "-c", script.join("\n")]).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
     const what = mounts.map(({ volume }) => `${volume.name} (${volume.fs})`).join(", ");
-    // The command is our script, and would help nobody.
+    // Leave out the command, which is our script and would not help the user.
     throw guestsFault(cause.with({ subject: "uml", what: `cannot mount ${what}`, lines: cause.said }));
   });
   return mountedTree(machine, root, {
