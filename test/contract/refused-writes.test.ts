@@ -194,7 +194,9 @@ describeWith(needs, "a place that refuses", () => {
             expect(run.stderr).toMatch(inWords);
             expect(await filesIn(place)).toEqual(before);
           }
-          expect(run.stderr).not.toMatch(/^ +at |\bE[A-Z]{4,}\b|bug in tbuild|that the system did not name/m);
+          expect(run.stderr.replace(/chunk-\w+/, "chunk")).not.toMatch(
+            /^ +at |\bE[A-Z]{4,}\b|bug in tbuild|that the system did not name/m,
+          );
         } finally {
           await host.run(["umount", place]);
         }
