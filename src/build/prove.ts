@@ -1,3 +1,4 @@
+import type { GuestMode } from "../choices.ts";
 import { TbuildError, together } from "../errors.ts";
 import { amount } from "../io/units.ts";
 import { plannedWithCache } from "./cache/plan.ts";
@@ -44,11 +45,13 @@ async function proveOne(
   if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
   // A cached guest already has its passwords.
   if (steps.includes("provision-guest")) await provePasswords(recipe, folder, workshop.environment);
-  await checkSite(context, steps);
+  await checkSite(context, steps, made.made.mode);
 }
 
 // No machine is started before its tools are known to exist.
-async function checkSite(context: BuildContext, steps: readonly string[]): Promise<void> {
+async function checkSite(context: BuildContext, steps: readonly string[], mode: GuestMode): Promise<void> {
+  if (steps.includes("boot-trial") || steps.includes("place-template"))
+    await context.hypervisor.checkMode?.(mode);
   if (
     steps.some((step) => ["install-guest", "provision-guest", "inject-modules", "boot-trial"].includes(step))
   )

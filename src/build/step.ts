@@ -68,8 +68,8 @@ export interface Step<Needs extends object = object, Gives extends object = obje
   /** Why its inputs do not identify the result on another machine. */
   readonly unshared?: string;
   /**
-   * Why a cached result cannot be used although its inputs are the same: what it refers to outside its folder is gone, or a
-   * password, which no input may hold, is another.
+   * The reason why a cached result cannot be used although its inputs are the same: something outside its folder is gone,
+   * or a password changed. No input may contain a password.
    */
   readonly outdated?: (context: BuildContext, gives: Gives) => Promise<string | undefined>;
   /** Removes what `run` may have left outside its folder, by name, even after a crash. */

@@ -6,6 +6,7 @@ import { printable } from "../io/escape.ts";
 import { amount } from "../io/units.ts";
 import { confirmed } from "./confirmed.ts";
 import { planJson, planText } from "./deploy-words.ts";
+import { partLines } from "./part-lines.ts";
 import { resolvedValue } from "./resolved-value.ts";
 import { table } from "./table.ts";
 import { coloursFor } from "./words.ts";
@@ -34,15 +35,17 @@ export async function runDeployment(
   }
   if (flags.plan || isDone) return;
   if (!flags.yes) await confirmed(losses(plan), name);
-  const { unconfirmed } = await prepared.carryOut({
-    resolve: resolvedValue,
-    signal,
-    ...(grace !== undefined && { stopGraceMs: grace * 1000 }),
-    report: ({ about, text }) =>
-      flags.json
-        ? line({ type: "progress", about, text })
-        : process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${about}: ${printable(text)}\n`),
-  });
+  const lines = partLines();
+  const { unconfirmed } = await prepared
+    .carryOut({
+      resolve: resolvedValue,
+      signal,
+      ...(grace !== undefined && { stopGraceMs: grace * 1000 }),
+      ...(flags.json
+        ? { report: ({ about, text }) => line({ type: "progress", about, text }) }
+        : { report: lines.report, ended: lines.ended }),
+    })
+    .finally(lines.close);
   const running = plan.machines.flatMap(({ goal }) => goal?.name ?? []);
   const machines = await Promise.all(
     running.map(async (machine) => ({ machine, ssh: await place.address?.(machine).catch(() => undefined) })),
@@ -52,20 +55,14 @@ export async function runDeployment(
     line({ type: "done", deployment: name, machines, unconfirmed });
     return;
   }
-  if (machines.length > 0)
-    process.stdout.write(
-      `${name}: ${amount(machines.length, "machine runs", "machines run")}\n${table(
-        machines.map(({ machine, ssh }) => [
-          `  ${machine}`,
-          unconfirmed.includes(machine)
-            ? "all messages were sent; whether it configured itself is unknown"
-            : ssh
-              ? `ssh -p ${ssh.port} root@${ssh.host}`
-              : "",
-        ]),
-      )}\n`,
+  if (machines.length > 0) {
+    const reached = machines.flatMap(({ machine, ssh }) =>
+      ssh ? [[`  ${machine}`, `ssh -p ${ssh.port} root@${ssh.host}`]] : [],
     );
-  else process.stdout.write(`${name}: destroyed\n`);
+    process.stdout.write(
+      `${name}: ${amount(machines.length, "machine runs", "machines run")}\n${reached.length > 0 ? `${table(reached)}\n` : ""}`,
+    );
+  } else process.stdout.write(`${name}: destroyed\n`);
 }
 
 function line(value: unknown): void {

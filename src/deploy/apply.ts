@@ -1,6 +1,7 @@
 import { checkInterrupted, Interrupted, TbuildError, together } from "../errors.ts";
 import { amount } from "../io/units.ts";
 import type { Plan } from "./plan.ts";
+import type { MachinePlan } from "./plan-machines.ts";
 import type { ApplyOptions, Run } from "./run.ts";
 import { markOf } from "./state.ts";
 import {
@@ -30,6 +31,8 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied>
   const run: Run = {
     options,
     say: (about, text) => report({ about, text }),
+    doing: (about, text) => report({ about, text, isPassing: true }),
+    ended: (about) => options.ended?.(about),
     ids: new Map(
       [...plan.machines, ...plan.disks].flatMap(({ name, seen }) => (seen ? [[name, seen.id]] : [])),
     ),
@@ -37,6 +40,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied>
   const each = async <T extends { readonly name: string }>(
     items: readonly T[],
     work: (run: Run, item: T) => Promise<void>,
+    isLast: (item: T) => boolean = () => true,
   ) => {
     await sideBySide(items, parallel, signal, async (item) => {
       try {
@@ -46,6 +50,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied>
         failures.set(item.name, error);
         run.say(item.name, `failed: ${error.about(item.name)}`);
       }
+      if (isLast(item) || failures.has(item.name)) run.ended(item.name);
     });
   };
   const passed = () => {
@@ -61,7 +66,11 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied>
   passed();
   const shaped = doing(plan.machines, "create", "change", "replace");
   const templates = await bringTemplates(run, shaped);
-  await each(shaped, (_, machine) => shapeMachine(run, machine, templates));
+  await each(
+    shaped,
+    (_, machine) => shapeMachine(run, machine, templates),
+    (machine) => !isLaunched(machine),
+  );
   // Groups name machines by their ids.
   if (failures.size === 0)
     for (const group of doing(plan.groups, "create", "change", "destroy")) await setGroup(run, group);
@@ -72,7 +81,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied>
   );
   for (const stage of [...new Set(staged.map(({ goal }) => goal.stage))].sort((a, b) => a - b)) {
     const members = staged.filter(({ goal }) => goal.stage === stage);
-    const due = members.filter((one) => (one.start || one.configure) && !failures.has(one.name));
+    const due = members.filter((one) => isLaunched(one) && !failures.has(one.name));
     await each(due, async (_, machine) => {
       if ((await launchMachine(run, machine)) === "unconfirmed") unconfirmed.push(machine.name);
     });
@@ -85,6 +94,8 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied>
   await place.tidy?.(markOf(options.keeper.state));
   return { unconfirmed };
 }
+
+const isLaunched = ({ start, configure }: MachinePlan) => start || configure;
 
 /**
  * Works on up to `width` items at once. An error stops the rest, and is thrown when all running work has

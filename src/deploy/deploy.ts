@@ -46,6 +46,7 @@ export interface Prepared {
     readonly resolve: (value: GivenValue) => Promise<string>;
     readonly signal: AbortSignal;
     readonly report: (event: DeployEvent) => void;
+    readonly ended?: (about: string) => void;
     readonly pollMs?: number;
     readonly stopGraceMs?: number;
   }): Promise<Applied>;
@@ -144,7 +145,7 @@ export async function prepare(
           if (!template || !place.bringTemplate) throw new Error(`${name} cannot be copied to the place`);
           return await place.bringTemplate(template.wanted, {
             signal: run.signal,
-            progress: (text) => run.report({ about: name, text }),
+            progress: (text) => run.report({ about: name, text, isPassing: true }),
           });
         },
       });

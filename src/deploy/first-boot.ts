@@ -22,7 +22,10 @@ export interface FirstBootJob {
   readonly timeoutMs: number;
   readonly pollMs: number;
   readonly signal: AbortSignal;
+  /** Reports what was done. */
   readonly say: (text: string) => void;
+  /** Reports what is being done. */
+  readonly doing: (text: string) => void;
   /** Records the progress; resolves when that is on disk. */
   readonly reached: (phase: FirstBootPhase, why?: string) => Promise<void>;
   /** False if the machine has stopped. */
@@ -41,7 +44,7 @@ const beforeRootMs = 5_000;
 /** Configures a running machine by messages, the root password last, or continues where an earlier run stopped. */
 export async function configure(job: FirstBootJob): Promise<"done" | "unconfirmed"> {
   if (job.confirm === "none") {
-    job.say(`waiting ${Math.round(job.waitMs / 1000)} s for it to boot`);
+    job.doing(`waiting ${Math.round(job.waitMs / 1000)} s for it to boot`);
     await sleep(job.waitMs, job.signal);
     checkInterrupted(job.signal);
     await send(job, beforeRootMs);
@@ -51,7 +54,7 @@ export async function configure(job: FirstBootJob): Promise<"done" | "unconfirme
   }
   const deadline = Date.now() + job.timeoutMs;
   if (job.phase !== "sent") {
-    job.say("waiting for its first boot to request messages");
+    job.doing("waiting for its first boot to request messages");
     await reported(job, deadline, (state) => state !== undefined);
   }
   // An earlier run may have sent everything already. Then the report "waiting" is old, unless it repeats.
@@ -59,7 +62,7 @@ export async function configure(job: FirstBootJob): Promise<"done" | "unconfirme
     job.phase === "sent" ? await moved(job) : await reported(job, deadline, (one) => one !== undefined);
   if (state === "waiting") {
     await send(job, 0);
-    job.say("configuring itself");
+    job.doing("configuring itself");
   }
   const end = await reported(job, deadline, (one) => one === "done" || one?.startsWith("failed") === true);
   if (end !== "done") {
@@ -82,7 +85,7 @@ async function send(job: FirstBootJob, pauseMs: number): Promise<void> {
     answers.filter(({ key }) => key === rootPasswordKey),
     answers.filter(({ key }) => key !== rootPasswordKey),
   ];
-  job.say(`sending ${amount(answers.length, "message")}`);
+  job.doing(`sending ${amount(answers.length, "message")}`);
   const one = ({ key, value, password }: Answer) => conversation.send({ key, value, isSecret: password });
   for (const answer of others) await one(answer);
   await sleep(pauseMs, job.signal);

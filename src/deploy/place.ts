@@ -70,6 +70,8 @@ export interface PlacedTemplate {
   readonly vcpus: number;
   /** The default networks, one for each nic of a machine. */
   readonly networks: readonly string[];
+  /** Why no machine can be made from it here; absent if one can. */
+  readonly refused?: string;
 }
 
 /** The objects at a place, for checks and suggestions. `undefined`: the place accepts any name. */
@@ -168,6 +170,8 @@ export interface Place extends AsyncDisposable {
    * identity.
    */
   readonly identity: string;
+  /** How many times as long as usual its machines may take; 1 if left out. */
+  readonly patience?: number;
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
   abilities(): Promise<PlaceAbilities>;
@@ -244,6 +248,8 @@ export interface PlaceContext {
   readonly memory: string;
   readonly restoreDisk: (disk: Manifest["disks"][number], to: string, signal?: AbortSignal) => Promise<void>;
   readonly environment: (name: string) => string | undefined;
+  /** Called with what a run waits for. */
+  readonly note?: (text: string) => void;
   /** Asks a person at the terminal; throws a `usage` fault if there is no terminal. */
   readonly askSecret: (question: string) => Promise<string>;
   readonly signal: AbortSignal;

@@ -42,6 +42,9 @@ export function planOf(
       replace: options.replace.has(goal.name),
     }),
   );
+  for (const { name, action, goal } of machines)
+    if ((action === "create" || action === "replace") && goal?.template.placed.refused !== undefined)
+      problems.push(`machine ${name}: ${goal.template.placed.refused}`);
   const gone = inventory.machines.filter(({ name }) => !goals.has(name)).map(removalOf);
   const disks = wanted.disks.map((disk) => diskPlan(disk, seenDisks.get(disk.name), state, problems));
   const unused = inventory.disks.filter(({ name }) => !diskGoals.has(name)).map(diskRemoval);

@@ -7,6 +7,8 @@ import type { TemplateChosen } from "./wanted.ts";
 export interface DeployEvent {
   readonly about: string;
   readonly text: string;
+  /** It says what is being done, not what was done. */
+  readonly isPassing?: true;
 }
 
 export interface ApplyOptions {
@@ -25,6 +27,8 @@ export interface ApplyOptions {
   readonly bring: (template: TemplateChosen) => Promise<PlacedTemplate>;
   readonly signal: AbortSignal;
   readonly report: (event: DeployEvent) => void;
+  /** Called when nothing more is reported about a part. */
+  readonly ended?: (about: string) => void;
   /** How often a guest's reports are polled. */
   readonly pollMs?: number;
   /** How long a guest may take to shut down before its power is cut. */
@@ -34,7 +38,12 @@ export interface ApplyOptions {
 /** A run in progress. */
 export interface Run {
   readonly options: ApplyOptions;
+  /** Reports what was done. */
   readonly say: (about: string, text: string) => void;
+  /** Reports what is being done. */
+  readonly doing: (about: string, text: string) => void;
+  /** Nothing more is reported about it. */
+  readonly ended: (about: string) => void;
   /** Ids at the place, by the names of machines and disks. */
   readonly ids: Map<string, string>;
 }

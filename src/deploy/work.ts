@@ -47,7 +47,7 @@ export async function destroyMachine(run: Run, { name, seen }: MachinePlan): Pro
 
 /** Copies the templates of the machines, each once. */
 export async function bringTemplates(
-  { options, say }: Run,
+  { options, doing, say, ended }: Run,
   machines: readonly MachinePlan[],
 ): Promise<ReadonlyMap<string, PlacedTemplate>> {
   const placed = new Map<string, PlacedTemplate>();
@@ -55,8 +55,14 @@ export async function bringTemplates(
     if (!goal || action === "change" || placed.has(goal.template.name)) continue;
     checkInterrupted(options.signal);
     const { template } = goal;
-    if (!template.placed.isThere) say(template.name, "copying it to the place");
-    placed.set(template.name, template.placed.isThere ? template.placed : await options.bring(template));
+    if (template.placed.isThere) {
+      placed.set(template.name, template.placed);
+      continue;
+    }
+    doing(template.name, "copying it to the place");
+    placed.set(template.name, await options.bring(template));
+    say(template.name, "copied to the place");
+    ended(template.name);
   }
   return placed;
 }
@@ -110,7 +116,7 @@ export async function setGroup({ options, ids }: Run, { name, action, machines }
 
 /** Starts a machine, and configures it if necessary. */
 export async function launchMachine(
-  { options, say, ids }: Run,
+  { options, say, doing, ids }: Run,
   { name, start, configure: isDue }: MachinePlan,
 ): Promise<"done" | "unconfirmed"> {
   const { place, keeper, signal, firstBoot, pollMs = 1000 } = options;
@@ -131,9 +137,10 @@ export async function launchMachine(
     answers: options.answers(name),
     phase: keeper.state.machines[name]?.firstBoot?.phase,
     confirm: firstBoot.confirm(name),
-    waitMs: firstBoot.waitMs,
-    timeoutMs: firstBoot.timeoutMs,
+    waitMs: firstBoot.waitMs * (place.patience ?? 1),
+    timeoutMs: firstBoot.timeoutMs * (place.patience ?? 1),
     say: (text) => say(name, text),
+    doing: (text) => doing(name, text),
     reached: (phase, why) =>
       keeper.change(({ machines }) => {
         const known = machines[name];
@@ -146,13 +153,13 @@ export async function launchMachine(
 }
 
 async function clone(
-  { options, say }: Run,
+  { options, doing }: Run,
   goal: MachineGoal,
   templates: ReadonlyMap<string, PlacedTemplate>,
 ): Promise<string> {
   const { name, way, vcpus, memoryMib, nics, storage } = goal;
   const template = templates.get(goal.template.name) ?? goal.template.placed;
-  say(name, `cloning ${goal.template.name}`);
+  doing(name, `cloning ${goal.template.name}`);
   return await options.place.makeMachine(
     { name, template, way, vcpus, memoryMib, nics, ...(storage !== undefined && { storage }) },
     markOf(options.keeper.state),
@@ -188,15 +195,17 @@ async function remove(run: Run, seen: SeenMachine): Promise<void> {
 const mostGraceOfRemovedMs = 15_000;
 
 async function stop(
-  { options, say }: Run,
+  { options, doing }: Run,
   name: string,
   id: string,
   mostGraceMs = Number.POSITIVE_INFINITY,
 ): Promise<void> {
-  const { place, signal, stopGraceMs = 120_000 } = options;
+  const { place, signal } = options;
+  const { patience = 1 } = place;
+  const graceMs = Math.min(options.stopGraceMs ?? 120_000 * patience, mostGraceMs * patience);
   if (!(await place.isRunning(id))) return;
-  say(name, "shutting down");
-  await place.stop(id, { graceMs: Math.min(stopGraceMs, mostGraceMs), signal });
+  doing(name, "shutting down");
+  await place.stop(id, { graceMs, signal });
 }
 
 function appliedOf({ vcpus, memoryMib, nics, mappings }: MachineGoal): NonNullable<MachineState["applied"]> {

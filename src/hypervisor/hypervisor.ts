@@ -167,6 +167,8 @@ export interface Hypervisor {
   readonly readOnlyDisks?: false;
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
+  /** Throws an `environment` fault if its release has no machines of this mode. Left out if all modes are there. */
+  checkMode?(mode: GuestMode): Promise<void>;
   /** The program that runs machines here, with its version and accelerator, for a manifest. */
   describe(): Promise<string>;
   /** Checks of this machine for `doctor`. Reports what is missing; never throws for it. */

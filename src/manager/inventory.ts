@@ -1,4 +1,5 @@
 import type { ManagerAbout, ManagerApi, Named, VmSeen } from "./api.ts";
+import { readEach } from "./read-each.ts";
 
 /** All objects of a Manager. */
 export interface ManagerInventory {
@@ -12,14 +13,16 @@ export interface ManagerInventory {
 }
 
 export async function inventoryOf(api: ManagerApi): Promise<ManagerInventory> {
-  const [about, pools, servers, repositories, networks, vms] = await Promise.all([
+  const [about, pools, servers, repositories, networks, seen] = await Promise.all([
     api.about(),
     api.list("ServerPool"),
     api.list("Server"),
     api.list("Repository"),
     api.list("Network"),
-    api.list("Vm"),
+    readEach(
+      () => api.list("Vm"),
+      ({ id }) => api.vm(id),
+    ),
   ]);
-  const seen = await Promise.all(vms.map(({ id }) => api.vm(id)));
   return { about, pools, servers, repositories, networks, vms: seen };
 }

@@ -35,7 +35,7 @@ if __name__ == '__main__':
 const hook = `#!/bin/sh
 echo "hook $TBUILD_MACS_BEFORE>$TBUILD_MACS $(cat);" >> /said
 `;
-// A boot runs both services; then it tells what modules and hooks did.
+// A boot runs both services, then shows what modules and hooks did.
 const functions = `
 card() { mkdir -p /sys/class/net/$1/device; echo $2 > /sys/class/net/$1/address; }
 boot() { for word in detect configure; do /usr/libexec/tbuild-clone $word || echo "$word: code $?"; done; echo "-> $(cat /said 2>/dev/null)"; rm -f /said; }
@@ -102,7 +102,7 @@ describeWith(rootNeeds, "clone detection", () => {
     expect(out).toMatch(/is tried again\n[\s\S]*-> configure one=good;hook [^\n]*\n-> \n$/);
   });
 
-  it("forgets what modules did in the original, and keeps what they did in this clone", () => {
+  it("forgets that modules ran in the original, and remembers that they ran in this clone", () => {
     const { out } = guest(
       `mark() { mkdir -p /var/lib/tbuild/modules; touch /var/lib/tbuild/modules/$1; }
        card eth0 ${original}; boot; mark original; boot; ls /var/lib/tbuild/modules
@@ -114,7 +114,7 @@ describeWith(rootNeeds, "clone detection", () => {
     expect(out).toMatch(/\nfirst\n$/);
   });
 
-  it("takes a machine for the same while one of its cards is known, and judges none without cards", () => {
+  it("recognizes a machine while one of its cards is known, and does nothing without cards", () => {
     const { out } = guest(
       `verdict; boot
        card eth0 ${original}; card eth1 00:21:f6:00:00:02; boot
@@ -135,7 +135,7 @@ tbuild-clone: there is no network card, so there is no address to compare
 `);
   });
 
-  it("knows the cards of a bond by their own addresses", () => {
+  it("recognizes the cards of a bond by their own addresses", () => {
     const { out } = guest(
       `card eth0 ${original}; card eth1 ${original}; mkdir /sys/class/net/bond0; echo ${original} > /sys/class/net/bond0/address
        python3 -c "
@@ -159,7 +159,7 @@ Permanent HW addr: 00:21:F6:00:00:0b
     expect(out).toBe("[('eth0', '00:21:f6:00:00:0a'), ('eth1', '00:21:f6:00:00:0b')]\n");
   });
 
-  it("frees a clone from names and files of cards that it does not have: kudzu's of EL5 and udev's of EL6", () => {
+  it("removes names and files of missing cards from a clone: kudzu's of EL5 and udev's of EL6", () => {
     const rule = (mac: string, name: string) =>
       `SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{address}=="${mac}", ATTR{type}=="1", KERNEL=="eth*", NAME="${name}"\n`;
     const { code, out, err } = guest(
@@ -196,7 +196,94 @@ Permanent HW addr: 00:21:F6:00:00:0b
     expect(out).toMatch(/\n755\n$/);
   });
 
-  it("tells what a hook said that failed, without secrets, and ends one at its deadline", () => {
+  it("names the card as before where udev's rule of this boot is not yet among the others, as on EL6", () => {
+    const rule = (mac: string, name: string) => `SUBSYSTEM=="net", ATTR{address}=="${mac}", NAME="${name}"\n`;
+    const { code, out, err } = guest(
+      `rm -rf /etc/template.d/cleanup
+       mkdir -p /var/lib/tbuild-clone; echo ${original} > /var/lib/tbuild-clone/macs
+       mkdir -p /udev; printf '%s' '${rule(clone, "eth1")}' > /udev/tmp-rules--70-persistent-net.rules
+       sed -i 's|/dev/.udev/|/udev/|' /usr/lib/tbuild-clone/clonedetect/cards.py
+       card eth1 ${clone}; rm -f /usr/sbin/ip /usr/bin/ip; cp /fake-ip /usr/sbin/ip
+       boot; cat /renamed /etc/udev/rules.d/70-persistent-net.rules; ls /udev`,
+      undefined,
+      {
+        "fake-ip": '#!/bin/sh\necho "$@" >> /renamed\n',
+        "etc/udev/rules.d/70-persistent-net.rules": rule(original, "eth0"),
+      },
+    );
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toContain("tbuild-clone: eth1 is eth0 now\n");
+    expect(
+      out.endsWith(`link set dev eth1 down\nlink set dev eth1 name eth0\n${rule(clone, "eth0")}`),
+      out,
+    ).toBe(true);
+  });
+
+  it("frees NetworkManager's connections of the original's address, and keeps names such as ens3", () => {
+    const { out } = guest(
+      `mkdir -p /var/lib/tbuild-clone; echo ${original} > /var/lib/tbuild-clone/macs
+       rm -rf /etc/template.d/cleanup; card ens3 ${clone}; chmod 600 /etc/NetworkManager/system-connections/*; boot
+       cd /etc/NetworkManager/system-connections; stat -c %a *; cat * /etc/sysconfig/network-scripts/ifcfg-ens3`,
+      undefined,
+      {
+        "etc/sysconfig/network-scripts/ifcfg-ens3": `DEVICE=ens3\nHWADDR=${original}\n`,
+        "etc/NetworkManager/system-connections/a.nmconnection": `[ethernet]\nmac-address=${original.toUpperCase()}\n[ipv4]\nmethod=auto\n`,
+        "etc/NetworkManager/system-connections/b": `[ethernet]\nmac-address=${clone}\n`,
+      },
+    );
+    expect(out).toMatch(
+      new RegExp(
+        `\n600\n600\n\\[ethernet\\]\n\\[ipv4\\]\nmethod=auto\n\\[ethernet\\]\nmac-address=${clone}\nDEVICE=ens3\n$`,
+      ),
+    );
+  });
+
+  it("goes on with a clone whose configuration failed after the original's card is back: it was cleaned", () => {
+    const { out } = guest(
+      `card eth0 ${original}; boot; card eth0 ${clone}
+       echo '{"x.one": "bad"}' > /etc/tbuild/clone.json; boot
+       card eth0 ${original}; boot; rm /etc/tbuild/clone.json; boot; boot; verdict`,
+    );
+    expect(out.match(/^-> .*/gm)).toEqual([
+      "-> ",
+      "-> cleanup;configure one=bad;",
+      "-> configure one=bad;",
+      `-> configure one=;hook ${original}>${original} {};`,
+      "-> ",
+    ]);
+    expect(out).toMatch(/same\n$/);
+  });
+
+  it("takes a machine whose only card was replaced and put back for a clone each time, unless it was told before", () => {
+    const { out } = guest(
+      `for mac in ${original} ${original} ${clone} ${original} ${original}; do card eth0 $mac; boot; done
+       /usr/libexec/tbuild-clone record ${clone.toUpperCase()}; card eth0 ${clone}; boot; cat /var/lib/tbuild-clone/macs
+       /usr/libexec/tbuild-clone configure; echo "by hand: $?"`,
+    );
+    expect(out.match(/^(?:-> |by hand|..:).*/gm)).toEqual([
+      "-> ",
+      "-> ",
+      `-> cleanup;configure one=;hook ${original}>${clone} {};`,
+      `-> cleanup;configure one=;hook ${clone}>${original} {};`,
+      "-> ",
+      "-> ",
+      clone,
+      "by hand: 0",
+    ]);
+  });
+
+  it("waits for NetworkManager before it configures, and not in a machine that is the same", () => {
+    const { out } = guest(
+      `mkdir -p /run/NetworkManager; cp /fake /usr/bin/nm-online
+       card eth0 ${original}; boot; card eth0 ${clone}; boot; boot; cat /asked`,
+      undefined,
+      { fake: '#!/bin/sh\necho "nm-online $*" >> /asked; exit 1\n' },
+    );
+    expect(out).toContain("-> cleanup;configure");
+    expect(out.match(/nm-online.*/g)).toEqual(["nm-online -s -q -t 60"]);
+  });
+
+  it("shows the output of a failed hook, without secrets, and kills a hook at its deadline", () => {
     const { out } = guest(
       `card eth0 ${clone}; /usr/libexec/tbuild-clone arm; chmod 644 /etc/tbuild/clone.d/30-no-program
        boot; grep -c hush /var/log/ovm-template-config.log || ls /ran 2>&1 || true
@@ -220,7 +307,7 @@ print(run_one('/slow', {'PATH': '/usr/bin:/bin'}, '', 0.3), run_one('/etc/tbuild
     expect(out).toMatch(/\n0\n[\s\S]*\n\(None, ''\) \(127, 'it cannot be started'\)\n$/);
   });
 
-  it("configures nothing where a file of values is no JSON, and says so", () => {
+  it("configures nothing if a file of values is not JSON, and says so", () => {
     const { out } = guest(`card eth0 ${clone}; /usr/libexec/tbuild-clone arm; boot`, undefined, {
       "etc/tbuild/clone.json": "{",
     });
@@ -233,6 +320,7 @@ print(run_one('/slow', {'PATH': '/usr/bin:/bin'}, '', 0.3), run_one('/etc/tbuild
     ["bogus", /Usage/],
     ["detect more", /Usage/],
     ["record", /there is no network card/],
+    ["record 00:21:f6", /no MAC address: 00:21:f6/],
   ];
   it.each(refused)("refuses %j", (words, said) => {
     const { code, err } = guest(`/usr/libexec/tbuild-clone ${words}`);

@@ -1,6 +1,7 @@
 import { inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { TbuildError } from "../../src/errors.ts";
+import type { Runner } from "../../src/host/host.ts";
 import { addressOf } from "../../src/hypervisor/xen/address.ts";
 import { xenConfig } from "../../src/hypervisor/xen/config.ts";
 import { readDomains } from "../../src/hypervisor/xen/domains.ts";
@@ -8,7 +9,8 @@ import { readInfo } from "../../src/hypervisor/xen/examine.ts";
 import type { Definition } from "../../src/hypervisor/xen/machine.ts";
 import { XenOptions } from "../../src/hypervisor/xen/options.ts";
 import { pngOfPpm } from "../../src/hypervisor/xen/picture.ts";
-import { notStarted } from "../../src/hypervisor/xen/start.ts";
+import { startScript } from "../../src/hypervisor/xen/scripts.ts";
+import { notStarted, startDomain } from "../../src/hypervisor/xen/start.ts";
 import { packetOf, readPackets } from "../../src/hypervisor/xen/xenstore.ts";
 import { readVmCfg } from "../../src/vm-cfg/document.ts";
 import { machineOf } from "../../src/vm-cfg/machine.ts";
@@ -32,7 +34,7 @@ broken                                       6   128     1     ----c-       2.1 
     ]);
     expect(readDomains("xl: something else\n")).toEqual([]);
   });
-  it("tells what the host is", () => {
+  it("describes the host", () => {
     const info = readInfo("host                   : dom0\nvirt_caps              : pv hvm hap\nno colon\n");
     expect(info.get("virt_caps")).toBe("pv hvm hap");
   });
@@ -65,7 +67,7 @@ describe("the configuration of a machine for xl", () => {
   it("has its disks by slot, its cards by bridge, and pygrub", () => {
     const text = written();
     for (const part of [
-      // qemu serves what is written to; a file that is only read gets a loop device, and a block device needs neither.
+      // qemu serves writable files; read-only files get a loop device, and block devices need neither.
       "vdev=xvda, access=rw, backendtype=qdisk, target=/var/a, b.img",
       "vdev=xvdb, access=ro, target=/var/r.img",
       "vdev=xvdd, access=rw, backendtype=qdisk, target=/var/s.img",
@@ -107,7 +109,7 @@ describe("a machine that Xen does not start", () => {
     });
     return notStarted(error, "m-1", "dom0", logs);
   };
-  it("is told with what Xen's tools said, and the ends of their logs", () => {
+  it("is reported with the output of Xen's tools, and the ends of their logs", () => {
     const { message, lines } = fault(["libxl: error: one"], "/var/log/xen/bootloader.1.log:\n\nno kernel\n");
     expect(message).toBe("m-1: Xen on dom0 does not start it");
     expect(lines.slice(0, 3)).toEqual(["libxl: error: one", "/var/log/xen/bootloader.1.log:", "no kernel"]);
@@ -118,12 +120,41 @@ describe("a machine that Xen does not start", () => {
       "libxl_aoutils.c:539:async_exec_timeout: killing execution of /etc/xen/scripts/block add because of timeout",
       /too busy/,
     ],
+    [
+      "libxl_dm.c:3381:device_model_postconfig_done: Domain 1:Post DM startup configs failed, rc=-9",
+      /too busy/,
+    ],
     ["libxl_bootloader.c:661:bootloader_finished: Domain 1:bootloader failed - consult logfile", /pygrub/],
     ["libxl_dom.c:589:libxl__build_dom: xc_dom_parse_image failed", /cannot run the kernel/],
     ["libxl_mem.c:300: failed to free memory for the domain", /Free memory/],
     ["something else", /\/var\/log\/xen on dom0/],
   ])("has a next step for: %s", (said, hint) => {
     expect(fault([said]).hint).toMatch(hint);
+  });
+});
+
+describe("a start on a slow Xen host", () => {
+  const slow = "libxl_create.c:1896:domcreate_devmodel_started: Domain 1:device model did not start: -9";
+  const start = { vm: "m-1", console: "console/tty", restarts: false };
+  async function triesOf(tries: number, said: readonly string[]): Promise<number> {
+    let begun = 0;
+    const run: Runner["run"] = async (argv) => {
+      const line = argv.includes(startScript) ? said[begun++] : undefined;
+      if (line !== undefined)
+        throw new TbuildError("environment", "exit code 3", { lines: [line], code: "command-failed" });
+      return { exitCode: 0, stdout: "", stderr: "", bytes: new Uint8Array() };
+    };
+    await startDomain({ name: "dom0", run }, "/m", { ...start, tries }).catch((error) => {
+      expect(error.message).toBe("m-1: Xen on dom0 does not start it");
+      begun = -begun;
+    });
+    return begun;
+  }
+  it("is tried again after xl's own time limits, and after nothing else", async () => {
+    expect(await triesOf(3, [slow, slow])).toBe(3);
+    expect(await triesOf(3, [slow, slow, slow])).toBe(-3);
+    expect(await triesOf(1, [slow])).toBe(-1);
+    expect(await triesOf(3, ["xc_dom_parse_image failed"])).toBe(-1);
   });
 });
 

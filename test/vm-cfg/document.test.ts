@@ -55,6 +55,9 @@ last = 'no new line at the end'`),
     ["a raw unicode text", "ur'\\u00fc\\n'", "ü\\n"],
     ["a sum of texts", "'a' + 'b'", "ab"],
     ["a product", "1024 * 2", 2048],
+    ["a power, which binds more than a sign", "-2 ** 3 ** 2", -512],
+    ["a shift, which binds less than a sum", "1 << 10 + 1", 2048],
+    ["a shift in a list", "[(4097 >> 1) << 1]", [4096]],
     ["a format", "'mac=%s:%02x' % ('a', 10)", "mac=a:0a"],
     ["nothing in a list", "[]", []],
     ["a comment in a list", "[1, # one\n 2,\n]", [1, 2]],
@@ -73,7 +76,7 @@ last = 'no new line at the end'`),
     expect(values("lib = '/usr/lib'\nkernel = lib + '/xen/boot'").kernel).toBe("/usr/lib/xen/boot");
   });
 
-  it("as people write it from memory is read, and it is said", () => {
+  it("as people write it from memory is read, with a remark", () => {
     const config = readVmCfg(
       "vfb = [type=vnc,vncunused=1]  \nvif = [mac=00:21:f6:99:73:1d,bridge=b, mac=00:21:f6:99:73:1e,bridge=c]\n",
     );
@@ -104,7 +107,7 @@ last = 'no new line at the end'`),
     expect(() => readVmCfg(text)).toThrow(new RegExp(`^vm\\.cfg:${line}: `));
   });
 
-  it("with several faults tells all of them", () => {
+  it("with several faults reports all of them", () => {
     const fault = (() => {
       try {
         return readVmCfg("import os\nmemory = x\nvcpus = 2\nname = f(1)\n");

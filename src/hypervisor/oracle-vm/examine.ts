@@ -1,5 +1,7 @@
+import type { GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import { examineManager } from "../../manager/examine.ts";
+import { makesPvm, noPvm } from "../../manager/no-pvm.ts";
 import { chosen, findOne } from "../../manager/steady.ts";
 import type { Examined, ManagerAccess } from "../hypervisor.ts";
 import type { OracleVmOptions } from "./options.ts";
@@ -16,6 +18,16 @@ export async function checkOracleVm(
   const repository = await chosen(api, "Repository", manager.repository);
   for (const network of new Set(Object.values(options.networks))) await findOne(api, "Network", network);
   for (const name of servers.all.keys()) await checkServer(servers, name, options, repository.id);
+}
+
+/** Throws if the Manager's release has no machines of this mode. */
+export async function checkMode({ open }: ManagerAccess, mode: GuestMode): Promise<void> {
+  const api = await open();
+  if (mode !== "pvm" || makesPvm((await api.about()).version)) return;
+  throw new TbuildError("environment", noPvm, {
+    subject: api.name,
+    hint: "Set domainType: XEN_HVM_PV_DRIVERS in the recipe.",
+  });
 }
 
 async function checkServer(

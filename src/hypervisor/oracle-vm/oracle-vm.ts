@@ -5,7 +5,7 @@ import { following, foundAddress } from "../xen/address.ts";
 import { imagesIn, xenPaths } from "../xen/machine.ts";
 import { consoles } from "./consoles.ts";
 import { defineMachine } from "./define.ts";
-import { checkOracleVm, examineOracleVm } from "./examine.ts";
+import { checkMode, checkOracleVm, examineOracleVm } from "./examine.ts";
 import { messaging } from "./messages.ts";
 import { OracleVmOptions } from "./options.ts";
 import { power } from "./power.ts";
@@ -56,6 +56,7 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
       ...(options.addresses.loopback !== undefined && { loopback: options.addresses.loopback }),
     },
     check: () => checkOracleVm(access, options, servers),
+    checkMode: (mode) => checkMode(access, mode),
     async describe() {
       const { version, via } = await (await access.open()).about();
       return `Oracle VM Manager ${version} over ${via}`;

@@ -1,6 +1,8 @@
 import { TbuildError } from "../../errors.ts";
 import { waitFor } from "../../host/wait-for.ts";
 import type { ManagerApi, VmSeen } from "../../manager/api.ts";
+import { disksOf, removeVm } from "../../manager/devices.ts";
+import { readEach } from "../../manager/read-each.ts";
 import { isDiscOf, isDiskOf, mayBeOf } from "./marks.ts";
 
 /** Removes a machine, even one that an interrupted call left incomplete. Its disks stay. */
@@ -16,12 +18,6 @@ export async function removeMachine(api: ManagerApi, vm: string): Promise<void> 
     await standStill(api, seen);
     await removeVm(api, seen);
   }
-}
-
-export async function removeVm(api: ManagerApi, { id, mappings, vnics }: VmSeen): Promise<void> {
-  for (const mapping of mappings) await api.deleteMapping(mapping.id);
-  for (const vnic of vnics) await api.deleteVnic(vnic.id, id);
-  await api.deleteVm(id);
 }
 
 /**
@@ -45,14 +41,11 @@ export async function removeDevices(
 }
 
 async function disksInUse(api: ManagerApi): Promise<ReadonlySet<string>> {
-  const all = await Promise.all((await api.list("Vm")).map(({ id }) => api.vm(id)));
-  return new Set((await Promise.all(all.map((one) => disksOf(api, one)))).flat());
-}
-
-/** The ids of a machine's virtual disks. */
-export async function disksOf(api: ManagerApi, { mappings }: VmSeen): Promise<string[]> {
-  const devices = await Promise.all(mappings.map(async ({ id }) => (await api.mapping(id)).device));
-  return devices.flatMap((one) => (one.kind === "virtual-disk" ? one.id : []));
+  const used = await readEach(
+    () => api.list("Vm"),
+    async ({ id }) => disksOf(api, await api.vm(id)),
+  );
+  return new Set(used.flat());
 }
 
 async function standStill(api: ManagerApi, { id, name, state }: VmSeen): Promise<void> {

@@ -1,9 +1,10 @@
 import { TbuildError } from "../../errors.ts";
+import { disksOf, removeVm } from "../../manager/devices.ts";
+import { readEach } from "../../manager/read-each.ts";
 import type { Hypervisor, TemplateKeeper } from "../hypervisor.ts";
 import { defineMachine } from "./define.ts";
 import { isHalfOf, nameOfHalf } from "./marks.ts";
 import type { MachineRecord } from "./record.ts";
-import { disksOf, removeVm } from "./removal.ts";
 import type { OracleVmSite } from "./site.ts";
 
 /**
@@ -15,7 +16,10 @@ export function templates(site: OracleVmSite, destroy: Hypervisor["destroy"]): T
   return {
     async find(label) {
       const { api } = await there();
-      const all = await Promise.all((await api.list("Vm")).map(({ id }) => api.vm(id)));
+      const all = await readEach(
+        () => api.list("Vm"),
+        ({ id }) => api.vm(id),
+      );
       return all.find((one) => one.isTemplate !== false && (one.description ?? "").includes(label))?.id;
     },
 

@@ -1,5 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import type { Device, ManagerApi, VnicSeen } from "../api.ts";
+import { readEach } from "../read-each.ts";
 import { command, instance, type Value } from "./command.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Orders } from "./orders.ts";
@@ -19,8 +20,9 @@ type Devices = Pick<
 
 export function devices({ door, dialect, order, on, created, list, rows }: Orders): Devices {
   async function looseVnics(): Promise<VnicSeen[]> {
-    const all = await Promise.all(
-      (await list("Vnic")).map(async (one) => ({ one, rows: await rows("Vnic", one.id) })),
+    const all = await readEach(
+      () => list("Vnic"),
+      async (one) => ({ one, rows: await rows("Vnic", one.id) }),
     );
     return all
       .filter((vnic) => !vnic.rows.some(({ key }) => /^vm\b/i.test(key)))

@@ -1,4 +1,5 @@
 import type { ManagerApi, MappingSeen, Named, ObjectKind, VmSeen } from "../../../manager/api.ts";
+import { readEach } from "../../../manager/read-each.ts";
 import { type Inventory, type Mark, markIn, type Place, type SeenMachine } from "../../place.ts";
 import { bytesOf, finalNameOf, systemDisksIn } from "./marks.ts";
 
@@ -49,7 +50,10 @@ export async function lookAt(
 }
 
 async function allOf<T>(api: ManagerApi, kind: ObjectKind, read: (id: string) => Promise<T>): Promise<T[]> {
-  return Promise.all((await api.list(kind)).map(({ id }) => read(id)));
+  return readEach(
+    () => api.list(kind),
+    ({ id }) => read(id),
+  );
 }
 
 function takenBy(

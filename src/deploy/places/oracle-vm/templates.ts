@@ -1,5 +1,7 @@
 import { TbuildError } from "../../../errors.ts";
 import type { ManagerApi, Named } from "../../../manager/api.ts";
+import { makesPvm, noPvm } from "../../../manager/no-pvm.ts";
+import { readEach } from "../../../manager/read-each.ts";
 import { findOne } from "../../../manager/steady.ts";
 import { markIn, type PlacedTemplate, type TemplateWanted } from "../../place.ts";
 import { mappingsOf } from "./seen.ts";
@@ -16,10 +18,12 @@ export async function templateAt(api: ManagerApi, wanted: TemplateWanted): Promi
     throw new TbuildError("usage", `${vm.name} is a virtual machine, not a template`, {
       subject: api.name,
     });
-  const [mappings, vnics] = await Promise.all([
+  const [mappings, vnics, { version }] = await Promise.all([
     mappingsOf(api, vm),
     Promise.all(vm.vnics.map(({ id }) => api.vnic(id))),
+    api.about(),
   ]);
+  const isRefused = vm.domainType === "XEN_PVM" && !makesPvm(version);
   return {
     id: vm.id,
     isThere: true,
@@ -30,12 +34,16 @@ export async function templateAt(api: ManagerApi, wanted: TemplateWanted): Promi
     memoryMib: vm.memoryMib ?? 1024,
     vcpus: vm.vcpus ?? 1,
     networks: vnics.flatMap(({ network }) => network?.name || []),
+    ...(isRefused && { refused: `${vm.name} is paravirtual, and ${api.name} ${noPvm}` }),
   };
 }
 
 /** A template whose description names a version of tbuild's store, as `tbuild manager import --description` sets it. */
 async function imported(api: ManagerApi, version: string): Promise<Named> {
-  const vms = await Promise.all((await api.list("Vm")).map(({ id }) => api.vm(id)));
+  const vms = await readEach(
+    () => api.list("Vm"),
+    ({ id }) => api.vm(id),
+  );
   const found = vms.filter(
     ({ isTemplate, description = "" }) =>
       isTemplate !== false && description.split(/\s+/).includes(version) && !markIn(description),

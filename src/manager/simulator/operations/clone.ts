@@ -1,5 +1,6 @@
 import type { Job, Thing, World } from "../world.ts";
 import { of } from "./of.ts";
+import { refusePvm } from "./vms.ts";
 import { freeMac } from "./vnics.ts";
 
 export interface CloneFields {
@@ -14,8 +15,10 @@ export interface CloneFields {
 export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
   return world.begin("clone Vm", [from.id], async () => {
     const { asTemplate, pool, repository, customizer } = fields;
+    if (!asTemplate) refusePvm(world.settings.version, from.is.domainType);
     const { startedOn: _, ...is } = from.is;
-    const keeps = world.settings.clonesKeepTexts;
+    const { clonesKeepTexts: keeps, listsUnfinishedClones } = world.settings;
+    if (!listsUnfinishedClones) await copying(world);
     const clone = world.add(
       "Vm",
       fields.name ?? freeName(world, `${from.name}.`),
@@ -27,6 +30,11 @@ export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
       },
       keeps ? from.description : "",
     );
+    if (listsUnfinishedClones) {
+      world.locked.add(clone.id);
+      await copying(world);
+      world.locked.delete(clone.id);
+    }
     for (const mapping of of(world, "VmDiskMapping", "vm", from.id)) {
       const disk = world.things.get(String(mapping.is.virtualDisk ?? ""));
       const { virtualDisk, ...rest } = mapping.is;
@@ -55,6 +63,12 @@ export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
       world.add("Vnic", freeMac(world), { ...vnic.is, vm: clone.id, mac: freeMac(world) });
     return clone.id;
   });
+}
+
+// The setting may change meanwhile.
+async function copying(world: World): Promise<void> {
+  const begun = Date.now();
+  while (Date.now() - begun < world.settings.cloneMs) await new Promise((done) => setTimeout(done, 20));
 }
 
 function freeName(world: World, start: string): string {

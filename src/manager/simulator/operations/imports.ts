@@ -1,3 +1,4 @@
+import { makesPvm } from "../../no-pvm.ts";
 import { type Job, Refusal, type Thing, type World } from "../world.ts";
 
 const gib = 2 ** 30;
@@ -79,7 +80,7 @@ async function fetchedTemplate(
 export function addTemplate(world: World, repository: Thing, name: string): string {
   const template = world.add("Vm", name, {
     state: "TEMPLATE",
-    domainType: "XEN_PVM",
+    domainType: makesPvm(world.settings.version) ? "XEN_PVM" : "XEN_HVM_PV_DRIVERS",
     memoryMib: 2048,
     vcpus: 1,
     osType: "Oracle Linux 6",

@@ -1,4 +1,5 @@
 import { type DomainType, domainTypes } from "../../../choices.ts";
+import { makesPvm } from "../../no-pvm.ts";
 import type { BackedMachine } from "../backing/backing.ts";
 import { type Job, Refusal, type Thing, type World } from "../world.ts";
 import { isTooNear, leaveGroups } from "./anti-affinity.ts";
@@ -67,14 +68,18 @@ function checkVm(world: World, { name, domainType, memoryMib, vcpus }: VmFields,
   if (isNew && domainType === undefined) throw new Refusal("OVMAPI_9999E A domain type is required.");
   if (domainType !== undefined && !domainTypes.includes(domainType as DomainType))
     throw new Refusal(`OVMAPI_9999E ${domainType} is not a domain type.`);
-  // 3.4.6 removed PVM guests (Release Notes 3.4.6).
-  if (domainType === "XEN_PVM" && /^3\.4\.[6-9]/.test(version))
-    throw new Refusal("OVMAPI_9999E XEN_PVM is not supported by this release.");
+  refusePvm(version, domainType);
   // 32 to 2000000 MB, 1 to 128 processors (CLI User's Guide 3.3, A.51).
   if (memoryMib !== undefined && !(memoryMib >= 32 && memoryMib <= 2_000_000))
     throw new Refusal("OVMAPI_9999E memory must be between 32 and 2000000.");
   if (vcpus !== undefined && !(vcpus >= 1 && vcpus <= 128))
     throw new Refusal("OVMAPI_9999E cpuCount must be between 1 and 128.");
+}
+
+/** 3.4.6 makes no PVM guests; those that exist go on (Release Notes 3.4.6). */
+export function refusePvm(version: string, domainType: unknown): void {
+  if (domainType === "XEN_PVM" && !makesPvm(version))
+    throw new Refusal("OVMAPI_9999E XEN_PVM is not supported by this release.");
 }
 
 /**
