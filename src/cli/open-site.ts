@@ -9,6 +9,7 @@ import { TbuildError } from "../errors.ts";
 import { localHost } from "../host/local.ts";
 import type { ManagerAccess } from "../hypervisor/hypervisor.ts";
 import { openHypervisor } from "../hypervisor/open.ts";
+import { reasonOf } from "../io/file-fault.ts";
 import { refuse } from "../recipe/findings.ts";
 import { type Located, plain, readYaml } from "../recipe/located.ts";
 import { assigned, assignment } from "../recipe/merge.ts";
@@ -129,7 +130,7 @@ async function readSite(file: string, given: boolean): Promise<{ site: Site; loc
     if (error.code === "ENOENT" && !given) return undefined;
     throw new TbuildError(
       error.code === "ENOENT" ? "usage" : "environment",
-      `${error.code === "ENOENT" ? "no such site file" : `cannot be read (${error.code})`}`,
+      `${error.code === "ENOENT" ? "no such site file" : `cannot be read: ${reasonOf(error)}`}`,
       { subject: file, cause: error },
     );
   });

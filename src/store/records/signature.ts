@@ -1,8 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
+import { writeFile } from "../../io/write-file.ts";
 
 /** The validity of a manifest's signature. */
 export type Signature =
