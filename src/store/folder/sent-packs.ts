@@ -1,6 +1,8 @@
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { namesIn, textOf } from "../../io/durable.ts";
+import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 import { asDigest, type Digest } from "../../model/digest.ts";
 
 /** A pack that a registry had, and its chunks. It need not be a pack of this store. */
@@ -27,7 +29,7 @@ export async function sentPacks(store: string): Promise<SentPack[]> {
 export async function rememberSent(store: string, { digest, size, chunks }: SentPack): Promise<void> {
   const file = join(folderOf(store), digest.replace("sha256:", ""));
   try {
-    await mkdir(folderOf(store), { recursive: true });
+    await makeFolders(folderOf(store));
     await writeFile(`${file}.${process.pid}`, `${[size, ...chunks].join("\n")}\n`);
     await rename(`${file}.${process.pid}`, file);
   } catch {
