@@ -49,6 +49,9 @@ export interface Records {
   /** Signs a statement for a registry; `undefined` if no key is set. */
   signStatement(text: string): Promise<string | undefined>;
   statementSignature(text: string, signature: string | undefined): Promise<Signature>;
+  /** Signs an entry of a cache; `undefined` if no key is set. */
+  signEntry(text: string): Promise<string | undefined>;
+  entrySignature(text: string, signature: string | undefined): Promise<Signature>;
   /** True if there is an `allowed_signers` file. */
   hasSigners(): Promise<boolean>;
 }
