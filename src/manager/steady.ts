@@ -13,14 +13,14 @@ export async function findOne(api: ManagerApi, kind: ObjectKind, name: string): 
   const found = all.filter((one) => one.name === name || one.id === name);
   const [one] = found;
   if (one && found.length === 1) return one;
-  const words = kindWords[kind];
+  const [word, words] = kindWords[kind];
   if (found.length > 1)
-    throw new TbuildError("environment", `has ${found.length} ${words}s named ${name}`, {
+    throw new TbuildError("environment", `has ${found.length} ${words} named ${name}`, {
       subject: api.name,
       lines: found.map(({ id }) => id),
       hint: "Names are not unique there. Use the id, or rename one of them.",
     });
-  throw new TbuildError("environment", `has no ${words} named ${name}`, {
+  throw new TbuildError("environment", `has no ${word} named ${name}`, {
     subject: api.name,
     lines: all.slice(0, 20).map((each) => each.name),
     hint: all.length === 0 ? "It has none." : "The lines above list those that exist.",
@@ -38,22 +38,22 @@ export async function chosen(
   const [one] = all;
   if (one && all.length === 1) return one;
   const key = kind === "ServerPool" ? "pool" : "repository";
-  throw new TbuildError("environment", `has ${all.length || "no"} ${kindWords[kind]}s`, {
+  throw new TbuildError("environment", `has ${all.length || "no"} ${kindWords[kind][1]}`, {
     subject: api.name,
     lines: all.map((each) => each.name),
     hint: `Set manager.${key} in the site.`,
   });
 }
 
-const kindWords: Readonly<Record<ObjectKind, string>> = {
-  ServerPool: "server pool",
-  Server: "server",
-  Repository: "repository",
-  Network: "network",
-  Vm: "virtual machine or template",
-  VirtualDisk: "virtual disk",
-  VirtualCdrom: "disc",
-  Assembly: "assembly",
+const kindWords: Readonly<Record<ObjectKind, readonly [one: string, several: string]>> = {
+  ServerPool: ["server pool", "server pools"],
+  Server: ["server", "servers"],
+  Repository: ["repository", "repositories"],
+  Network: ["network", "networks"],
+  Vm: ["virtual machine or template", "virtual machines or templates"],
+  VirtualDisk: ["virtual disk", "virtual disks"],
+  VirtualCdrom: ["disc", "discs"],
+  Assembly: ["assembly", "assemblies"],
 };
 
 export interface Creation {
