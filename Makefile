@@ -1,17 +1,17 @@
-# make demo   sets this machine up, builds tbuild, and makes a template: the whole line, on a rehearsal medium
-# make test   sets this machine up and runs every test, with a full rehearsal among them
+# make demo   sets this machine up, builds tbuild, and builds a template on a rehearsal medium
+# make test   sets this machine up and runs every test, including a full rehearsal
 # make deb    packs tbuild as a Debian package, in .tbuild/deb
-# make picture   records docs/picture.svg: the terminal of a rehearsal at work
+# make picture   records docs/picture.svg: the terminal during a rehearsal
 # make additions   makes the RPMs of tbuild's guest additions, for Enterprise Linux 5 to 9, in .tbuild/additions
 .PHONY: additions deb demo picture test check contract e2e e2e-oracle-vm e2e-xen bench torture release build setup clean
 
-# what the tests need beside the packages that `tbuild setup` installs
+# packages for the tests, in addition to those that `tbuild setup` installs
 debian_tests := flake8 man-db mandoc dpkg-dev lintian gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
 	dmsetup lvm2 mdadm kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common \
 	grub-pc-bin linux-image-cloud-amd64 cloud-init xkb-data
-# what makes the Xen host of `make e2e-xen`
+# packages that build the Xen host of `make e2e-xen`
 debian_xen := mmdebstrap qemu-system-x86 qemu-utils e2fsprogs openssh-client kmod cpio
-# what the bench stands beside, and what torture needs
+# programs that the bench compares with, and packages for torture
 debian_bench := casync borgbackup guestfish guestfs-tools nbdkit libnbd-bin
 
 demo: build setup
@@ -57,7 +57,7 @@ bench: build setup .tbuild/setup-tests
 	@test -e .tbuild/bundles/ol6-grid-rehearsal-1.0.0 || node dist/bin/main.js recipe ol6-grid --rehearse
 	node test/bench/convert.mjs
 
-# as the kill and fuzz tests of `make test`, and longer
+# longer runs of the kill and fuzz tests, and tests that are too slow for `make test`
 torture: build setup .tbuild/setup-tests
 	TBUILD_FUZZ_TRIES=2000 TBUILD_FUZZ_SEED=$$(date +%s) npx vitest run --project check test/fuzz
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
@@ -72,9 +72,9 @@ torture: build setup .tbuild/setup-tests
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts -t guestfish
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/sysprep.test.ts
 	TBUILD_SLOW=1 npx vitest run --project e2e test/e2e/rehearsal.test.ts test/e2e/trial-modules.test.ts test/e2e/oracle-vm-build.test.ts
-	@# the file systems that e2fsck is tested with
+	@# e2fsck's own test images
 	node test/torture/e2fsprogs-images.mjs
-	@# What tbuild packs, converted to KVM by virt-v2v from end to end: two minutes under TCG.
+	@# virt-v2v converts a whole bundle to KVM: two minutes under TCG
 	node dist/bin/main.js recipe ol6-grid --rehearse
 	LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg \
 		virt-v2v -i ova .tbuild/bundles/ol6-grid-rehearsal-1.0.0/ol6-grid-rehearsal-1.0.0.ova -o null
@@ -82,7 +82,7 @@ torture: build setup .tbuild/setup-tests
 additions:
 	PYTHONDONTWRITEBYTECODE=1 python3 src/firstboot/additions/rpms.py .tbuild/additions
 
-# installs a rehearsal guest as far as the picture needs it: two minutes, and more the first time
+# installs a rehearsal guest as far as the picture needs it: two minutes, longer the first time
 picture: build setup
 	@sh .ci/debian.sh tmux
 	node test/picture/picture.mjs

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 const src = resolve(import.meta.dirname, "../src");
 
-// Who may import whom: the picture in ARCHITECTURE.md, as a table. What a room may use is a room, or one file of it.
+// Who may import whom: the diagram of ARCHITECTURE.md as a table. An entry is a room, or one file of a room.
 const open = ["choices.ts", "errors.ts", "html.ts", "io"];
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli"],
@@ -46,7 +46,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "store",
     "vm-cfg",
   ],
-  // The place of the manager is reached through the table of places.
+  // The table of places imports the manager's place.
   deploy: ["firstboot", "host", "hypervisor", "manager", "model", "recipe", "store"],
   rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
@@ -113,7 +113,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "node:child_process": [],
 };
 
-// Backends are imported by their table, and by nobody else.
+// Only its table may import a backend.
 const tables: Readonly<Record<string, readonly string[]>> = {
   "image/ways/table.ts": [
     "image/ways/direct.ts",
@@ -169,7 +169,7 @@ describe("architecture", () => {
     expect(circles().map((circle) => circle.join(" → "))).toEqual([]);
   });
 
-  it.each(Object.entries(tables))("backends are reached through %s only", (table, backends) => {
+  it.each(Object.entries(tables))("imports backends through %s only", (table, backends) => {
     const strangers = imports.filter(
       (i) => backends.includes(i.target) && i.file !== table && !backends.includes(i.file),
     );
@@ -178,7 +178,7 @@ describe("architecture", () => {
     for (const backend of backends) expect(named).toContain(backend);
   });
 
-  it.each(["guest/seal", "guest/convert", "build/steps"])("every file of %s is used", (folder) => {
+  it.each(["guest/seal", "guest/convert", "build/steps"])("uses every file of %s", (folder) => {
     const users = new Set(imports.map((i) => i.target));
     const idle = files.filter(
       (file) => dirname(file) === folder && !file.endsWith("index.ts") && !users.has(file),
@@ -188,7 +188,7 @@ describe("architecture", () => {
 
   it("prints, reads the environment and exits in cli/ and main.ts only", () => {
     const loud = files
-      // What programs are given of the environment is decided at the door that starts them.
+      // host/environment.ts decides which variables a program gets.
       .filter((file) => folderOf(file) !== "cli" && !["main.ts", "host/environment.ts"].includes(file))
       .filter((file) =>
         /(?<![\w"-])console\.(?:log|error|warn|info|debug)\(|\bprocess\.(env|exit|stdout|stderr|argv)\b/.test(
@@ -215,7 +215,7 @@ describe("architecture", () => {
     expect(short).toEqual([]);
   });
 
-  it("spreads values, not literal objects, whose properties can stand by themselves", () => {
+  it("spreads no literal objects", () => {
     const spread = files.filter((file) => /^\s*\.\.\.\{ \w/m.test(readFileSync(join(src, file), "utf8")));
     expect(spread).toEqual([]);
   });
@@ -227,7 +227,8 @@ describe("architecture", () => {
         .map(({ name, lines }) => `${file}: ${name} has ${lines} lines`),
     );
     expect(long).toEqual([]);
-  });
+    // The compiler parses each file.
+  }, 120_000);
 
   it("imports commands lazily, so that --help starts fast", () => {
     const program = imports.filter((i) => /^cli\/[\w-]+\.ts$/.test(i.file) && !i.dynamic && !i.typeOnly);
@@ -243,7 +244,7 @@ describe("architecture", () => {
   });
 });
 
-/** The packages that a file loads as soon as it is imported, through whatever files of ours. */
+/** The packages that importing a file loads, directly or through our files. */
 function packagesBehind(start: string): string[] {
   const known = new Set<string>();
   const packages = new Set<string>();

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { cpioArchive } from "../src/guest/convert/cpio.ts";
 
-/** Kernels and initramfs that say what real ones say, as small as they may be. */
+/** Minimal kernels and initramfs with the markers of real ones. */
 
 /** A 64-bit ELF with one segment of notes. */
 export function elf(notes: Buffer): Buffer {
@@ -40,7 +40,7 @@ export function bzImage(payload: Buffer): Buffer {
 export const pvElf = elf(Buffer.concat([note("GNU", 3), note("Xen", 6), note("Xen", 1)]));
 export const pvhElf = elf(Buffer.concat([note("Xen", 18), note("GNU", 1)]));
 
-/** A module of a kernel, as much of it as says so: a relocatable ELF with the text of modinfo(8). */
+/** A minimal kernel module: a relocatable ELF with the text of modinfo(8). */
 export function kernelModule(release = "1", more = "SMP mod_unload "): Buffer {
   const head = Buffer.alloc(64);
   head.write("\x7fELF\x02\x01\x01", 0, "latin1");
@@ -56,7 +56,7 @@ export function initramfs(release: string, ...names: readonly string[]): Buffer 
   });
 }
 
-/** What an initramfs has to have to run at all. */
+/** What an initramfs needs to run. */
 export const runs = { init: "#!/bin/sh\n", "bin/sh": "\x7fELF" };
 
 export function archive(files: Readonly<Record<string, string | Buffer>>): Buffer {

@@ -19,7 +19,7 @@ describe("what may be chosen from", () => {
       .filter((file) => file.endsWith(".ts") && file !== "choices.ts")
       .filter((file) => {
         const lines = readFileSync(join(src, file), "utf8").replaceAll(/\.default\([^)]*\)/g, "");
-        // A list of it is an array or a union that names all but one of them.
+        // A list is an array or a union that names all but one of them.
         return [...lines.matchAll(/(?:"[\w-]+"[\s,|]*){2,}/g)].some(
           ([text]) =>
             words.filter((word) => text.includes(`"${word}"`)).length >= Math.max(3, words.length - 1),
@@ -28,13 +28,13 @@ describe("what may be chosen from", () => {
     expect(repeated).toEqual([]);
   });
 
-  it("are ways into an image that a site may name, each with its access", () => {
+  it("are access methods that a site may name, each with its implementation", () => {
     expect(Object.keys(accesses)).toEqual([...choices.waysIn]);
     for (const kind of ["auto", ...choices.waysIn])
       expect(Site.parse({ images: { kind } }).images.kind).toBe(kind);
   });
 
-  it("are formats that there are packers for", () => {
+  it("are formats with a packer", () => {
     expect(formats.map(({ name }) => name)).toEqual([...choices.bundleFormats]);
   });
 
@@ -44,7 +44,7 @@ describe("what may be chosen from", () => {
       expect(reference).toContain(list.map((word) => `\`${word}\``).join(", "));
   });
 
-  it("are in the help of the commands that take them", () => {
+  it("are in the help of the commands that accept them", () => {
     const help = (...names: string[]) => {
       let command = makeProgram();
       for (const name of names) command = command.commands.find((one) => one.name() === name) ?? command;

@@ -13,7 +13,7 @@ export async function write(file: string, data: Uint8Array, at: number): Promise
   await handle.close();
 }
 
-/** Turns one bit of a file; twice, and it is as it was. */
+/** Flips one bit of a file. Twice restores it. */
 export async function flip(file: string, at: number): Promise<void> {
   await chmod(file, 0o644);
   const data = await readFile(file);

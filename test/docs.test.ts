@@ -22,8 +22,8 @@ describe("docs/troubleshooting.md", () => {
     expect(messages.length).toBeGreaterThan(8);
   });
 
-  // What stands for a name or a number is a capital letter, a file name, or a release.
-  it.each(messages)("explains %j, which the code says", (message) => {
+  // Placeholders for names and numbers are capital letters, file names or releases.
+  it.each(messages)("explains %j, which is a message of the code", (message) => {
     const words = message
       .split(/\b[A-Z]:? ?\b|OracleLinux-….iso|\bol8\b|\blocal\b/)
       .map((part) => part.trim());

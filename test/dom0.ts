@@ -6,23 +6,23 @@ import { localHost, shellQuoted, talkHere } from "../src/host/local.ts";
 import { type FarHost, farHost } from "../src/host/ssh.ts";
 import { waitFor } from "../src/host/wait-for.ts";
 
-/** What a machine needs to run one. */
+/** The programs and files that a machine needs to run one. */
 export const dom0Needs = [
   ...["linux.uml", "kpartx", "dmsetup", "losetup", "sshd", "ssh", "sshfs", "ip", "busybox", "root"],
   "/dev/net/tun",
 ];
 
 /**
- * A server as an Oracle VM Server is to tbuild: root by ssh, images in its files, loop devices, device-mapper, kpartx.
- * It is a kernel in a process (User-mode Linux) with this machine's programs, in a network of its own.
+ * A server that looks to tbuild like an Oracle VM Server: root by ssh, images in its files, loop devices, device-mapper,
+ * kpartx. It is a kernel in a process (User-mode Linux) with this machine's programs, in its own network.
  */
 export interface Dom0 extends AsyncDisposable {
   readonly host: FarHost;
   /** For `--ssh-config`; the server is called `dom0` there. */
   readonly sshConfig: string;
-  /** The only folder that it has in common with us for writing; called the same on both sides. */
+  /** The only shared folder that both can write; it has the same path on both sides. */
   readonly folder: string;
-  /** As root there, by a shell. */
+  /** Runs a shell command as root there. */
   run(script: string): Promise<Output>;
 }
 
@@ -75,7 +75,7 @@ async function writeFiles(folder: string, own: string, network: string): Promise
 
 function kernelArguments(own: string): string[] {
   const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${own}/init`];
-  // Without a policy SELinux would hide the labels that lie on the disk.
+  // Without a policy, SELinux would hide the labels on the disk.
   const console = ["con=null", "con0=fd:0,fd:1", "quiet", "lsm=yama"];
   return ["mem=768M", ...root, ...console, "eth0=tuntap,tap0", `uml_dir=${own}/`, "umid=dom0"];
 }
@@ -93,7 +93,7 @@ function initScript(folder: string, own: string): string {
     "mkdir -p /dev/pts; mount -t devpts devpts /dev/pts",
     "mount -t tmpfs tmpfs /run && mkdir /run/sshd",
     "mount -t tmpfs tmpfs /tmp",
-    // What this machine's root has in its shell is not to run at every command.
+    // The start-up files of this machine's root must not run at every command.
     "mount -t tmpfs tmpfs /root",
     shellQuoted(["mkdir", folder]),
     shellQuoted(["mount", "-t", "hostfs", "-o", folder, "none", folder]),
@@ -104,7 +104,7 @@ function initScript(folder: string, own: string): string {
   ].join("\n");
 }
 
-// No udev runs there to make the nodes of devices.
+// No udev runs there to make device nodes.
 function sshdConfig(own: string): string {
   return [
     `HostKey ${own}/host-key`,

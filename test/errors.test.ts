@@ -21,7 +21,7 @@ describe("TbuildError", () => {
     expect(error.about("/b.img")).toBe("/a.img: is cut off");
   });
 
-  it("stays the same failure within something larger", () => {
+  it("stays the same failure inside a larger one", () => {
     const outer = error.within("seal", { fault: "environment" });
     expect(outer.message).toBe("seal: /a.img: is cut off");
     expect(outer).toMatchObject({ code: "backing-file", fault: "environment", hint: "Copy it again." });
@@ -30,7 +30,7 @@ describe("TbuildError", () => {
     expect(outer.cause).toBe(error);
   });
 
-  it("tells how a program failed by code, not by words", async () => {
+  it("identifies a program's failure by code, not by words", async () => {
     const run = (...argv: string[]) =>
       localHost()
         .run(argv, { timeoutMs: 5000 })
@@ -60,7 +60,7 @@ describe("TbuildError", () => {
 });
 
 describe("control flow", () => {
-  /** Libraries whose errors tell in words what they have no code for; only the words for people depend on it. */
+  /** Libraries whose errors have words but no code; only messages depend on these words. */
   const foreign = ["recipe/located.ts", "recipe/shape.ts", "io/http-words.ts"];
   const onWords =
     /\bmessage\??\.(?:includes|startsWith|endsWith|match|replace|replaceAll|search|indexOf)\(|\.(?:test|exec)\((?:\w+\.)*(?:message)\b|\.message\s*[!=]==|\b(?:error|cause|fault)\.(?:lines|said|what)\b[^;]*\.(?:includes|startsWith|test|match)\(/;

@@ -127,7 +127,7 @@ export async function loggedIn(
       const address = await context.hypervisor.address(name);
       if (!address && last) throw await unreached(context, name, "its address is unknown");
       if (!address) return undefined;
-      const target = { ...address, user: "root", login };
+      const target = { ...address, user: "root", login, patience };
       if (address.host !== known?.host || address.port !== known.port)
         await context.host.writeFile(
           machineFile(context.folder, name, "ssh"),

@@ -170,6 +170,8 @@ export interface Place extends AsyncDisposable {
    * identity.
    */
   readonly identity: string;
+  /** How many times as long as usual its machines may take; 1 if left out. */
+  readonly patience?: number;
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
   abilities(): Promise<PlaceAbilities>;

@@ -137,8 +137,8 @@ export async function launchMachine(
     answers: options.answers(name),
     phase: keeper.state.machines[name]?.firstBoot?.phase,
     confirm: firstBoot.confirm(name),
-    waitMs: firstBoot.waitMs,
-    timeoutMs: firstBoot.timeoutMs,
+    waitMs: firstBoot.waitMs * (place.patience ?? 1),
+    timeoutMs: firstBoot.timeoutMs * (place.patience ?? 1),
     say: (text) => say(name, text),
     doing: (text) => doing(name, text),
     reached: (phase, why) =>
@@ -200,10 +200,12 @@ async function stop(
   id: string,
   mostGraceMs = Number.POSITIVE_INFINITY,
 ): Promise<void> {
-  const { place, signal, stopGraceMs = 120_000 } = options;
+  const { place, signal } = options;
+  const { patience = 1 } = place;
+  const graceMs = Math.min(options.stopGraceMs ?? 120_000 * patience, mostGraceMs * patience);
   if (!(await place.isRunning(id))) return;
   doing(name, "shutting down");
-  await place.stop(id, { graceMs: Math.min(stopGraceMs, mostGraceMs), signal });
+  await place.stop(id, { graceMs, signal });
 }
 
 function appliedOf({ vcpus, memoryMib, nics, mappings }: MachineGoal): NonNullable<MachineState["applied"]> {

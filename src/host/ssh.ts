@@ -14,6 +14,8 @@ export interface SshTarget {
   readonly login: Login;
   /** A program that connects to it, like ssh's ProxyCommand, with `%h` and `%p` in it. */
   readonly through?: readonly string[];
+  /** How many times as long as usual it may be silent. */
+  readonly patience?: number;
 }
 
 /** The file of a private key, or a program that prints the password, so that neither a process list nor an environment shows it. */
@@ -34,9 +36,13 @@ export interface FarHost extends Host {
   readonly sshOptions: readonly string[];
 }
 
-/** `address` has IPv6 in brackets, as in scp and sshfs. `config` replaces `~/.ssh/config`. */
-export function farHost(address: string, config?: string): FarHost {
-  const sshOptions = [...(config === undefined ? [] : ["-F", resolve(config)]), ...patience, ...sharedLine()];
+/**
+ * `address` has IPv6 in brackets, as in scp and sshfs. `config` replaces `~/.ssh/config`. `patience`: how many times as long as
+ * usual the machine may be silent.
+ */
+export function farHost(address: string, config?: string, patience = 1): FarHost {
+  const file = config === undefined ? [] : ["-F", resolve(config)];
+  const sshOptions = [...file, ...silence(patience), ...sharedLine()];
   const ssh = ["ssh", ...sshOptions, "--", address.replace(/[[\]]/g, "")];
   return { ...hostOver(address, ssh, {}, "environment"), sshOptions };
 }
@@ -49,7 +55,13 @@ function sharedLine(): string[] {
   return ["-o", "ControlMaster=auto", "-o", "ControlPersist=15", "-o", `ControlPath=${socket}`];
 }
 
-const patience = ["-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"];
+// A machine that answers nothing for a minute is gone, unless it is a slow one.
+function silence(patience: number): string[] {
+  return [
+    ...["-o", `ConnectTimeout=${Math.ceil(10 * patience)}`],
+    ...["-o", "ServerAliveInterval=10", "-o", `ServerAliveCountMax=${Math.ceil(6 * patience)}`],
+  ];
+}
 
 function hostOver(
   name: string,
@@ -113,7 +125,7 @@ function sshArgv(target: SshTarget, more: readonly string[] = []): string[] {
     "none",
     ...how,
     ...trust,
-    ...patience,
+    ...silence(target.patience ?? 1),
     ...(target.through === undefined ? [] : ["-o", `ProxyCommand=${shellQuoted(target.through)}`]),
     ...more,
     "-p",

@@ -4,7 +4,8 @@ import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { writeAll } from "../io/durable.ts";
-import type { Runner } from "./host.ts";
+import type { Output, Runner, RunOptions } from "./host.ts";
+import { sleep } from "./wait-for.ts";
 
 /*
  * Disk images to and from a host, in pieces: each is compressed and checked by itself, so an interrupted
@@ -79,7 +80,7 @@ async function sendPiece(
     String((number * piece + start) / block),
     String(length / block),
   ]);
-  await host.run(["sh", "-c", takePiece, attempt, String(number), ...places], {
+  await runAgain(host, ["sh", "-c", takePiece, attempt, String(number), ...places], {
     input,
     ...(signal && { signal }),
   });
@@ -132,7 +133,7 @@ async function fetchPiece(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const argv = ["sh", "-c", givePiece, from, String((number * piece) / block), String(piece / block)];
-  const sent = await host.run(argv, signal && { signal });
+  const sent = await runAgain(host, argv, { ...(signal && { signal }) });
   const bytes = await decompressed(sent.bytes).catch((cause: unknown) => {
     throw new TbuildError("environment", "a piece arrived damaged", { subject: from, cause });
   });
@@ -143,6 +144,22 @@ async function fetchPiece(
     });
   for (const { start, length } of runsOf(bytes))
     await writeAll(file, bytes.subarray(start, start + length), number * piece + start);
+}
+
+const pausesMs = [1_000, 5_000, 15_000];
+
+/** Runs a command that may run twice. A broken connection is opened again. */
+async function runAgain(host: Runner, argv: readonly string[], options: RunOptions): Promise<Output> {
+  for (const pause of pausesMs) {
+    try {
+      return await host.run(argv, options);
+    } catch (error) {
+      if (!(error instanceof TbuildError) || error.code !== "no-connection") throw error;
+      await sleep(pause, options.signal);
+      checkInterrupted(options.signal);
+    }
+  }
+  return host.run(argv, options);
 }
 
 /** The numbers of the pieces that hold any of the data. */

@@ -245,7 +245,7 @@ export const Recipe = z.strictObject({
         .enum(cloneDetectors)
         .default("flag")
         .describe(
-          "How a clone notices that it has to configure itself. `flag`: the guest additions do at the next boot, once the seal has set INITIAL_CONFIG. `mac`: a service of tbuild does when none of the recorded MAC addresses is there. It needs no guest additions: `additions` are not installed, and their services are not enabled.",
+          "How a clone notices that it has to configure itself. `flag`: the guest additions see INITIAL_CONFIG at the next boot, which the seal sets. `mac`: a service of tbuild sees that the cards have none of the recorded MAC addresses. It needs no guest additions: `additions` are not installed, and their services are not enabled.",
         ),
     })
     .prefault({})

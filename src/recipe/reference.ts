@@ -121,7 +121,7 @@ everything that precedes it.
 ## How values are merged
 
 A recipe \`extends\` another, which may extend a third. Keys are merged and most lists are appended; \`layout\`, \`nics\` and
-\`bundles\` are replaced. \`append: [layout]\` and \`replace: [packages.install]\` reverse this. Further values override the
+\`bundles\` are replaced. \`append: [layout]\` and \`replace: [packages.install]\` reverse this. Other sources override the
 files, each one the previous:
 
 1. the site file: \`set: { timezone: Europe/Zurich, packages.install+: [strace] }\` in \`site.yaml\`;

@@ -32,7 +32,7 @@ export function calculated(cursor: Cursor, operator: string, left: Value, right:
 }
 
 function arithmetic(operator: string, left: number, right: number, unable: () => Wrong): number {
-  if (right === 0 && operator !== "+" && operator !== "-" && operator !== "*") throw unable();
+  if (right === 0 && /[/%]/.test(operator)) throw unable();
   const whole = Number.isInteger(left) && Number.isInteger(right);
   const results: Readonly<Record<string, () => number>> = {
     "+": () => left + right,
@@ -42,6 +42,9 @@ function arithmetic(operator: string, left: number, right: number, unable: () =>
     "/": () => (whole ? Math.floor(left / right) : left / right),
     "//": () => Math.floor(left / right),
     "%": () => left - Math.floor(left / right) * right,
+    "**": () => left ** right,
+    "<<": () => (whole && right >= 0 && right < 53 ? left * 2 ** right : Number.NaN),
+    ">>": () => (whole && right >= 0 && right < 53 ? Math.floor(left / 2 ** right) : Number.NaN),
   };
   const value = results[operator]?.();
   if (value === undefined || !Number.isFinite(value)) throw unable();

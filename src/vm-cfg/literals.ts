@@ -14,7 +14,7 @@ interface Reading {
 const deepest = 32;
 
 /**
- * Reads one value as Python 2 and xl write it: literals, sums and products of literals, and names that were assigned
+ * Reads one value as Python 2 and xl write it: literals, sums, products, powers and shifts of literals, and names that were assigned
  * before. Nothing is run; code is `Wrong`.
  */
 export function readValue(
@@ -22,7 +22,19 @@ export function readValue(
   names: ReadonlyMap<string, Value>,
   remark: (at: number, text: string) => void,
 ): Value {
-  return sum({ cursor, names, remark }, 0);
+  return shifted({ cursor, names, remark }, 0);
+}
+
+function shifted(reading: Reading, depth: number): Value {
+  const { cursor } = reading;
+  let left = sum(reading, depth);
+  for (;;) {
+    blanks(cursor, depth);
+    const at = cursor.at;
+    const operator = take(cursor, /<<(?!=)|>>(?!=)/y);
+    if (operator === undefined) return left;
+    left = calculated(cursor, operator, left, sum(reading, depth), at);
+  }
 }
 
 function sum(reading: Reading, depth: number): Value {
@@ -52,13 +64,24 @@ function product(reading: Reading, depth: number): Value {
 
 function signed(reading: Reading, depth: number): Value {
   const { cursor } = reading;
-  blanks(cursor, depth);
-  const at = cursor.at;
-  const signs = take(cursor, /[+-](?:[ \t]*[+-])*/y);
-  const value = atom(reading, depth);
-  if (signs === undefined) return value;
-  if (typeof value !== "number") throw new Wrong(at, "a sign is followed by something that is not a number");
-  return signs.replace(/[^-]/g, "").length % 2 === 1 ? -value : value;
+  const parts: { readonly at: number; readonly signs: string | undefined; readonly value: Value }[] = [];
+  do {
+    blanks(cursor, depth);
+    const at = cursor.at;
+    const signs = take(cursor, /[+-](?:[ \t]*[+-])*/y);
+    parts.push({ at, signs, value: atom(reading, depth) });
+    blanks(cursor, depth);
+  } while (take(cursor, /\*\*(?!=)/y));
+  // Powers group from the right, and bind more than the sign before them.
+  let power: Value | undefined;
+  for (const { at, signs, value } of parts.reverse()) {
+    power = power === undefined ? value : calculated(cursor, "**", value, power, at);
+    if (signs === undefined) continue;
+    if (typeof power !== "number")
+      throw new Wrong(at, "a sign is followed by something that is not a number");
+    if (signs.replace(/[^-]/g, "").length % 2 === 1) power = -power;
+  }
+  return power ?? null;
 }
 
 function atom(reading: Reading, depth: number): Value {
@@ -108,7 +131,7 @@ function items(reading: Reading, end: "]" | ")", depth: number, first: Value[] =
     blanks(cursor, depth + 1);
     if (take(cursor, closes)) return found;
     // xl and Python accept an empty list element only at the end.
-    found.push(sum(reading, depth + 1));
+    found.push(shifted(reading, depth + 1));
     blanks(cursor, depth + 1);
     if (take(cursor, closes)) return found;
     if (!take(cursor, /,/y)) throw new Wrong(cursor.at, `expected "," or "${end}" in a list`);
@@ -120,7 +143,7 @@ function parenthesised(reading: Reading, depth: number): Value {
   const { cursor } = reading;
   blanks(cursor, depth + 1);
   if (take(cursor, /\)/y)) return [];
-  const first = sum(reading, depth + 1);
+  const first = shifted(reading, depth + 1);
   blanks(cursor, depth + 1);
   if (take(cursor, /\)/y)) return first;
   if (!take(cursor, /,/y)) throw new Wrong(cursor.at, 'expected "," or ")" after a value in parentheses');
@@ -134,13 +157,13 @@ function pairs(reading: Reading, depth: number): Value {
     blanks(cursor, depth + 1);
     if (take(cursor, /\}/y)) return Object.fromEntries(found);
     const at = cursor.at;
-    const key = sum(reading, depth + 1);
+    const key = shifted(reading, depth + 1);
     if (typeof key !== "string" && typeof key !== "number")
       throw new Wrong(at, "a key of a dict must be a text or a number");
     if (typeof key === "number") remark(at, `the key ${key} of a dict is read as the text '${key}'`);
     blanks(cursor, depth + 1);
     if (!take(cursor, /:/y)) throw new Wrong(cursor.at, 'expected ":" after the key of a dict');
-    found.push([String(key), sum(reading, depth + 1)]);
+    found.push([String(key), shifted(reading, depth + 1)]);
     blanks(cursor, depth + 1);
     if (take(cursor, /\}/y)) return Object.fromEntries(found);
     if (!take(cursor, /,/y)) throw new Wrong(cursor.at, 'expected "," or "}" in a dict');

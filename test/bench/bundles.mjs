@@ -1,6 +1,6 @@
-// make bench: a 10 GiB sparse image with 1 GiB of data (or as many GiB as the first argument says), packed by us and by
-// the usual other way, in one run on one machine: read the ratios. The last rows show that time goes with the data: by what
-// both cores worked, which tells less of what else the machine does than the clock would.
+// make bench: packs a 10 GiB sparse image with 1 GiB of data (or as many GiB as the first argument says) with tbuild and
+// with the usual tools, in one run on one machine. Compare the ratios. The last rows show that the time grows with the
+// data. They count processor time, because wall time depends more on other work of the machine.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ const timed = async (work) => {
   return (performance.now() - begun) / 1000;
 };
 
-// Data that compresses about as an installed system does: programs of this machine, in eight places of the disk.
+// Data that compresses about as well as an installed system: programs of this machine, in eight places on the disk.
 function makeImage(name, bytes) {
   shell(`truncate -s 10G ${name}; tar -cf - /usr/bin /usr/lib 2>/dev/null | head -c ${bytes} > data || true`);
   for (let i = 0; i < 8; i++)

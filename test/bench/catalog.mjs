@@ -1,5 +1,5 @@
-// make bench: a store with 10 000 versions (or as many as the first argument says) of manifests as real ones are, and
-// what the commands that look at it take: seconds and the most memory of each.
+// make bench: a store with 10 000 versions (or as many as the first argument says) with realistic manifests. Shows the time
+// and the peak memory of each command that reads it.
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
-// tbuild convert --to kvm beside virt-v2v, on one PV guest: node test/bench/convert.mjs [IMAGE]
-// How long each takes, whether the result boots under qemu, and what of Xen is left in its files.
-// IMAGE is a raw or qcow2 disk of a guest that was converted to PVM; without it, the rehearsal's ol6-grid is taken.
+// tbuild convert --to kvm compared with virt-v2v, on one PV guest: node test/bench/convert.mjs [IMAGE]
+// Shows how long each takes, whether the result boots under qemu, and which traces of Xen remain in its files.
+// IMAGE is a raw or qcow2 disk of a guest that was converted to PVM; the default is ol6-grid of the rehearsal.
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ const shown = (value) => (typeof value === "number" ? `${value.toFixed(1)} s` : 
 const row = (what, seconds, up, left) =>
   [what.padEnd(10), shown(seconds).padStart(9), `  ${shown(up).padEnd(18)}`, left].join("");
 
-// Seconds until the guest's first program has begun its work, off a virtio disk; what it writes is thrown away.
+// Seconds until the guest's first program runs from a virtio disk. Its writes are discarded.
 async function boots(image, mostSeconds = 240) {
   const machine = ["-machine", "pc", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-display", "none"];
   const drive = `if=virtio,format=raw,cache=unsafe,file=${image}`;
@@ -77,7 +77,7 @@ try {
   run(["qemu-img", "convert", "-O", "raw", image, raw]);
   const out = join(folder, "out");
   mkdirSync(out);
-  // Both give a new raw disk, so that both write all of it.
+  // Both make a new raw disk, so both write all of it.
   const theirs = timed(() => run(["virt-v2v", "-i", "disk", raw, "-o", "local", "-os", out, "-of", "raw"]));
   const own = join(folder, "kvm.img");
   const ours = timed(() => tbuild("convert", "--to", "kvm", "--out", own, raw));

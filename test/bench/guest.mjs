@@ -1,4 +1,4 @@
-// A 10 GiB image as one forgets to arm it: MBR, one ext4, 32 000 files, and what a used Oracle Linux 6 holds.
+// A 10 GiB image that is not armed: MBR, one ext4, 32 000 files, and the contents of a used Oracle Linux 6.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,5 @@
-// make bench: guests with a thousand to a million files, in one folder and in many. What is to be seen is the slope: the
-// time for each file, and the memory, must not grow with their number. Wants root, for a loop mount: mke2fs -d takes
-// hours for a folder of a million.
+// make bench: guests with a thousand to a million files, in one folder and in many. The time per file and the memory must
+// not grow with the number of files. Needs root for a loop mount, because mke2fs -d takes hours for a folder of a million.
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -25,7 +24,7 @@ const guest = {
   "etc/shadow": "root:$6$a$b:1::::::\n",
 };
 
-// Where they lie: in /tmp all of them are to be removed, elsewhere they are looked into.
+// A seal removes all files in /tmp, and searches files in other folders.
 const layouts = {
   "one folder, to be removed": (number) => `tmp/file-${number}`,
   "1000 a folder, to be removed": (number) => `tmp/${Math.floor(number / 1000)}/file-${number}`,

@@ -1,4 +1,4 @@
-// make bench: a repair and a seal of one 10 GiB image, by us and by what there is, in one run. Medians of wall seconds.
+// make bench: a repair and a seal of one 10 GiB image, by tbuild and by other tools, in one run. Medians of wall seconds.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
@@ -9,7 +9,7 @@ mkdirSync(folder, { recursive: true });
 const [master, image] = [`${folder}/master.img`, `${folder}/System.img`];
 const place = `${image}?offset=1048576`;
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-// KVM may be there and not work; libguestfs then hangs.
+// libguestfs hangs if /dev/kvm exists but does not work.
 const environment = {
   ...process.env,
   LIBGUESTFS_BACKEND: "direct",

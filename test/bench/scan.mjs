@@ -1,4 +1,5 @@
-// make bench: looking at images, by us and by what there is, in one run. 100 images of 10 GiB with the tree of one guest.
+// make bench: inspects images with tbuild and with other tools, in one run. 100 images of 10 GiB with the files of one
+// guest.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
@@ -24,7 +25,7 @@ const best = (times, argv, codes) => Math.min(...Array.from({ length: times }, (
 const master = `${folder}/master.raw`;
 makeImage(master);
 const disks = Array.from({ length: 100 }, (_, index) => `${folder}/VirtualDisks/${index}.qcow2`);
-// Copies of the whole would fill the disk; overlays are as many files, each with its own tables on one base.
+// Full copies would fill the disk. Overlays on one base are as many files, each with its own tables.
 const [first] = disks;
 timed(["qemu-img", "create", "-q", "-f", "qcow2", "-b", master, "-F", "raw", first]);
 for (const disk of disks.slice(1)) copyFileSync(first, disk);

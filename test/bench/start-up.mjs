@@ -1,4 +1,4 @@
-// How long `tbuild --help` takes beside node's own start, the floor for any tool of node: best of ten, in turn.
+// The time of `tbuild --help` compared with the start of node, the minimum for any node program: best of ten, alternating.
 import { execFileSync } from "node:child_process";
 
 const main = new URL("../../dist/bin/main.js", import.meta.url).pathname;

@@ -1,5 +1,5 @@
-// make bench: a 10 GiB sparse image with 2 GiB of data (or as many GiB as the first argument says) and a second version
-// of it, kept by us and by the best other ways, in one run on one machine: read the ratios.
+// make bench: a 10 GiB sparse image with 2 GiB of data (or as many GiB as the first argument says) and a second version of
+// it, stored by tbuild and by the best other tools, in one run on one machine. Compare the ratios.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,7 +26,7 @@ const mib = (path) => `${shell(`du -sm --apparent-size ${path}`).split("\t")[0]}
 const row = (what, seconds, space = "") =>
   console.log(`${what.padEnd(58)} ${seconds.toFixed(1).padStart(7)} s ${space.padStart(10)}`);
 
-// Data that compresses about as an installed system does: programs of this machine, in eight places of the disk.
+// Data that compresses about as well as an installed system: programs of this machine, in eight places on the disk.
 function makeImage(name, bytes) {
   shell(
     `truncate -s 10G ${name}; (tar -cf - /usr/bin /usr/lib /usr/share || true) | head -c ${bytes} > data`,

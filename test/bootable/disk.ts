@@ -5,8 +5,8 @@ import { localHost } from "../../src/host/local.ts";
 import { mbr } from "../image/disk-tables.ts";
 
 /**
- * How a guest lies on its disk. `own /boot` has /boot in p1 and the root in p2; `GPT` is the same, without room for GRUB. `UEFI` is
- * a GPT with the EFI partition in p1, /boot in p2 and the root in p3.
+ * The layout of a guest's disk. `own /boot` has /boot in p1 and the root in p2; `GPT` is the same, without room for GRUB.
+ * `UEFI` is a GPT with the EFI partition in p1, /boot in p2 and the root in p3.
  */
 export type Shape = "one partition" | "own /boot" | "bare" | "LVM" | "GPT" | "UEFI";
 
@@ -22,7 +22,7 @@ const bootMib = 80;
 const efiMib = 16;
 const plain = ["-q", "-F", "-O", "^64bit,^metadata_csum"];
 
-/** Puts what is in the folder onto a disk, on which no boot loader is. */
+/** Copies the folder's contents to a disk without a boot loader. */
 export async function intoDisk(image: string, folder: string, shape: Shape): Promise<void> {
   await rm(image, { force: true });
   const ext4 = ["mke2fs", ...plain, "-t", "ext4", "-U", uuids.root];
@@ -36,9 +36,9 @@ export async function intoDisk(image: string, folder: string, shape: Shape): Pro
   const at = starts.at(-1) ?? 1;
   {
     await using disk = await open(image, "w");
-    // A backup GPT has its place behind the last partition.
+    // The backup GPT comes after the last partition.
     await disk.truncate((at + rootMib + 1) * mib);
-    // What a partition table holds is all that there is: no program made the disk bootable.
+    // The disk has partitions only: no program made it bootable.
     const parts = starts.map((start, index) => ({
       type: shape === "LVM" && index === 1 ? 0x8e : 0x83,
       start: start * 2048,
@@ -71,11 +71,11 @@ export async function intoDisk(image: string, folder: string, shape: Shape): Pro
   await host.run([...ext4, "-E", `offset=${offset}`, "-d", folder, image, size]);
 }
 
-/** What a release that starts by UEFI puts /boot on is newer than ext3. */
+/** Releases that boot by UEFI have a newer file system than ext3 for /boot. */
 export const bootFs = (shape: Shape) => (shape === "UEFI" ? "ext4" : "ext3");
 const hasGpt = (shape: Shape) => shape === "GPT" || shape === "UEFI";
 
-/** Moves what is in the folder to a FAT file system. */
+/** Moves the folder's contents to a FAT file system. */
 async function efiPartition(image: string, folder: string, offset: number): Promise<void> {
   const part = `${image}.efi`;
   await host.run(["mkfs.fat", "-C", "-i", "5A1EC0DE", part, String(efiMib * 1024)]);

@@ -1,9 +1,9 @@
-/** What is special of a release in a guest that boots: its boot menu, and how its initramfs finds drivers. */
+/** The differences between releases in a bootable guest: the boot menu, and how the initramfs finds drivers. */
 export const flavours = {
   el5: {
     major: 5,
     release: "Enterprise Linux Enterprise Linux Server release 5.11 (Carthage)",
-    // The name decides what a kernel of release 5 runs as: the plain one has no PV.
+    // The name decides the domain type of a release 5 kernel: the plain one has no PV.
     version: () => "2.6.39-400.215.10.el5uek",
     initramfs: (version: string) => `initrd-${version}.img`,
     packed: "gzip",
@@ -53,26 +53,26 @@ export type Flavour = keyof typeof flavours;
 export interface FlavourTraits {
   readonly major: number;
   readonly release: string;
-  /** What the kernel is called, which is this machine's. */
+  /** The guest's name for this machine's kernel. */
   version(own: string): string;
   initramfs(version: string): string;
-  /** What compresses the initramfs, and how modules end behind `.ko`. */
+  /** The compression of the initramfs, and the suffix of modules after `.ko`. */
   readonly packed: "gzip" | "zstd";
   readonly modules: "" | ".xz" | ".zst";
-  /** What dracut is told of a root on LVM. */
+  /** dracut's arguments for a root on LVM. */
   readonly lvmWord: string;
 }
 
-/** Where the boot loader of UEFI is. */
+/** The folder of the UEFI boot loader. */
 export const efiFolder = "boot/efi/EFI/redhat";
 
 export interface Menu {
-  /** Where the kernel is, as the loader sees it. */
+  /** The kernel's path as the boot loader sees it. */
   readonly below: string;
   readonly version: string;
   readonly words: string;
   readonly bootUuid: string;
-  /** The menu is where installers put it for UEFI. */
+  /** The menu is where installers put it for UEFI systems. */
   readonly isUefi: boolean;
 }
 
@@ -105,7 +105,7 @@ export function menuFiles(
       },
       links: {},
     };
-  // Release 8 keeps the words in GRUB's environment, release 9 in the entry.
+  // Release 8 keeps the kernel arguments in GRUB's environment, release 9 in the entry.
   const id = "5a1ec0de5a1ec0de5a1ec0de5a1ec0de";
   const entry = (options: string) =>
     `title Oracle Linux Server\nversion ${version}\nlinux ${kernel}\ninitrd ${initrd}${major === 8 ? " $tuned_initrd" : ""}\noptions ${options}\ngrub_users $grub_users\ngrub_arg --unrestricted\ngrub_class kernel\n`;

@@ -13,17 +13,17 @@ export { cloudKernel } from "./machine.ts";
 export { bootInQemu, disks, ovmf } from "./qemu.ts";
 
 /**
- * The smallest guests that boot: Debian's cloud kernel, which has PV, and busybox. What is special of a release is as there: where
- * the menu is, how its initramfs finds drivers. The first program says that it runs, and powers off.
+ * The smallest guests that boot: Debian's cloud kernel, which has PV, and busybox. The boot menu is where the release has
+ * it, and the initramfs finds drivers as the release's does. The first program says that it runs, and powers off.
  */
 
 const host = localHost();
 const grubModules = "/usr/lib/grub/i386-pc";
-/** What the initramfs has: the drivers of emulated disks, and no others. */
+/** The initramfs has only drivers for emulated disks. */
 const emulated = ["ata_piix", "ata_generic", "sd_mod"];
 const others = ["xen-blkfront", "xen-netfront", "virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net"];
 
-/** Makes a raw disk with such a guest, on which no boot loader is. */
+/** Makes a raw disk with such a guest, without a boot loader. */
 export async function bootableGuest(image: string, flavour: Flavour, shape: Shape): Promise<void> {
   const own = (await cloudKernel()) ?? "";
   const { major, release, version: nameOf, initramfs, lvmWord } = flavours[flavour];
@@ -81,7 +81,7 @@ export async function bootableGuest(image: string, flavour: Flavour, shape: Shap
   if (isUefi) {
     const menu = `/${efiFolder.replace("boot/efi/", "")}`;
     await put("boot/efi/EFI/BOOT/BOOTX64.EFI", await efiLoader(major < 7 ? "/stand-in" : menu));
-    // GRUB 2 stands in for GRUB legacy, of which Debian has none for UEFI.
+    // GRUB 2 replaces GRUB legacy, because Debian has no GRUB legacy for UEFI.
     if (major < 7) await put("boot/efi/stand-in/grub.cfg", `legacy_source ${menu}/grub.conf\n`);
   }
   for (const [path, text] of Object.entries(files)) await put(path, text);
@@ -105,7 +105,7 @@ async function efiLoader(folder: string): Promise<Buffer> {
   return loader;
 }
 
-/** What LVM may look at: the disk of the old machine by its name, as installers and administrators write it. */
+/** LVM's filter: the old machine's disk by its name, as installers and administrators write it. */
 function lvmFiles(major: number): Readonly<Record<string, string>> {
   const lists = major >= 9 ? "  use_devicesfile = 1\n" : "";
   const filter = '  filter = [ "a|^/dev/sda2$|", "r|.*|" ]\n';

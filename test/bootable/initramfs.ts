@@ -11,16 +11,16 @@ const host = localHost();
 
 export interface Early {
   readonly flavour: Flavour;
-  /** This machine's kernel, and what the guest calls it. */
+  /** This machine's kernel, and the guest's name for it. */
   readonly own: string;
   readonly version: string;
-  /** What the initramfs has: the drivers of emulated disks, and no others. */
+  /** The initramfs has only drivers for emulated disks. */
   readonly modules: readonly string[];
-  /** The files of LVM, where the root is a logical volume. */
+  /** LVM's files, if the root is a logical volume. */
   readonly lvm: Readonly<Record<string, string>> | undefined;
 }
 
-/** An initramfs that does what the release's own does to find its root: its init, its folders, its way to load drivers. */
+/** An initramfs that finds its root like the release's own: the same init, folders and way to load drivers. */
 export async function earlySystem(early: Early): Promise<Buffer> {
   const { flavour, own, version, lvm } = early;
   const { major, packed } = flavours[flavour];
@@ -128,7 +128,7 @@ export async function moduleTree(
   }
 }
 
-// Release 6 loads what it is told to, later ones what the devices ask for, as udev does.
+// Release 6 loads the drivers that it is told to; later releases load those that the devices ask for, as udev does.
 function dracutInit(flavour: Flavour, hooks: string, modules: readonly string[], lvm: boolean): string {
   const load =
     flavours[flavour].major === 6
@@ -166,7 +166,7 @@ while :; do
 done`;
 }
 
-/** What mkinitrd of release 5 writes, line by line. */
+/** The script that mkinitrd of release 5 writes, line by line. */
 function nashInit(loads: string, groups: string): string {
   return `#!/bin/nash
 
@@ -188,7 +188,7 @@ switchroot
 `;
 }
 
-// What nash(8) has of its own, as functions of busybox's shell; it takes root= from the kernel line, as nash does.
+// The commands of nash(8) as functions of busybox's shell. Like nash, it reads root= from the kernel line.
 const nash = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/sbin:/bin

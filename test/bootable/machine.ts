@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { localHost } from "../../src/host/local.ts";
 
-/** What guests are made of: the kernel, modules and programs of this machine. */
+/** The kernel, modules and programs of this machine, from which guests are made. */
 
 const host = localHost();
 
@@ -18,7 +18,7 @@ export function kernelFile(own: string, path: string): Promise<Buffer> {
   return readFile(`/lib/modules/${own}/${path}`);
 }
 
-/** These modules of this machine and what they need, each after what it needs; what is built in is left out. */
+/** These modules and their dependencies, dependencies first. Built-in modules are left out. */
 export async function modulesInOrder(own: string, names: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const name of names) {

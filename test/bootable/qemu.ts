@@ -27,15 +27,13 @@ const quiet = [
 export const ovmf = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const firmwares = {
   bios: [],
-  // Its variables are those of a machine that is new: no boot loader has a name in them.
+  // The variables of a new machine: they have no boot entries.
   uefi: [`${ovmf},readonly=on`, "/usr/share/OVMF/OVMF_VARS_4M.fd"].flatMap((file) => [
     ...["-drive", `if=pflash,format=raw,file=${file}`],
   ]),
 } as const;
 
-/**
- * Starts the disk in qemu with SeaBIOS or OVMF, in which nothing is written, and gives what the guest says on its serial line.
- */
+/** Starts the disk in qemu with SeaBIOS or OVMF, without writing to it, and returns the guest's serial output. */
 export async function bootInQemu(
   image: string,
   disk: keyof typeof disks,

@@ -29,7 +29,7 @@ describe("a build whose image does not boot as its domain type", () => {
     );
   });
 
-  it("goes on where the recipe allows it, and where it is only not known", () => {
+  it("continues if the recipe allows it, or if the verdict is only unknown", () => {
     refuseUnfit({ allowUnfit: true }, fitness("unfit"));
     refuseUnfit({ allowUnfit: false }, fitness("unknown"));
     refuseUnfit({ allowUnfit: false }, fitness("fit"));

@@ -71,7 +71,7 @@ describe("a recipe that starts from a template", () => {
     return steps.map(({ step, text }) => `${step}: ${text}`);
   };
 
-  it("installs nothing, and takes the newest version or the named one", async () => {
+  it("installs nothing, and uses the newest version or the named one", async () => {
     const all = [base(), base({ version: "1.1.0" })];
     const steps = await firstOf(all);
     expect(steps[0]).toBe("take-base: start from ol6-base-rehearsal@1.1.0");
@@ -81,7 +81,7 @@ describe("a recipe that starts from a template", () => {
     expect((await firstOf(all, [], "1.1.0"))[0]).toContain("@1.0.0");
   });
 
-  it("makes further templates of what it takes: each of them from the same master", async () => {
+  it("makes further templates, each from the same master", async () => {
     const place = workshop([base()], ["convert=[{ to: kvm, bundles: [qcow2] }]"]);
     const own = await plan(place, request);
     expect(own.further).toEqual(["kvm"]);
@@ -94,7 +94,7 @@ describe("a recipe that starts from a template", () => {
     expect(kvm.steps.find(({ step }) => step === "pack-bundles")?.text).toContain("qcow2");
   });
 
-  it("runs again when the base has a new version, and for nothing that only an installer does", async () => {
+  it("runs again for a new version of the base, and not for settings of the installer", async () => {
     const inputs = async (...given: Parameters<typeof workshop>) =>
       (await gather(workshop(...given), request)).base?.inputs({});
     const usual = await inputs([base()]);
@@ -130,7 +130,7 @@ describe("a recipe that starts from a template", () => {
     });
   });
 
-  it("is refused if it is no rehearsal and its base is one, or if the installer was to provision it", async () => {
+  it("is refused if only its base is a rehearsal, or if the installer would provision it", async () => {
     const [from] = [["from=ol6-base-rehearsal"]];
     await expect(plan(workshop([base()], from), { ...request, rehearse: false })).rejects.toThrow(
       "is a rehearsal",

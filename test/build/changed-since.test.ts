@@ -43,13 +43,13 @@ describe("the recipes that changed since a commit", () => {
   });
   afterEach(() => rm(root, { recursive: true, force: true }));
 
-  it("are none where only a comment changed, or nothing", async () => {
+  it("are none if only a comment changed, or nothing", async () => {
     expect(await changed()).toEqual([]);
     await appendFile(join(root, "recipes/site.yaml"), "# Berlin, as all of our machines\n");
     expect(await changed()).toEqual([]);
   });
 
-  it("are the one that changed, and those that start from its template, after it", async () => {
+  it("are the changed one, and then those that start from its template", async () => {
     await writeFile(join(root, "recipes/scripts/tune.sh"), "false\n");
     expect(await changed()).toEqual([
       { recipe: "web", level: 0, needs: [], why: ["script:tune"] },
@@ -58,7 +58,7 @@ describe("the recipes that changed since a commit", () => {
     ]);
   });
 
-  it("are all heirs of one that changed, with the key", async () => {
+  it("are all that extend a changed one, with the key", async () => {
     await recipe("site", "extends: ol6-base\nname: site\ntimezone: Europe/Rome\n");
     expect(await words()).toEqual([
       "db: timezone, kickstart",
@@ -69,7 +69,7 @@ describe("the recipes that changed since a commit", () => {
     ]);
   });
 
-  it("are those with a module of the repo that changed, and new ones; those that are gone are not", async () => {
+  it("are those with a changed module of the repo, and new ones, but not removed ones", async () => {
     await rm(join(root, "recipes/till.yaml"));
     await recipe("new", "extends: site\nname: new\n");
     const folder = join(root, "recipes/modules/hosts");
@@ -85,7 +85,7 @@ describe("the recipes that changed since a commit", () => {
     expect(await words()).toEqual(["db: module:hosts", "new: new"]);
   });
 
-  it("are those that start from a file of the repo that changed, and not from one elsewhere", async () => {
+  it("are those that start from a changed file of the repo, and not from one elsewhere", async () => {
     await writeFile(join(root, "recipes/base.img"), "one");
     await writeFile(`${root}.img`, "one");
     await recipe("disk", "extends: site\nname: disk\nfrom: base.img\n");
@@ -99,7 +99,7 @@ describe("the recipes that changed since a commit", () => {
     await rm(`${root}.img`);
   });
 
-  it("are compared with any commit, of which nothing stays", async () => {
+  it("are compared with any commit, and leave no files of it", async () => {
     await recipe("db", "extends: site\nname: db\nmodules: [hosts, ntp]\n");
     await git("commit", "-qam", "second");
     expect(await changed("HEAD")).toEqual([]);
@@ -107,7 +107,7 @@ describe("the recipes that changed since a commit", () => {
     expect((await git("status", "--porcelain")).stdout).toBe("");
   });
 
-  it("are not guessed where a commit, a repository or a recipe cannot be read", async () => {
+  it("are refused if a commit, a repository or a recipe cannot be read", async () => {
     await expect(changed("nowhere")).rejects.toMatchObject({
       message: expect.stringContaining('"nowhere" is not a commit'),
       hint: expect.stringContaining("fetch-depth: 0"),

@@ -93,7 +93,7 @@ const options = { rehearse: false, signal: new AbortController().signal, progres
 
 describe("the metadata of a repository", () => {
   it.each(["gz", "xz"] as const)(
-    "packed by %s says its packages, what they provide, and its groups",
+    "packed by %s lists packages, what they provide, and groups",
     async (kind) => {
       const at = await repository("a", ["bash", "ksh"], kind);
       await using server = await serveRepositories({ a: at });
@@ -105,7 +105,7 @@ describe("the metadata of a repository", () => {
     },
   );
 
-  it("that is cut off, or none, is said to be so", async () => {
+  it("that is truncated or missing is reported", async () => {
     const at = await repository("a", ["bash"]);
     await writeFile(join(at, "repodata/primary.xml.gz"), gzipSync("<metadata>".repeat(50)).subarray(0, 30));
     await expect(readRepository(`file://${at}`, localHost())).rejects.toThrow(
@@ -138,7 +138,7 @@ describe("the metadata of a repository", () => {
     expect(asked[0]).toBe("http://yum.example.com/a/repodata/repomd.xml");
   });
 
-  it("that never comes is not waited for", async () => {
+  it("that never comes ends with a timeout", async () => {
     const silent = await listening(() => {});
     await expect(downloadAll(`http://127.0.0.1:${silent}/`, { idleMs: 100 })).rejects.toThrow(
       /received nothing for 0\.1 s/,
@@ -183,7 +183,7 @@ describe("tbuild doctor", () => {
     ]);
   });
 
-  it("misses a password that is not where the recipe says", async () => {
+  it("reports a password that is not where the recipe says", async () => {
     const mirrors = Object.fromEntries(
       ["ol6_latest", "ol6_UEKR4", "ol6_addons"].map((id) => [id, join(folder, "none")]),
     );
@@ -199,7 +199,7 @@ describe("tbuild doctor", () => {
     ]);
   });
 
-  it("names what no repository has, with the nearest word, and the repository that cannot be reached", async () => {
+  it("names packages that no repository has, with the nearest name, and unreachable repositories", async () => {
     const mirrors = {
       ol6_latest: await repository("latest", ["strace"]),
       ol6_UEKR4: "http://127.0.0.1:9/",
@@ -226,7 +226,7 @@ describe("tbuild doctor", () => {
     ]);
   });
 
-  it("fetches the keys that come over the network, and says which is none", async () => {
+  it("fetches keys over the network, and names a file that is not a key", async () => {
     const port = await listening((request, response) => {
       response.end(request.url === "/key" ? "-----BEGIN PGP PUBLIC KEY BLOCK-----" : "<html>");
     });
@@ -258,7 +258,7 @@ describe("a kickstart that gets its packages in %post", () => {
   };
   const mirrors = { ol8_baseos_latest: "/srv/baseos", ol8_appstream: "http://mirror.example.com/appstream/" };
 
-  it("is shown with the ways to the repositories that a build has", async () => {
+  it("is shown with the repositories of a build", async () => {
     const { text } = await kickstartOf(site(mirrors), "ol8-base");
     expect(text).toContain("--setopt=ol8_baseos_latest.baseurl=http://10.0.2.2:80/ol8_baseos_latest/'");
     expect(text).toContain("--setopt=ol8_appstream.baseurl=http://mirror.example.com/appstream/'");
@@ -266,7 +266,7 @@ describe("a kickstart that gets its packages in %post", () => {
     expect(text).not.toContain("ol8_appstream.proxy");
   });
 
-  it("names no folder of this machine on a medium, which another one reads", async () => {
+  it("names no folder of this machine, because another machine reads the medium", async () => {
     const secrets = { passwordHash: "$6$a$b", publicKey: "ssh-ed25519 A", nonce: "n" };
     const { text } = await kickstartOf(site(mirrors), "ol8-base", secrets);
     expect(text).not.toContain("/srv/baseos");

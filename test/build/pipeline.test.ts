@@ -43,7 +43,7 @@ function context(signal = new AbortController().signal): BuildContext {
   };
 }
 
-/** A step that writes its letter behind what it was given. */
+/** A step that appends its letter to its input. */
 function letter(
   name: string,
   input: string,
@@ -76,13 +76,13 @@ const line = (a: string, b: string, c: string, fails?: unknown) =>
 const runs = () => log.filter((entry) => entry.startsWith("run"));
 
 describe("a pipeline", () => {
-  it("hands on what each step gives, and keeps its files", async () => {
+  it("passes on the result of each step, and keeps its files", async () => {
     const state = await runPipeline(line("a", "b", "c"), context());
     expect(state.text).toBe("abc");
     expect(await readFile(state.file, "utf8")).toBe("abc");
   });
 
-  it("stops after the step that it is told, and goes on from there", async () => {
+  it("stops after a chosen step, and continues from there", async () => {
     const state = await runPipeline(untilStep(line("a", "b", "c"), "two"), context());
     expect(state.text).toBe("ab");
     expect(runs()).toEqual(["run one", "run two"]);
@@ -91,7 +91,7 @@ describe("a pipeline", () => {
     expect(runs()).toEqual(["run three"]);
   });
 
-  it("refuses to stop after a step that it does not have, and names those that it has", () => {
+  it("refuses to stop after an unknown step, and lists the known ones", () => {
     expect(() => untilStep(line("a", "b", "c"), "four")).toThrow(
       expect.objectContaining({ fault: "usage", hint: "Its steps: one, two, three." }),
     );
@@ -104,7 +104,7 @@ describe("a pipeline", () => {
     expect(runs()).toEqual([]);
   });
 
-  it("runs from the first step whose input changed, and says which", async () => {
+  it("runs from the first step with a changed input, and names the input", async () => {
     await runPipeline(line("a", "b", "c"), context());
     const planned = await planOf(line("a", "X", "c"), context());
     expect(planned.map((step) => [step.kept, step.why])).toEqual([
@@ -127,7 +127,7 @@ describe("a pipeline", () => {
     expect(runs()).toEqual(["run one", "run two", "run three"]);
   });
 
-  it("reuses an older result when the inputs are as they were then", async () => {
+  it("reuses an older result if the inputs are the same again", async () => {
     await runPipeline(line("a", "b", "c"), context());
     await runPipeline(line("a", "X", "c"), context());
     log = [];
@@ -135,7 +135,7 @@ describe("a pipeline", () => {
     expect(runs()).toEqual([]);
   });
 
-  it("never takes what grew out of a result that has been made again since", async () => {
+  it("never uses results based on one that was since made again", async () => {
     await runPipeline(line("a", "b", "c"), context());
     await runPipeline(line("a", "b", "c"), context(), { fresh: true });
     log = [];
@@ -166,7 +166,7 @@ describe("a pipeline", () => {
     expect(since("three")).toEqual(["clean three"]);
   });
 
-  it("removes what a killed run left of any step before the first one that runs, and nothing if none runs", async () => {
+  it("removes leftovers of a killed run before the first step that runs, and nothing if none runs", async () => {
     await runPipeline(line("a", "b", "c"), context());
     log = [];
     await runPipeline(line("a", "b", "other"), context());
@@ -177,7 +177,7 @@ describe("a pipeline", () => {
     expect(log).toEqual([]);
   });
 
-  it("leaves the failed step's things where they are when told so", async () => {
+  it("keeps the failed step's machine and files if told to", async () => {
     const before = () => log.slice(log.indexOf("run three") + 1);
     await expect(
       runPipeline(line("a", "b", "c", new Error("x")), context(), { onFailure: async () => "keep" }),
@@ -185,7 +185,7 @@ describe("a pipeline", () => {
     expect(before()).toEqual([]);
   });
 
-  it("runs a failed step again as often as it is told, and each time on a clean ground", async () => {
+  it("repeats a failed step as often as told, each time after a clean-up", async () => {
     const flaky = letter("three", "c");
     let left = 2;
     const pipeline = Pipeline.start()
@@ -222,7 +222,7 @@ describe("a pipeline", () => {
     expect(runs()).toEqual([]);
   });
 
-  it("asks before each step that runs, says what there is, and ends where the answer is an interruption", async () => {
+  it("asks before each step that runs, shows what exists, and ends if the answer is an interruption", async () => {
     const asked: unknown[] = [];
     const beforeStep = async ({ step, text, state }: NextStep) => {
       asked.push([step, text, (state as { text?: string }).text]);
@@ -244,7 +244,7 @@ describe("a pipeline", () => {
     expect(asked).toEqual(["three"]);
   });
 
-  it("stops at a signal, cleans up, and keeps what was done", async () => {
+  it("stops at a signal, cleans up, and keeps finished steps", async () => {
     const controller = new AbortController();
     const stopping: Step<{ text?: string }, { text: string; file: string }> = {
       ...letter("two", "b"),
@@ -262,7 +262,7 @@ describe("a pipeline", () => {
     expect(runs()).toEqual(["run two", "run three"]);
   });
 
-  it("reports a clean-up that fails and goes on with the others", async () => {
+  it("reports a failed clean-up and continues with the others", async () => {
     const broken = { ...letter("two", "b"), cleanup: () => Promise.reject(new Error("stuck")) };
     const failing = {
       ...letter("three", "c"),
@@ -276,7 +276,7 @@ describe("a pipeline", () => {
     expect(log).toContain("clean one");
   });
 
-  it("says of each result where it was made, also of a cached one that was made elsewhere", async () => {
+  it("says where each result was made, also a cached one from elsewhere", async () => {
     await runPipeline(line("a", "b", "c"), context());
     runsOn = "xen 4.17";
     const { hosts } = await runPipeline(line("a", "b", "X"), context());
@@ -313,7 +313,7 @@ describe("a pipeline", () => {
       inputs: () => ({}),
       run: async () => ({}),
     };
-    // @ts-expect-error nobody gives `disk`
+    // @ts-expect-error no step returns `disk`
     Pipeline.start().step(needy);
     const giver: Step<object, { disk: string }> = {
       name: "giver",
@@ -323,7 +323,7 @@ describe("a pipeline", () => {
       run: async () => ({ disk: "" }),
     };
     Pipeline.start().step(giver).step(needy);
-    // @ts-expect-error a step that may be left out gives nothing
+    // @ts-expect-error a step that may be left out returns nothing
     Pipeline.start().stepIf(true, giver).step(needy);
   });
 });

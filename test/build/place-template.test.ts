@@ -84,14 +84,14 @@ describe("placing a template", () => {
     expect(existsSync(join(out, "disk0.img"))).toBe(false);
   });
 
-  it("takes the template that a killed build has completed", async () => {
+  it("uses the template that a killed build completed", async () => {
     const { context, made } = world();
     const first = await placeTemplate(recipe).run(context, published);
     expect(await placeTemplate(recipe).run(context, published)).toEqual(first);
     expect(made).toHaveLength(1);
   });
 
-  it("is done again if the hypervisor has the template no more, and cleans up by the machine's name", async () => {
+  it("runs again if the hypervisor no longer has the template, and cleans up by the machine's name", async () => {
     const { context, made, destroyed } = world();
     const step = placeTemplate(recipe);
     const gives = await step.run(context, published);

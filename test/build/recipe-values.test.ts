@@ -21,7 +21,7 @@ import { sampleManifest } from "../manifest-sample.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
 
-/** The first step that a change of a value shapes: `key=value`, as `--set` takes it, over the recipe below. */
+/** The first step that changes with a value: `key=value`, as for `--set`, on the recipe below. */
 const shaped: Readonly<Record<string, readonly (readonly [setting: string, step: string])[]>> = {
   name: [["name=another", "keep-master"]],
   version: [["version=2.0.0", "keep-master"]],
@@ -32,7 +32,7 @@ const shaped: Readonly<Record<string, readonly (readonly [setting: string, step:
     [`iso.sha256=${"a".repeat(64)}`, "fetch-medium"],
     ["iso.bytes=4711", "fetch-medium"],
     ["iso.volumeId=ANOTHER", "fetch-medium"],
-    // Where a disc is found shapes nothing; the manifest still says what the recipe says.
+    // A disc's file name changes no step; the manifest still has it.
     ["iso.file=another.iso", "pack-bundles"],
   ],
   from: [["from=ol6-other", "take-base"]],
@@ -213,7 +213,7 @@ function workshop(settings: readonly string[] = []): Workshop {
   };
 }
 
-/** Keeps a result of each step of the recipe, as a build leaves them. */
+/** Stores a result of each step of the recipe, as a build does. */
 async function keepAll(rehearse: boolean, name = "whole", settings: readonly string[] = []): Promise<void> {
   const made = await gather(workshop(settings), { name, rehearse });
   const folder = workshop().home.checkpoints;
@@ -250,7 +250,7 @@ async function keepAll(rehearse: boolean, name = "whole", settings: readonly str
 
 type Schema = z.core.JSONSchema.BaseSchema;
 
-/** The keys that hold a value, such as `machine.vcpus`; `*` stands for a key that the recipe chooses. */
+/** The keys with a value, such as `machine.vcpus`; `*` stands for a key that the recipe chooses. */
 function leavesOf(schema: Schema, path: readonly string[]): string[] {
   const choices = [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])];
   const below =
@@ -272,11 +272,11 @@ async function firstToRun(setting: readonly string[], rehearse: boolean, name = 
 }
 
 describe("every value of a recipe", () => {
-  it("is in the table of what it shapes", () => {
+  it("is in the table", () => {
     expect(Object.keys(shaped).sort()).toEqual(Object.keys(Recipe.shape).sort());
   });
 
-  it("is in it with each key that it may have", () => {
+  it("is in it with each possible key", () => {
     const keys = paths.flatMap(([setting]) =>
       setting.split("; ").flatMap((one) => {
         const [, path = "", value = ""] = /^([^+=]+)\+?=(.*)$/.exec(one) ?? [];
@@ -291,7 +291,7 @@ describe("every value of a recipe", () => {
     expect(lacking).toEqual([]);
   });
 
-  it("shapes the step that the table says, and the plan says so", async () => {
+  it("changes the step that the table says, and the plan names it", async () => {
     const wrong: string[] = [];
     for (const rehearse of [false, true]) {
       await rm(workshop().home.checkpoints, { recursive: true, force: true });
@@ -311,7 +311,7 @@ describe("every value of a recipe", () => {
     expect(wrong).toEqual([]);
   }, 120_000);
 
-  it("shapes it for a machine with UEFI, which Oracle VM has not", async () => {
+  it("changes it for a machine with UEFI, which Oracle VM does not have", async () => {
     await rm(workshop().home.checkpoints, { recursive: true, force: true });
     await writeFile(
       join(root, "recipes/modern.yaml"),
@@ -324,7 +324,7 @@ describe("every value of a recipe", () => {
 });
 
 describe("a further conversion of a recipe", () => {
-  it("begins with the master of the recipe, and is a template of its own", async () => {
+  it("starts from the recipe's master, and is a separate template", async () => {
     await rm(workshop().home.checkpoints, { recursive: true, force: true });
     const setting = ["convert=[{ to: kvm, bundles: [libvirt] }, { to: hvm, bundles: [ova] }]"];
     await keepAll(true, "whole", setting);
@@ -357,7 +357,7 @@ describe("what cannot be built is refused before the first step", () => {
       (error) => error,
     );
 
-  it("a recipe that does not exist, with a disc that is not there and a name that is taken", async () => {
+  it("a missing recipe, a missing disc and a name that is taken", async () => {
     const error = await fault(
       request("ol6-base", false),
       request("nosuch", false),
@@ -370,13 +370,13 @@ describe("what cannot be built is refused before the first step", () => {
     expect(lines).toContain("ol6-base have the same name, ol6-base");
   });
 
-  it("a rehearsal of a release that has none, also by a plan", async () => {
+  it("a rehearsal of a release without one, also by a plan", async () => {
     const words = "ol8-base: there is no rehearsal medium for ol8";
     expect((await fault(request("ol8-base", true))).message).toBe(words);
     await expect(plan(workshop(), request("ol8-base", true))).rejects.toThrow(words);
   });
 
-  it("a password that is not there", async () => {
+  it("a missing password", async () => {
     expect((await fault({ ...request("whole", true), fresh: true })).message).toBe(
       "the password of shop: there is no environment variable SHOP",
     );

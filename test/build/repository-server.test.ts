@@ -17,7 +17,7 @@ describe("folders that serve a guest as repositories", () => {
     });
   });
 
-  it("are refused, each by name, where guests do not reach them", () => {
+  it("are refused by name if guests cannot reach them", () => {
     const refused = () => {
       try {
         return loopbackFor(far, served);

@@ -56,7 +56,7 @@ describe("a password", () => {
       ).rejects.toThrow(`the password of ann: file ${folder}/${file} is not a regular file`);
   });
 
-  it("is known to be another by its mark, which does not hold it", async () => {
+  it("is recognized as changed by its mark, which does not contain it", async () => {
     await writeFile(join(folder, "secret"), "hunter2\n");
     const users = [user("ann", { file: "secret" }), user("bob", { env: "BOB" }), user("eve", undefined)];
     const bob = (value?: string) => () => value;
@@ -83,7 +83,7 @@ describe("a password", () => {
     );
   });
 
-  it("that cannot be one is told of with all others, and what it is is not said", async () => {
+  it("that is refused is reported together with all others, and never shown", async () => {
     const users = [user("ann", { env: "A" }), user("bob", { env: "B" }), user("eve", { env: "E" })];
     const environment = (name: string) => ({ A: "secret\nsecret", E: "fine" })[name];
     const fault = await provePasswords({ users }, folder, environment).catch((error) => error);

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-it("counts what files take on their disk, not their holes", async () => {
+it("counts the disk space of files, not their holes", async () => {
   const sparse = await open(join(folder, "sparse"), "w");
   await sparse.truncate(1 << 30);
   await sparse.close();

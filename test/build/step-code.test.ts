@@ -23,7 +23,7 @@ const steps = [
 ];
 const moduleOf = (step: string) => new URL(`../../src/build/steps/${step}.ts`, import.meta.url).href;
 
-/** The steps whose code is another when `path` is another. */
+/** The steps whose code changes with `path`. */
 async function shapedBy(path: string): Promise<string[]> {
   let changed = false;
   const read = async (url: string) => {
@@ -55,11 +55,11 @@ describe("the code of a step", () => {
     ["how the installer's console is read", "build/watch/patterns", []],
     ["what is an input itself", "recipe/recipe", []],
     ["what only the command line needs", "cli/report", []],
-  ])("is another, and no other step's, when %s is changed", async (_, path, wanted) => {
+  ])("changes for this step only, if %s is changed", async (_, path, wanted) => {
     expect(await shapedBy(path)).toEqual(wanted);
   });
 
-  it("holds every operation of a seal and of a conversion", async () => {
+  it("includes every seal and conversion operation", async () => {
     const paths = async (step: string) => [...(await modulesOf(moduleOf(step))).keys()].map(pathOf);
     const { sealTable } = await import("../../src/guest/seal/table.ts");
     expect(sealTable.length).toBeGreaterThan(20);
@@ -69,7 +69,7 @@ describe("the code of a step", () => {
     );
   });
 
-  it("leaves nothing of a conversion to programs of the guest, which a running guest does before", () => {
+  it("uses no programs of the guest for a conversion, because the running guest did that before", () => {
     const release = { name: "EL6", major: 6, update: 0 } as const;
     for (const mode of guestModes)
       expect(buildOperations(mode, release).filter(({ needs }) => needs === "programs")).toEqual([]);
@@ -79,7 +79,7 @@ describe("the code of a step", () => {
     }
   });
 
-  it("is the same when a file is moved, and when only a type is imported", async () => {
+  it("does not change when a file is moved, or when only a type is imported", async () => {
     const at = (texts: Record<string, string>) => (url: string) =>
       Promise.resolve(texts[url.replace("file:///x/", "")] ?? "");
     const before = at({

@@ -29,7 +29,7 @@ describe("a trial clone that configures itself", () => {
     await wait([0, "running"], [200, "running: network"], [600, "done"]);
   });
 
-  it("shows what the module said that failed", async () => {
+  it("shows the output of the failed module", async () => {
     await expect(
       wait([0, "running: grid"], [200, "failed: grid: exit code 3\ngrid: no\ngrid: disks"]),
     ).rejects.toMatchObject({
@@ -53,7 +53,7 @@ describe("a trial clone that configures itself", () => {
     });
   });
 
-  it("may take its time as long as it says something new, until the last deadline", async () => {
+  it("may continue while it prints something new, until the last deadline", async () => {
     const chatty = Array.from({ length: 8 }, (_, i) => [i * 300, `running: grid\n${i}`] as const);
     await expect(wait(...chatty)).rejects.toMatchObject({
       message: "trial-1: first-boot module grid did not end: it ran for 2 s",

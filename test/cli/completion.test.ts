@@ -12,7 +12,7 @@ async function script(shell: string): Promise<string> {
   return said.out;
 }
 
-/** What bash offers for the last of `words`. */
+/** The words that bash offers for the last of `words`. */
 async function offered(...words: string[]): Promise<string[]> {
   const ask = `${await script("bash")}
 tbuild() { echo ol6-base; }
@@ -30,7 +30,7 @@ describe("completion", () => {
     expect(await offered("plan", "ol6")).toEqual(["ol6-base"]);
   });
 
-  it("of zsh is that of bash", async () => {
+  it("of zsh equals that of bash", async () => {
     expect(await script("zsh")).toContain(await script("bash"));
   });
 

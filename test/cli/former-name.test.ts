@@ -4,7 +4,7 @@ import { makeProgram } from "../../src/cli/program.ts";
 it.each([
   [["template", "promote", "ol6-grid", "candidate"], "--allow-rehearsal", "--although-rehearsal"],
   [["seal", "System.img"], "--allow-unmounted", "--although-unmounted"],
-])("%j takes %s, and its former name %s without showing it", (args, flag, former) => {
+])("%j accepts %s, and its hidden former name %s", (args, flag, former) => {
   expect(optionsOf([...args, former])).toMatchObject(optionsOf([...args, flag]));
   expect(optionsOf([...args, former])[nameOf(flag)]).toBe(true);
   expect(optionsOf(args)[nameOf(flag)]).toBeUndefined();

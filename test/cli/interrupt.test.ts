@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { interruptible, stopWork } from "../../src/cli/interrupt.ts";
 import { checkInterrupted, Interrupted } from "../../src/errors.ts";
 
-describe("work that a reader of our output has left", () => {
-  it("is stopped, and people are told once", async () => {
+describe("work whose output pipe was closed", () => {
+  it("is stopped, and reported once", async () => {
     const said: string[] = [];
     const work = interruptible(
       "nothing was changed",
@@ -16,13 +16,13 @@ describe("work that a reader of our output has left", () => {
     expect(said).toEqual(["interrupted: cleaning up (interrupt again to stop at once)"]);
   });
 
-  it("is nothing when nothing is at work", () => {
+  it("does nothing if no work is running", () => {
     expect(stopWork()).toBe(false);
   });
 });
 
 describe("interrupted work", () => {
-  it("says what its command leaves, not what another would, whatever in it noticed the interruption", async () => {
+  it("says what its own command leaves, whichever part noticed the interruption", async () => {
     const work = interruptible(
       "the copy was removed",
       async (signal) => {
@@ -41,7 +41,7 @@ describe("interrupted work", () => {
     expect((error as Interrupted).message).toBe("interrupted; the copy was removed");
   });
 
-  it("fails as itself where another failure came first", async () => {
+  it("fails with the earlier failure, if there was one", async () => {
     const work = interruptible(
       "the copy was removed",
       async () => {

@@ -20,7 +20,7 @@ describeWith(["man", "mandoc"], "the manual pages", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  /** A page as man shows it on a wide terminal, where no line is broken. */
+  /** A page as man shows it on a terminal wide enough for every line. */
   function shown(file: string): string {
     const { stdout, stderr } = spawnSync("man", ["--warnings", "-l", join(folder, file)], {
       encoding: "utf8",
@@ -30,7 +30,7 @@ describeWith(["man", "mandoc"], "the manual pages", () => {
     return stdout;
   }
 
-  it("have no fault that mandoc knows", () => {
+  it("have no fault that mandoc reports", () => {
     const { stdout } = spawnSync(
       "mandoc",
       ["-T", "lint", "-W", "warning", ...pages.map(({ file }) => file)],
@@ -59,7 +59,7 @@ describeWith(["man", "mandoc"], "the manual pages", () => {
     expect(page).toContain("tbuild 1.2.3 2026-01-02");
   });
 
-  it("have the topics of the help in tbuild(1), and examples as they are typed", () => {
+  it("have the help topics in tbuild(1), and examples as they are typed", () => {
     const page = oneSpace(shown("tbuild.1"));
     for (const { rows, note } of topics)
       for (const words of [...rows.flat(), note ?? ""]) expect(page).toContain(oneSpace(words));

@@ -79,7 +79,7 @@ describe.each([20, 40, 80, 120])("on a terminal of %i columns", (columns) => {
     vi.advanceTimersByTime(1_000);
     screen.columns = Math.floor(columns / 2);
     reporter.close();
-    // The terminal of this test does not fold again what it shows; whatever is taken away is at least all of it.
+    // This terminal does not fold shown lines again, so the report clears at least everything.
     expect(screen.shown.join("\n")).not.toContain("│ last");
   });
 
@@ -92,7 +92,7 @@ describe.each([20, 40, 80, 120])("on a terminal of %i columns", (columns) => {
   });
 });
 
-it("says how long all that is left will take, and when a step takes longer than it did", () => {
+it("shows the remaining time, and when a step takes longer than before", () => {
   const { screen } = building(120);
   vi.advanceTimersByTime(20_000);
   expect(screen.shown.join("\n")).toContain("0:20, about 1:10 left in total");

@@ -29,7 +29,7 @@ describe("the summary of a build", () => {
     expect(stoppedWords({ ...stopped, disk: "/d.img" })).toContain("its disk: /d.img (work on a copy)");
   });
 
-  it("says what is new, and asks for a number that says so", () => {
+  it("says what is new, and proposes a fitting version number", () => {
     const said = summary({ domainType: "XEN_HVM" });
     expect(said).toContain("Since 1.0.0: the template 1; tbuild template diff ol6-sample");
     expect(said).toContain(
@@ -37,7 +37,7 @@ describe("the summary of a build", () => {
     );
   });
 
-  it("asks for nothing when the number fits, or nothing changed", () => {
+  it("proposes nothing if the number fits, or nothing changed", () => {
     for (const said of [
       summary({ kernel: "other" }),
       summary({}),

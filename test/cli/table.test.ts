@@ -3,13 +3,13 @@ import { describe, expect, it } from "vitest";
 import { table, tableRows } from "../../src/cli/table.ts";
 
 describe("a table", () => {
-  it("aligns its columns, by what a terminal shows of them", () => {
+  it("aligns its columns by their width on a terminal", () => {
     expect(table([["a", "b", "c"], ["語語", "\u001b[31mred\u001b[39m", "d"], ["é"]], 80)).toBe(
       "a     b    c\n語語  \u001b[31mred\u001b[39m  d\né",
     );
   });
 
-  it.each([35, 40, 80, 120])("wraps its last column beside the others on %i columns", (width) => {
+  it.each([35, 40, 80, 120])("wraps its last column beside the others at a width of %i", (width) => {
     const words = "make the rehearsal medium (tbuild's code changed)";
     const lines = table(
       [
@@ -23,14 +23,14 @@ describe("a table", () => {
     expect(lines.slice(1, -1).every((line) => line.startsWith("       "))).toBe(true);
   });
 
-  it("leaves a long word whole, and the last column alone where there is no room for it", () => {
+  it("does not split a long word, or wrap the last column without room for it", () => {
     const path = `/OVS/Repositories/${"0".repeat(32)}/VirtualDisks/System.img`;
     expect(table([["image", `kept in ${path}`]], 40)).toBe(`image  kept in\n       ${path}`);
     const narrow = [["a".repeat(30), "some more words than fit"]];
     expect(table(narrow, 40)).toBe(narrow[0]?.join("  "));
   });
 
-  it("wraps nothing where there is no terminal, and gives a text for each row", () => {
+  it("wraps nothing without a terminal, and returns a text for each row", () => {
     const rows = [
       ["a", "word ".repeat(100).trim()],
       ["b", "c"],

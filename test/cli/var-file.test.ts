@@ -45,7 +45,7 @@ describe("--var-file", () => {
     expect(out).toMatch(/- strace +# \S*a\.yaml:4/);
   });
 
-  it("is refused with the line of a wrong value, and where it is no such file", async () => {
+  it("is refused with the line of a wrong value, or if the file is missing or invalid", async () => {
     expect(await shownWith({ "a.yaml": "machine:\n  memroy: 3G\n" })).toBe(2);
     expect(err).toMatch(/a\.yaml:2:\d+: machine\.memroy: no such key; did you mean "memory"\?/);
     expect(await shownWith({ "b.yaml": "- a\n" })).toBe(2);

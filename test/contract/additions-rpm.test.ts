@@ -25,7 +25,7 @@ describeWith(["rpmbuild", "rpm", "rpm2cpio", "cpio", "python3"], "the RPMs of th
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("are ours by name, and take the place of Oracle's", () => {
+  it("have our names, and replace Oracle's", () => {
     expect(readdirSync(join(folder, "el9"))).toHaveLength(11);
     const said = run(["rpm", "-qpi", "--provides", "--conflicts", rpm(9, "ovmd")]);
     expect(said).toMatch(/^Architecture: noarch$/m);
@@ -34,7 +34,7 @@ describeWith(["rpmbuild", "rpm", "rpm2cpio", "cpio", "python3"], "the RPMs of th
     expect(said).toMatch(/^libovmapi$/m);
   });
 
-  it("ask of EL5's rpm nothing that it does not know", () => {
+  it("require nothing that EL5's rpm does not know", () => {
     const wanted = run(["rpm", "-qp", "--requires", rpm(5, "ovmd")]);
     expect(wanted).toContain("python-simplejson\n");
     expect(wanted.match(/rpmlib\((\w+)\)/g)?.sort()).toEqual([
@@ -43,7 +43,7 @@ describeWith(["rpmbuild", "rpm", "rpm2cpio", "cpio", "python3"], "the RPMs of th
     ]);
   });
 
-  it("of clone detection has what a seal brings in, and turns its services on and off", async () => {
+  it("of clone detection has the files that a seal installs, and turns its services on and off", async () => {
     for (const [major, release] of [
       [5, "Oracle Linux Server release 5.11"],
       [9, "Oracle Linux Server release 9.4"],
@@ -79,7 +79,7 @@ describeWith(["rpmbuild", "rpm", "rpm2cpio", "cpio", "python3"], "the RPMs of th
     }
   });
 
-  it("hold programs that run, with the guest's Python and init system", () => {
+  it("contain programs that run with the guest's Python and init system", () => {
     const place = (major: number) => {
       const root = join(folder, `root${major}`);
       mkdirSync(root);

@@ -27,7 +27,7 @@ describeWith(["mke2fs", "ssh-keygen"], "a recipe that starts from what is not in
       files: { ...ol6Guest.files, "/etc/motd": motd, "/etc/shadow": "root:!!:1::::::\n", "/root/.keep": "" },
     });
 
-  /** tbuild in a home of its own, with the recipe `app` that starts from `from`. */
+  /** tbuild in its own home, with the recipe `app` that starts from `from`. */
   function homeOf(name: string) {
     const tbuild = (...args: string[]) =>
       host.run(
@@ -55,7 +55,7 @@ describeWith(["mke2fs", "ssh-keygen"], "a recipe that starts from what is not in
     return { tbuild, from, refused, firstStep };
   }
 
-  /** Runs the first step, and gives the motd of the disk that it made. */
+  /** Runs the first step, and returns the motd of its disk. */
   async function taken({ tbuild }: ReturnType<typeof homeOf>): Promise<string> {
     const { stdout, stderr } = await tbuild("recipe", "app", "--until", "take-base", "--json");
     const { disk } = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { disk?: string };
@@ -65,7 +65,7 @@ describeWith(["mke2fs", "ssh-keygen"], "a recipe that starts from what is not in
     return (await tree.text("/etc/motd")) ?? "";
   }
 
-  it("an image: it is imported when the build needs it, and again once it is another", async () => {
+  it("an image: it is imported when the build needs it, and again after it changes", async () => {
     const home = homeOf("image");
     await image("1");
     await home.from("../../System.img");
@@ -79,7 +79,7 @@ describeWith(["mke2fs", "ssh-keygen"], "a recipe that starts from what is not in
     expect(await taken(home)).toBe("2");
   });
 
-  it("a template that comes in two files: naming one is enough, and both have to be there", async () => {
+  it("a template in two files: naming one is enough, and both have to exist", async () => {
     const home = homeOf("parts");
     await writeFile(
       join(folder, "vm.cfg"),
@@ -105,7 +105,7 @@ describeWith(["mke2fs", "ssh-keygen"], "a recipe that starts from what is not in
     expect(await taken(home)).toBe("4");
   });
 
-  it("is refused before the first step for a file that is not there, or no template", async () => {
+  it("is refused before the first step if the file is missing or not a template", async () => {
     const home = homeOf("refused");
     const nowhere = join(folder, "nowhere.ova");
     expect(await home.refused("../../nowhere.ova")).toContain(`${nowhere}: there is no such file`);

@@ -36,7 +36,7 @@ describeWith(["sgdisk"], "a BIOS boot partition on a GPT", () => {
     return made;
   };
 
-  it("goes into the gap in front, as a further partition, and sgdisk finds nothing wrong", async () => {
+  it("goes into the gap at the front, as another partition, and sgdisk finds no fault", async () => {
     const image = await diskOf("--new=1:1M:+8M", "--new=2:9M:0");
     expect(await added(image, 100)).toMatchObject({ number: 3, start: 34, sectors: 2014 });
     expect((await host.run(["sgdisk", "--verify", image])).stdout).toContain("No problems found");
@@ -49,7 +49,7 @@ describeWith(["sgdisk"], "a BIOS boot partition on a GPT", () => {
     });
   });
 
-  it("takes the first gap that is large enough, and the number of a partition that is gone", async () => {
+  it("uses the first gap that is large enough, and the number of a removed partition", async () => {
     const image = await diskOf("--new=1:40:2047", "--new=2:2048:+8M", "--new=3:12M:0", "--delete=2");
     const made = await added(image, 100);
     expect(made).toMatchObject({ number: 2, start: 2048, sectors: 2048 });

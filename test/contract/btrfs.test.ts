@@ -44,7 +44,7 @@ describeWith(needs, "a btrfs", () => {
   const subvolume = (...args: readonly string[]) => host.run(["btrfs", "subvolume", ...args]);
   const sh = (script: string) => host.run(["sh", "-ec", script, "sh", at]);
 
-  it("has its subvolumes named by their paths, as btrfs lists them", async () => {
+  it("names its subvolumes by their paths, as btrfs lists them", async () => {
     await make([], async () => {
       await sh('mkdir -p "$1/a/b" && echo x > "$1/a/file"');
       await subvolume("create", join(at, "root"));
@@ -77,7 +77,7 @@ describeWith(needs, "a btrfs", () => {
     ["with mirrored metadata", ["-m", "dup"]],
     ["with data and metadata mixed", ["--mixed"]],
     ["with nodes of 4 KiB and no free space tree", ["-n", "4096", "-R", "^free-space-tree"]],
-  ])("%s stays sound and keeps its files when all that is free is overwritten", async (_what, options) => {
+  ])("%s stays sound and keeps its files when all free space is overwritten", async (_what, options) => {
     await make(options, async () => {
       for (let round = 0; round < 3; round++)
         await sh(
@@ -107,7 +107,7 @@ describeWith(needs, "a btrfs", () => {
     });
   });
 
-  it("is scrubbed with the guest in it, to which a snapshot belongs that is named", async () => {
+  it("is scrubbed with the guest in it, and its snapshot is named", async () => {
     const image = join(folder, "disk.img");
     const fstab = "/dev/sda1 / btrfs subvol=root 0 0\n";
     const root = await guestFolder({ ...ol6Guest, files: { ...ol6Guest.files, "/etc/fstab": fstab } });
@@ -159,7 +159,7 @@ describeWith(needs, "a btrfs", () => {
     ["a format of the future", 0xbd, [0x20], "has features that tbuild does not know"],
     ["a root nowhere", 0x55, [0xff], "its btrfs is damaged"],
     ["nodes of no size", 0x94, [0, 0, 0, 0], "its btrfs is damaged"],
-  ])("with %s tells neither its free space nor its subvolumes", async (_what, place, bytes, words) => {
+  ])("with %s shows neither its free space nor its subvolumes", async (_what, place, bytes, words) => {
     await make([], async () => {});
     {
       await using file = await open(volume, "r+");

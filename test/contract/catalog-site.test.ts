@@ -115,7 +115,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
   async function open(url: string): Promise<Page> {
     const page = await browser.newPage();
     page.on("pageerror", (error) => troubles.push(error.message));
-    // A click that leaves a page ends the requests the page still had: that is no trouble.
+    // A click that leaves a page aborts its requests, which is fine.
     page.on("requestfailed", (request) => {
       const words = request.failure()?.errorText ?? "";
       if (words !== "net::ERR_ABORTED") troubles.push(`${request.url()}: ${words}`);
@@ -166,7 +166,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     await page.close();
   });
 
-  it("refuses wrong values by the checks of `tbuild message`, at their fields, and offers choices", async () => {
+  it("refuses wrong values at their fields with the checks of `tbuild message`, and offers choices", async () => {
     const page = await browser.newPage();
     page.on("pageerror", (error) => troubles.push(String(error)));
     await page.goto(`file://${join(folder, "site")}/ol7-checked/1.0.0.html`);
@@ -208,7 +208,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     await page.close();
   });
 
-  it("takes a second interface, and no pattern of a template keeps it busy", async () => {
+  it("accepts a second interface, and no template's pattern makes it hang", async () => {
     const page = await browser.newPage();
     page.on("pageerror", (error) => troubles.push(String(error)));
     await page.goto(`file://${join(folder, "site")}/ol7-checked/1.0.0.html`);
@@ -248,7 +248,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     await page.close();
   });
 
-  it("makes messages from the fields, the root password last, for both kinds of taker", async () => {
+  it("makes messages from the fields for both kinds of receiver, the root password last", async () => {
     const page = await open(`${bases["a file"]()}ol6-sample/1.1.0.html`);
     expect(await page.textContent("#lacking")).toContain("com.oracle.linux.root-password");
     await page.fill("#machine", 'my "clone"');
@@ -308,7 +308,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     await page.close();
   });
 
-  it("says when no version has the words that are looked for", async () => {
+  it("says so if no version matches the search", async () => {
     const page = await open(`${bases["a file"]()}index.html`);
     expect(await page.isVisible("#none")).toBe(false);
     await page.fill("#search", "no such words");

@@ -18,7 +18,7 @@ const static0 = {
   "network.gateway.0": "192.0.2.1",
 };
 
-/** Values of every kind, and words that YAML or a shell would take for something else. */
+/** Values of every kind, and words that YAML or a shell would misread. */
 const sets: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   everything: {
     ...static0,
@@ -109,13 +109,13 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
       );
       expect({ name, exitCode, stderr }).toEqual({ name, exitCode: 0, stderr: "" });
       expect(stdout, name).toContain("Valid cloud-config");
-      // What replaces these is unknown to the cloud-init of EL7 and EL8.
+      // The cloud-init of EL7 and EL8 does not know their replacements.
       const deprecated = [...stdout.matchAll(/(\S+): DEPRECATED/g)].map(([, path]) => path);
       expect(["chpasswd.list", "users.0.uid"], name).toEqual(expect.arrayContaining(deprecated));
     }
   }, 60_000);
 
-  it("for an older cloud-init has its network in the meta-data, which this one reads too", async () => {
+  it("for an older cloud-init has its network in the meta-data, which this one also reads", async () => {
     const said = await read("everything v0");
     expect(said).toMatchObject({ found: true, hostname: "vm001.example.com" });
     expect(
@@ -131,7 +131,7 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
     expect((await read("IPv6 v0")).interfaces ?? []).toEqual([]);
   }, 60_000);
 
-  it("is what the data source finds: host name, users and network", async () => {
+  it("is found by the data source: host name, users and network", async () => {
     const said = await read("everything");
     expect(said).toMatchObject({
       found: true,
@@ -157,12 +157,12 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
     expect(said["user-data"]).toMatch(/^#cloud-config\n/);
   });
 
-  it("keeps texts texts: a host name that reads as a number, a truth or nothing", async () => {
+  it("keeps a host name as text, even if it looks like a number, a boolean or null", async () => {
     expect(await read("only a host name")).toMatchObject({ hostname: "yes", network: null });
     expect(await read("a name that YAML takes for a number")).toMatchObject({ hostname: "0123.example" });
   });
 
-  it("gives IPv6 and prefixes to the network as they are meant", async () => {
+  it("passes IPv6 and prefixes to the network correctly", async () => {
     expect((await read("IPv6")).interfaces[0].subnets).toMatchObject([
       { address: "2001:db8::9", prefix: 64, gateway: "2001:db8::1" },
     ]);
@@ -194,7 +194,7 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
       expect({ name, ...two, network: undefined }).toEqual({ name, ...one, network: undefined });
       if (one.network !== undefined) expect([one.network, two.network]).toEqual([1, 2]);
     }
-    // An interface that stays down has no words in version 2.
+    // Version 2 cannot express an interface that stays down.
     const everything = sets.everything ?? {};
     expect(seedOf(everything, 2).left).toEqual(["com.oracle.linux.network.onboot.1"]);
     expect(seedOf(everything, 1).left).toEqual([]);

@@ -41,11 +41,11 @@ describe.skipIf(lacking)(`kill -9 of a conversion${lacking ? ` — skipped: ${la
     expect(await sha256Of(image)).toBe(before);
   });
   afterAll(() => rm(folder, { recursive: true }));
-  // Every other pair not at a random moment, but just when the change begins or ends.
+  // Every other pair of kills is exactly when the change begins or ends; the rest are at random moments.
   const moment = (round: number, duration: number) =>
     Math.floor(round / 2) % 2 ? Math.random() * duration : undefined;
 
-  /** That an image is converted, to the last byte: `undo` refuses one that is not what its record says. */
+  /** An image is converted to the last byte if `undo` accepts it: it refuses one that differs from its record. */
   const isWhole = async (file: string) => {
     expect((await tbuild("convert", "--to", "kvm", "--plan", file)).stdout).toContain("nothing to convert");
     for (const { offset, fs } of await volumesOf(file))

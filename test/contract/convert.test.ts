@@ -36,12 +36,12 @@ const lacking =
     "dpkg-deb",
     "python3",
   ) ?? (kernel === undefined ? "needs Debian's linux-image-cloud-amd64" : undefined);
-/** Every stage of every guest is booted, and not only where it is new. */
+/** Boots every stage of every guest, not only new ones. */
 const isSlow = process.env.TBUILD_SLOW !== undefined;
 const canDoLvm = process.getuid?.() === 0 && missing("pvcreate", "losetup", "loop") === undefined;
 
 const lacksUefi = missing(ovmf, "/usr/lib/grub/x86_64-efi/moddep.lst", "mkfs.fat", "mcopy", "sgdisk");
-// GRUB of release 8 and later reads loader entries, and Debian's does not: by UEFI these are not started here.
+// GRUB of release 8 and later reads loader entries, and Debian's does not, so these are not booted by UEFI here.
 const byUefi: readonly (readonly [flavour: Flavour, starts: boolean])[] = [
   ["el7", true],
   ...(isSlow
@@ -91,7 +91,7 @@ describe.skipIf(lacking)(
       return said;
     };
 
-    /** As the real pygrub reads it: the kernel, an initramfs with Xen's drivers in it, and a console that is heard. */
+    /** The real pygrub finds the kernel, an initramfs with Xen's drivers, and a console. */
     const startsAsPv = async (image: string) => {
       const out = join(folder, "pygrub");
       await mkdir(out, { recursive: true });
@@ -118,7 +118,7 @@ describe.skipIf(lacking)(
         const image = join(folder, `${flavour}.img`);
         await bootableGuest(image, flavour, shape);
         const before = await digest(image);
-        // What it is made for is not there: no boot loader, no drivers.
+        // The target's boot loader and drivers are missing.
         expect(await verdict(image, "hvm")).toBe("unfit");
         expect(await verdict(image, "kvm")).toBe("unfit");
         expect(await verdict(image, "pvm")).toBe("unfit");
@@ -185,7 +185,7 @@ describe.skipIf(lacking)(
         }
         await tbuild("undo", "--all", image);
         expect(await digest(image)).toBe(before);
-        // A new machine does not know the boot loader by the name that the installer gave it.
+        // A new machine does not have the installer's boot entry.
         await host.run(["mdel", "-i", `${image}@@1M`, "::/EFI/BOOT/BOOTX64.EFI"]);
         const { stdout, exitCode } = await tbuild("convert", "--check", "--for", "kvm", image);
         expect([exitCode, stdout]).toEqual([1, expect.stringContaining("has no /EFI/BOOT/BOOTX64.EFI")]);
@@ -205,11 +205,11 @@ describe.skipIf(lacking)(
       expect((await stat(copy)).size).toBe((await stat(image)).size + (1 << 20));
       await tbuild("undo", "--all", image);
       expect(await digest(image)).toBe(before);
-      // A file that is there is not written over.
+      // An existing file is not overwritten.
       expect((await tbuild("convert", "--to", "kvm", "--out", copy, image)).exitCode).toBe(2);
     });
 
-    it("are put into qcow2 images as well", async () => {
+    it("also work in qcow2 images", async () => {
       const raw = join(folder, "raw.img");
       const image = join(folder, "disk.qcow2");
       await bootableGuest(raw, "el7", "one partition");

@@ -18,7 +18,7 @@ describeWith(["npm", "dpkg-shlibdeps", "lintian"], "the Debian package", () => {
   }, 600_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it("has no error that lintian knows", () => {
+  it("has no error that lintian reports", () => {
     const { status, stdout } = spawnSync("lintian", ["--fail-on", "error", "--allow-root", file], {
       encoding: "utf8",
     });

@@ -7,16 +7,16 @@ import { isIdle, losses } from "../../src/deploy/plan.ts";
 import { type Deploying, deploy, destroy, plan } from "../deploy/sample-deployment.ts";
 import { Killed } from "../fakes/memory-place.ts";
 
-/** What a place brings to its contract test. The template of the sample can be used there. */
+/** A place for its contract test. It has the sample's template. */
 export interface DeploymentBench {
   /** The place, as each process opens it. */
   open(): Promise<Place>;
-  /** Makes a machine of this name that belongs to nobody. */
+  /** Makes a machine of this name outside any deployment. */
   foreign(name: string): Promise<void>;
   isForeignThere(name: string): Promise<boolean>;
   /** Everything that a deployment could leave: machines, disks, templates. */
   leftovers(): Promise<string[]>;
-  /** How long a guest may take to shut down; small where there is no guest. */
+  /** How long a guest may take to shut down; short if there is no guest. */
   readonly stopGraceMs?: number;
 }
 
@@ -35,7 +35,7 @@ ${more.nodes === 1 ? "" : "apart: [[node1, node2]]"}
 
 const mark = (id: string) => ({ id, deployment: "contract" });
 
-/** What holds at every place. `make` gets an empty folder, which is removed afterwards. */
+/** The contract of every place. `make` gets an empty folder, which is removed afterwards. */
 export function deploymentContract(
   name: string,
   make: (folder: string) => Promise<DeploymentBench>,
@@ -87,7 +87,7 @@ export function deploymentContract(
       expect(await bench.leftovers()).toEqual([]);
     });
 
-    it("refuses a name that somebody else uses, before anything is made", async () => {
+    it("refuses a name that is in use, before it makes anything", async () => {
       await bench.foreign("node3");
       await expect(deploy(await bench.open(), nodes({ nodes: 3 }), options)).rejects.toThrow(
         "cannot be deployed",
@@ -95,7 +95,7 @@ export function deploymentContract(
       expect(await bench.leftovers()).toEqual([]);
     });
 
-    it("is finished by the next run when it was killed, and nothing is made twice", async () => {
+    it("is finished by the next run after a kill, and makes nothing twice", async () => {
       for (const killAt of [2, 5, 6, 3]) {
         const killed = killing(await bench.open(), killAt);
         await expect(deploy(killed, nodes(), options)).rejects.toThrow(Killed);
@@ -106,7 +106,7 @@ export function deploymentContract(
       expect(disks).toHaveLength(5);
     });
 
-    it("has machines that run as the file says, each shared disk in the same slot of all", async () => {
+    it("has machines as the file says, with each shared disk in the same slot of all", async () => {
       const { state } = await expectIdle(nodes());
       const { machines, disks } = await seen(state.id);
       const nameOf = new Map(disks.map(({ id, name: disk }) => [id, disk]));
@@ -133,7 +133,7 @@ export function deploymentContract(
       expect(new Set(macs).size).toBe(4);
     });
 
-    it("shows what somebody else changed, and brings it back", async () => {
+    it("shows changes by others, and restores the machine", async () => {
       const place = await bench.open();
       const { state } = await plan(place, nodes(), options);
       const machine = (await seen(state.id)).machines.find((one) => one.name === "node1");
@@ -180,7 +180,7 @@ export function deploymentContract(
       await expectIdle(text);
     });
 
-    it("removes what the file no longer has", async () => {
+    it("removes machines and disks that are no longer in the file", async () => {
       const less = nodes({ nodes: 1, disks: ["asm1", "asm2"] });
       expect(losses((await plan(await bench.open(), less, options)).plan).sort()).toEqual([
         ...["contract-asm0", "contract-asm3", "node2-u01"].map((disk) => `disk ${disk} is destroyed`),
@@ -194,7 +194,7 @@ export function deploymentContract(
       await expectIdle(less);
     });
 
-    it("is no other deployment's business", async () => {
+    it("is not touched by another deployment", async () => {
       const other = { ...options, stateFile: join(folder, "other.json") };
       await expect(deploy(await bench.open(), nodes({ nodes: 1 }), other)).rejects.toThrow(
         "cannot be deployed",
@@ -203,7 +203,7 @@ export function deploymentContract(
       await expectIdle(nodes({ nodes: 1, disks: ["asm1", "asm2"] }));
     });
 
-    it("is destroyed with nothing left, even where that is killed, and nothing of others is touched", async () => {
+    it("is destroyed completely, even after a kill, and nothing else is touched", async () => {
       for (const killAt of [2, 4])
         await expect(destroy(killing(await bench.open(), killAt), options)).rejects.toThrow(Killed);
       await destroy(await bench.open(), options);

@@ -50,7 +50,7 @@ const kinds = [
 ] as const;
 const isOfRequest = (kind: InjectedFault["kind"]) => /disconnects|garbage|no-id/.test(kind);
 
-// Each operation and each kind once, half of them over each way; TBUILD_SLOW=1 takes all.
+// Each operation and each kind once, half of them over each interface; TBUILD_SLOW=1 runs all.
 const casesOver = (via: "ssh" | "rest") =>
   operations.flatMap((operation, at) =>
     kinds.flatMap((kind, number) => {
@@ -95,12 +95,12 @@ describe.each(["ssh", "rest"] as const)("a deployment over %s, with one fault", 
       if (error !== undefined) {
         expect(error).toBeInstanceOf(TbuildError);
         const { message, lines, hint } = error as TbuildError;
-        // What failed, and what the Manager said or what is not known.
+        // The failure, and the Manager's message or what is unknown.
         expect([message, ...lines, hint].join("\n")).toMatch(
           /injected|child operation|not done within|did not finish|closed the connection|the connection|cannot be read|did not report|socket|terminated|other side/,
         );
       }
-      // A job that hangs is aborted by somebody, as the message says.
+      // Aborts the hanging job, as the message says.
       for (const job of world.jobs.values()) job.abort();
       await Promise.all([...world.jobs.values()].map(({ ended }) => ended));
       await deploy(await open(), text, deploying);

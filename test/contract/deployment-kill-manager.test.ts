@@ -86,7 +86,7 @@ describe(`tbuild deploy that is killed at ${kills} requests, by random (seed ${s
           await Promise.all([...world.jobs.values()].map(({ ended }) => ended));
           return { code, count, said };
         };
-        // All is sent, and nobody reports: code 6.
+        // Everything is sent, and no guest reports: code 6.
         const finished = await deploy([]);
         expect(finished.code, finished.said).toBe(6);
         const whole = shapeOf(world.inventory());
@@ -126,7 +126,7 @@ async function writeSite({ cli, rest, hostKey }: Simulator, via: "ssh" | "rest")
   );
 }
 
-/** The inventory without what is another each time: ids, marks, and the MACs that follow from a mark. */
+/** The inventory without values that differ each time: IDs, marks, and the MACs that derive from a mark. */
 function shapeOf(inventory: readonly string[]): string[] {
   return inventory
     .map((line) =>
@@ -134,7 +134,7 @@ function shapeOf(inventory: readonly string[]): string[] {
         .replace(/0004fb[0-9a-f]{26}/g, "ID")
         .replace(/\b[0-9a-f]{12}\b/g, "MARK")
         .replace(/(?:[0-9a-f]{2}:){5}[0-9a-f]{2}/g, "MAC")
-        // What a Manager calls the copies of a disk depends on what there was before.
+        // A Manager's names for the copies of a disk depend on earlier ones.
         .replace(/System \(OVM_OL6\) \([^)]*\)/g, "copy of System"),
     )
     .sort();

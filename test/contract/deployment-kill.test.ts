@@ -50,7 +50,7 @@ async function expectWhole(world: World, text: string, nodes: number): Promise<v
     JSON.stringify(after.plan.machines.map((one) => [one.action, one.details])),
   ).toBe(true);
   expect(after.plan.machines.flatMap(({ drift }) => drift)).toEqual([]);
-  // Nothing twice, and nothing that nobody asked for.
+  // Nothing exists twice or unasked.
   expect([...world.made].sort()).toEqual([...new Set(world.made)].sort());
   expect([...world.machines.keys()].sort()).toEqual(["rac1", "rac2", "rac3"].slice(0, nodes));
   for (const machine of world.machines.values()) {
@@ -80,7 +80,7 @@ async function ticksOf(text: string, before: readonly string[] = []): Promise<nu
 }
 
 describe("a deployment that is killed", () => {
-  it("is finished by the next run, wherever the first was killed", async () => {
+  it("is finished by the next run, wherever the first run was killed", async () => {
     const ticks = await ticksOf(twoNodes);
     expect(ticks).toBeGreaterThan(60);
     for (let at = 1; at <= ticks; at++) {
@@ -104,7 +104,7 @@ describe("a deployment that is killed", () => {
     }
   });
 
-  it("is destroyed completely, wherever that was killed", async () => {
+  it("is destroyed completely, wherever the destruction was killed", async () => {
     const random = seeded(7);
     for (let round = 0; round < 60; round++) {
       const world = emptyWorld();
@@ -121,7 +121,7 @@ describe("a deployment that is killed", () => {
     }
   });
 
-  it("makes a machine anew, wherever that was killed", async () => {
+  it("recreates a machine, wherever that was killed", async () => {
     for (let at = 1; at <= 40; at++) {
       const world = emptyWorld();
       await deploy(memoryPlace(world), twoNodes, { stateFile });
@@ -131,7 +131,7 @@ describe("a deployment that is killed", () => {
         () => false,
         () => true,
       );
-      // A kill before anything was done leaves the old machine, and nobody knows of the wish.
+      // A kill before the first action leaves the old machine and no trace of the request.
       await deploy(memoryPlace(world), twoNodes, { stateFile });
       const rac1 = world.machines.get("rac1");
       expect(rac1?.configured).toHaveLength(1);

@@ -35,13 +35,13 @@ deploymentContract("a place in memory", async () => {
 
 let machines: Hypervisor | undefined;
 
-// No system lies on the template's disk: its machines stay in their BIOS, which runs, and hears no request to shut down.
+// The template's disk has no system: its machines stay in their BIOS, and ignore shutdown requests.
 deploymentContract(
   "qemu",
   async (folder) => {
     const host = localHost();
     const home = join(folder, "place");
-    // qemu's monitor takes one client at a time, and a process that is killed leaves it.
+    // qemu's monitor accepts one client at a time, and a killed process frees it.
     const hypervisor = await openHypervisor(
       host,
       { kind: "qemu", accelerator: "tcg" },

@@ -15,7 +15,7 @@ export const kinds = {
   "ext4 with metadata_csum and 64bit, as OL8": ["-t", "ext4", "-O", "64bit,metadata_csum"],
 } as const;
 
-/** An image with an MBR and one partition that holds the dirtiest guest there is. */
+/** An image with an MBR and one partition with the dirtiest guest. */
 export async function makeDirtyImage(
   image: string,
   options: readonly string[],
@@ -36,7 +36,7 @@ export async function makeDirtyImage(
 
 const digest = join(import.meta.dirname, "image-digest.py");
 
-/** A SHA-256 over the size and the bytes of an image, zeros left out: two are equal when the images are. */
+/** A SHA-256 of the size and the nonzero bytes of an image: equal images have equal digests. */
 export async function sha256Of(file: string): Promise<string> {
   return (await host.run(["python3", digest, file])).stdout.trim();
 }

@@ -10,7 +10,7 @@ const mib = 1 << 20;
 describeWith(["mke2fs", "e2fsck", "debugfs", "sfdisk", "qemu-img", "qemu-io"], "tbuild discard", () => {
   const shop = guestWorkshop("discard");
 
-  /** A disk with a file of 30 MiB that was removed again. */
+  /** A disk with a removed file of 30 MiB. */
   async function disk(format: "raw" | "qcow2"): Promise<string> {
     const raw = join(shop.folder, "raw.img");
     const [big, kept] = [join(shop.folder, "big"), join(shop.folder, "kept")];
@@ -30,7 +30,7 @@ describeWith(["mke2fs", "e2fsck", "debugfs", "sfdisk", "qemu-img", "qemu-io"], "
     return other;
   }
 
-  /** The bytes of the disk that its files and the file system's own blocks are in. */
+  /** The bytes of the disk that its files and the file system itself use. */
   async function filesOf(image: string): Promise<string> {
     const raw = join(shop.folder, "judged.img");
     await host.run(["qemu-img", "convert", "-O", "raw", image, raw]);
@@ -44,7 +44,7 @@ describeWith(["mke2fs", "e2fsck", "debugfs", "sfdisk", "qemu-img", "qemu-io"], "
   const stored = async (image: string) => (await stat(image)).blocks * 512;
 
   it.each(["raw", "qcow2"] as const)(
-    "frees what a removed file took in a %s image, and no file",
+    "frees the space of a removed file in a %s image, and no existing file",
     async (format) => {
       const image = await disk(format);
       const [files, sum, before] = [await filesOf(image), await sha256Of(image), await stored(image)];
@@ -71,7 +71,7 @@ describeWith(["mke2fs", "e2fsck", "debugfs", "sfdisk", "qemu-img", "qemu-io"], "
     },
   );
 
-  it("refuses an image that can be undone, until its records may go", async () => {
+  it("refuses an image with undo records, unless they may be deleted", async () => {
     const image = await disk("raw");
     await writeFile(join(shop.folder, "hosts"), "127.0.0.1 me\n");
     expect(
@@ -97,7 +97,7 @@ describeWith(["mke2fs", "e2fsck", "debugfs", "sfdisk", "qemu-img", "qemu-io"], "
     expect(stdout).toContain("nothing to discard in the volumes that could be read");
   });
 
-  it("leaves a volume whose journal waits, and frees the others", async () => {
+  it("leaves a volume with a pending journal, and frees the others", async () => {
     const image = await disk("raw");
     await host.run(["debugfs", "-w", "-R", "feature needs_recovery", `${image}?offset=${mib}`]);
     const { exitCode, stdout } = await shop.tbuild("discard", "--yes", image);
@@ -107,7 +107,7 @@ describeWith(["mke2fs", "e2fsck", "debugfs", "sfdisk", "qemu-img", "qemu-io"], "
   });
 
   it.each(["--plan", "--yes"])(
-    "does not know with %s what is free in a file that is no disk",
+    "does not know with %s what is free in a file that is not a disk",
     async (flag) => {
       const image = join(shop.folder, "notes.txt");
       await writeFile(image, "no disk\n".repeat(100));

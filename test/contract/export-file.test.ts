@@ -53,7 +53,7 @@ describeWith(["qemu-img"], "a template in one file", () => {
     return importTemplate(store, records, from, join(folder, "work"), options);
   };
 
-  it("comes out elsewhere with the same disk, manifest and lineage", async () => {
+  it("is imported elsewhere with the same disk, manifest and lineage", async () => {
     expect(await isExport(file)).toBe(true);
     expect(await take()).toMatchObject({ manifest, already: false, signature: { state: "unsigned" } });
     const { store, records } = place("there");
@@ -79,7 +79,7 @@ describeWith(["qemu-img"], "a template in one file", () => {
     expect(await place("there").records.revocation("ol6-sample", "1.0.0")).toMatchObject({ reason: "leaks" });
   });
 
-  it("is refused if it is cut off anywhere, and nothing of it is published", async () => {
+  it("is refused if it is truncated anywhere, and nothing is published", async () => {
     const whole = await readFile(file);
     for (let i = 0; i < 12; i++) {
       await writeFile(join(folder, "cut"), whole.subarray(0, Math.floor((whole.length * i) / 12) + 700));
@@ -101,7 +101,7 @@ describeWith(["qemu-img"], "a template in one file", () => {
     expect(await place("there").store.list()).toEqual([]);
   });
 
-  it("is refused when it lies: another disk, a piece out of place, a bomb, a stranger's file, a false ancestor", async () => {
+  it("is refused if it is forged: another disk, a piece out of place, a bomb, a foreign file, a false ancestor", async () => {
     const parts: [string, Buffer][] = [];
     for await (const { name, body } of tarEntries(createReadStream(file))) {
       const chunks: Uint8Array[] = [];
@@ -143,14 +143,14 @@ describeWith(["qemu-img"], "a template in one file", () => {
     expect(await place("there").records.list()).toEqual([]);
   });
 
-  it("is refused where somebody has recorded another of that version, and nothing is published", async () => {
+  it("is refused if another build has that version, and nothing is published", async () => {
     const { store, records } = place("there");
     await records.put({ ...manifest, summary: "another" });
     await expect(take()).rejects.toThrow(/records a different ol6-sample@1\.0\.0/);
     expect(await store.list()).toEqual([]);
   });
 
-  it("leaves nothing half-made when it is interrupted", async () => {
+  it("leaves nothing incomplete after an interruption", async () => {
     const { store, records } = place("here");
     const { find, lineage } = finder(store, records);
     const line = await lineage(await find("ol6-sample"));
@@ -208,7 +208,7 @@ describeWith(["qemu-img"], "a template in one file", () => {
     },
   );
 
-  it("is told from other files", async () => {
+  it("is distinguished from other files", async () => {
     await writeFile(join(folder, "other"), "PK");
     expect(await isExport(join(folder, "other"))).toBe(false);
     await expect(isExport(join(folder, "nothing"))).rejects.toMatchObject({ fault: "usage" });

@@ -11,7 +11,7 @@ import { host, sha256Of, start } from "./dirty-image.ts";
 const lacking = missing("mke2fs", "e2fsck", "debugfs", "dumpe2fs");
 const blockBytes = 1024;
 
-/** Lines for debugfs, or bytes of the file system in each of which a bit is turned over. */
+/** Lines for debugfs, or bytes of the file system in which to flip one bit each. */
 type Fault = readonly string[] | ((file: string) => Promise<readonly (number | string)[]>);
 
 const block =
@@ -21,7 +21,7 @@ const block =
     return [Number(pattern.exec(stdout)?.[1] ?? expect.fail()) * blockBytes + offset];
   };
 
-// A block of a file or folder, by its number in it.
+// A block of a file or folder, by its index.
 const blockOf =
   (path: string, index: number, offset: number): Fault =>
   async (file) => {
@@ -54,7 +54,7 @@ const owned =
 const firstInodes = /Inode bitmap at (\d+)/;
 const firstBlocks = /Block bitmap at (\d+)/;
 
-/** Faults in what a seal touches, each with a word that has to be in the refusal. */
+/** Faults in structures that a seal touches, each with a word of the refusal. */
 const faults: Readonly<Record<string, readonly [fault: Fault, words: RegExp]>> = {
   "the superblock's checksum": [async () => [1024 + 120], /superblock/],
   "a group's count of free blocks": [

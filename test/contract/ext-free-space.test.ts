@@ -8,7 +8,7 @@ import { fileReader } from "../../src/io/reader.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { host } from "./dirty-image.ts";
 
-// The kinds differ in where copies of the superblock and of the descriptors are.
+// The kinds differ in the places of superblock and descriptor copies.
 const kinds = [
   ["ext4", []],
   ["ext4 of EL6", ["-O", "^64bit,^metadata_csum,uninit_bg"]],
@@ -25,7 +25,7 @@ describeWith(["mke2fs", "e2fsck", "dumpe2fs"], "the free blocks of ext", () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  // e2fsck marks each group without a used block as one whose bitmap does not count.
+  // e2fsck marks the bitmap of each group without a used block as uninitialized.
   it.each(kinds)("of %s are those that dumpe2fs lists, after e2fsck too", async (_, options) => {
     const image = join(folder, "ext.img");
     await rm(image, { force: true });

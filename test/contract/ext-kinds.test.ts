@@ -14,9 +14,9 @@ import { host, sha256Of } from "./dirty-image.ts";
 interface Kind {
   /** For mke2fs. */
   readonly options: readonly string[];
-  /** For the e2fsck that runs once the guest is in it. */
+  /** For the e2fsck that runs after the guest is copied in. */
   readonly check?: readonly string[];
-  /** tbuild's own reader and writer take it. */
+  /** tbuild's own reader and writer support it. */
   readonly direct?: true;
   readonly mebibytes?: number;
   /** This machine's kernel mounts it and makes its files. */
@@ -28,7 +28,7 @@ const ext4 = (features: string, ...more: string[]): Kind => ({
 });
 const direct = (kind: Kind): Kind => ({ ...kind, direct: true });
 
-/** What `make test` tries: one for each reason why something else may happen. */
+/** The kinds in `make test`: one for each possible difference. */
 const few: Readonly<Record<string, Kind>> = {
   "blocks of 1 KiB, no journal": direct({ options: ["-t", "ext2", "-b", "1024"] }),
   "blocks of 2 KiB, uninit_bg": direct(ext4("^metadata_csum,uninit_bg", "-b", "2048")),
@@ -138,7 +138,7 @@ describe.skipIf(lacking !== undefined)(
         const image = join(folder, "disk.img");
         const inside = join(folder, "inside");
         await emptyDisk(image, mebibytes);
-        // Not at an offset: mke2fs and e2fsck forget it where they open the file again, as for MMP and quotas.
+        // Without an offset: mke2fs and e2fsck forget it when they reopen the file, for example for MMP and quotas.
         const files = isByKernel ? [] : ["-d", root];
         await host.run(["mke2fs", "-q", "-F", ...options, ...files, inside, `${mebibytes - 1}M`]);
         if (isByKernel) await copyByKernel(root, inside);

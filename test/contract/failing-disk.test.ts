@@ -24,7 +24,7 @@ describe.skipIf(lacking !== undefined)(`a full disk${lacking ? ` — skipped: ${
     await rm(folder, { recursive: true });
   });
 
-  it("that has no room for the record leaves the image as it was, and nothing beside it", async () => {
+  it("without room for the record leaves the image unchanged, and no file beside it", async () => {
     await makeDirtyImage(image, kinds["ext4, as OL6"], { megabytes: 32, files: 50 });
     const before = await sha256Of(image);
     await leaveRoom(8192);
@@ -40,7 +40,7 @@ describe.skipIf(lacking !== undefined)(`a full disk${lacking ? ` — skipped: ${
     expect(await sha256Of(image)).toBe(before);
   });
 
-  it("that has room for the record, and none for what goes into the holes of the image, is finished later", async () => {
+  it("with room only for the record, and not for the image's holes, allows the next command to finish", async () => {
     {
       await using sparse = await open(image, "w");
       await sparse.truncate(8 << 20);
@@ -83,7 +83,7 @@ const sftp = "/usr/lib/openssh/sftp-server";
 const lackingLine = missing("sshfs", "fusermount3", "/dev/fuse", sftp);
 
 describe.skipIf(lackingLine !== undefined)(
-  `a line that breaks${lackingLine ? ` — skipped: ${lackingLine}` : ""}`,
+  `a connection that breaks${lackingLine ? ` — skipped: ${lackingLine}` : ""}`,
   () => {
     const old = Buffer.alloc(24 << 20, "old ");
     const note = { what: "a test", when: "now", bytes: old.length };
@@ -96,18 +96,18 @@ describe.skipIf(lackingLine !== undefined)(
       there = join(folder, "there", "System.img");
       seen = join(folder, "seen", "System.img");
       await writeFile(there, old);
-      // Sshfs as it is, and sftp-server as it is; no ssh between them.
+      // The real sshfs and sftp-server, without ssh between them.
       const line = join(folder, "line");
       await writeFile(line, `#!/bin/sh\necho $$ > ${folder}/pid\nexec ${sftp}\n`, { mode: 0o755 });
       await host.run(["sshfs", "-o", `ssh_command=${line}`, `there:${folder}/there`, `${folder}/seen`]);
     });
     afterEach(async () => {
-      // Sshfs that has lost its line goes by itself.
+      // sshfs ends by itself when its connection is lost.
       await host.run(["fusermount3", "-u", join(folder, "seen")], { allow: [1] });
       await rm(folder, { recursive: true });
     });
 
-    it("while the record is written leaves the image as it was", async () => {
+    it("while the record is written leaves the image unchanged", async () => {
       const pieces = newPieces(async (at) => {
         if (at === 15) await breakLine();
       });
@@ -127,7 +127,7 @@ describe.skipIf(lackingLine !== undefined)(
       using _watcher = closing(watch(there, () => breakLine().catch(() => {})));
       await expect(changeImage(seen, newPieces(), note)).rejects.toMatchObject({
         fault: "environment",
-        // Which error the broken line gives depends on where it breaks.
+        // The error depends on where the connection breaks.
         message: expect.stringContaining(`${seen}: `),
         hint: expect.stringContaining(
           `The change has started, and ${namesFor(seen).redo} contains all of it.`,

@@ -9,7 +9,7 @@ import { changeFat } from "../../src/image/fat/editor.ts";
 import { openFat } from "../../src/image/fat/fat.ts";
 import { bytesReader, fileReader } from "../../src/io/reader.ts";
 
-// What mkfs.fat and mtools make is read, and what we change fsck.fat finds nothing wrong with.
+// We read what mkfs.fat and mtools make, and fsck.fat accepts our changes.
 const host = localHost();
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const mib = 1024 * 1024;
@@ -58,7 +58,7 @@ describe.each(Object.entries(kinds))("%s", (kind, { size, options }) => {
     expect(await files.stat("/lower.txt/x")).toBeUndefined();
   });
 
-  it("has files removed and written over, and is sound afterwards", async () => {
+  it("is sound after files are removed and overwritten", async () => {
     const draft = draftOf(bytesReader(await readFile(image)));
     const was = { kind: "file", mode: 0o600, uid: 0, gid: 0, size: 1 } as const;
     const long = "/A name with blanks, and long enough for three entries of thirteen.txt";
@@ -116,7 +116,7 @@ describe.each(Object.entries(kinds))("%s", (kind, { size, options }) => {
     expect(await draft.pieces()).toEqual([]);
   });
 
-  it("ends in words where it is damaged, whichever byte it is", async () => {
+  it("is refused with a reason, whichever byte is damaged", async () => {
     const whole = await readFile(image);
     for (let at = 0; at < 90; at++)
       for (const value of [0, 1, 0x7f, 0xff]) {

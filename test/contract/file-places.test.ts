@@ -12,7 +12,7 @@ import { unmountImage } from "../unmount-image.ts";
 
 const host = localHost();
 
-/** A volume that a script fills, with the path of its mount point as $1. */
+/** A volume that a script fills; $1 is its mount point. */
 function workshop(kind: "xfs" | "btrfs") {
   let folder = "";
   beforeAll(async () => {
@@ -101,7 +101,7 @@ describeWith(
       await isInPieces(await contentOf("/swap"), await places("/swap"), look);
     });
 
-    it("is found with the blocks that are reserved and not written", async () => {
+    it("is found with its reserved, unwritten blocks", async () => {
       await make([], 'fallocate -l 8M "$1/swap"; mkswap -q "$1/swap"');
       const found = await places("/swap");
       expect(Array.isArray(found) && found.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(8 << 20);
@@ -124,7 +124,7 @@ describeWith(
       else expect(found).toContain(words);
     });
 
-    it("is not certain with features of the future, in damage, or while a log waits", async () => {
+    it("is uncertain with unknown features, damage or a pending log", async () => {
       await make([], 'head -c 1M /dev/urandom > "$1/swap"');
       const set = async (offset: number, bytes: number[]) => {
         await using file = await open(volume(), "r+");
@@ -171,7 +171,7 @@ describeWith(
       await isInPieces(await contentOf("/swap"), await places("/swap"), look);
     });
 
-    it("is found in a subvolume, and in one that lies in it", async () => {
+    it("is found in a subvolume, and in a nested one", async () => {
       const script = `${newFile}btrfs -q subvolume create "$1/root"; btrfs -q subvolume create "$1/root/swaps"
       f "$1/root/one"; f "$1/root/swaps/two"`;
       await make([], script);
@@ -203,12 +203,12 @@ describeWith(
       expect(await places("/swap")).toContain(words);
     });
 
-    it("that btrfs keeps twice is not taken for one", async () => {
+    it("that btrfs stores twice is not accepted", async () => {
       await make(["-d", "dup"], `${newFile}f "$1/swap"`);
       expect(await places("/swap")).toContain("stores twice");
     });
 
-    it("that was rewritten after its last snapshot is its own again", async () => {
+    it("that was rewritten after its last snapshot is accepted again", async () => {
       await make([], `${newFile}f "$1/swap"; btrfs -q subvolume snapshot "$1" "$1/s"`);
       await sh('btrfs -q subvolume delete -c "$1/s"; rm "$1/swap"; sync');
       await sh(`${newFile}f "$1/swap"`);

@@ -40,7 +40,7 @@ const menuLst = "/boot/grub/menu.lst";
 const grub2Cfg = "/boot/grub2/grub.cfg";
 const old = ["-t", "ext4", "-O", "^64bit,^metadata_csum"];
 
-/** GRUB's first sector, as far as it is known by. */
+/** The part of GRUB's first sector that identifies it. */
 const bootCode = async (image: string) => {
   await using disk = await open(image, "r+");
   await disk.write(Buffer.from("\xebcode GRUB \0", "latin1"), 0, 10, 0);
@@ -61,7 +61,7 @@ const bare =
     await host.run(["mke2fs", "-q", "-F", ...old, "-L", "root", "-d", root, image, "6M"]);
     await rm(root, { recursive: true });
   };
-/** /boot in p1 and, behind it, what `second` is. */
+/** /boot in p1, followed by `second`. */
 const twoParts =
   (table: "mbr" | "gpt", files: GuestFiles["files"], second: Buffer): Make =>
   async (image) => {
@@ -478,7 +478,7 @@ describeWith(["mke2fs", "dpkg-deb", "apt-get", "python3"], "the check of a disk 
       await using opened = await openImageFile(host, image, { readOnly: true });
       return await fitnessFor(host, { file: image, guest: opened }, target, mode);
     } catch (error) {
-      // A disk that holds /boot only, or a root that is not there.
+      // A disk with /boot only, or with a missing root.
       return fitnessFor(host, { file: image, why: String(error) }, target, mode);
     }
   };
@@ -501,7 +501,7 @@ describeWith(["mke2fs", "dpkg-deb", "apt-get", "python3"], "the check of a disk 
       const words = JSON.stringify(found.findings, undefined, 1);
       expect(found.verdict, words).toBe(verdict);
       expect(found.findings.map((one) => `${one.about}: ${one.why}; ${one.remedy}`).join("\n")).toMatch(why);
-      // Whatever is unfit has a remedy, or there is none for anybody.
+      // Every unfit finding has a remedy, unless none exists.
       for (const one of found.findings) if (one.weight === "unfit") expect(one.remedy, words).toBeDefined();
       if (mode !== "pvm" || target !== "xen-4.17") return;
       const real = await pygrub(image, folder);
@@ -526,7 +526,7 @@ describeWith(["mke2fs", "dpkg-deb", "apt-get", "python3"], "the check of a disk 
     },
   );
 
-  it("ends a command with the code of what it found", async () => {
+  it("ends a command with the exit code of its finding", async () => {
     const image = join(folder, "command.img");
     await ext(guest({ [menuLst]: legacy() }))(image);
     const run = (...args: string[]) => spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });

@@ -38,7 +38,7 @@ const sha256 = async (file: string) =>
     .digest("hex");
 
 describe.each(formats.map((format) => format.name))("%s", (name) => {
-  it("has the same bytes each time, leaves nothing beside it, and has its sum in SHA256SUMS", async () => {
+  it("has the same bytes each time, leaves no other file, and has its sum in SHA256SUMS", async () => {
     const [one, two] = [join(folder, `${name}-1`), join(folder, `${name}-2`)];
     const first = await packAll(manifest, store, one, [name], {});
     const second = await packAll(manifest, store, two, [name], {});
@@ -86,7 +86,7 @@ describe("bundles", () => {
     },
   );
 
-  it("ova has descriptor, checksums and disk in this order, and all of it is well-formed", async () => {
+  it("ova has well-formed descriptor, checksums and disk in this order", async () => {
     const [bundle] = await packAll({ ...manifest, rehearsal: true }, store, join(folder, "ova"), ["ova"], {});
     const id = "ol6-sample-1.0.0";
     expect((await host.run(["tar", "-tf", bundle?.file ?? ""])).stdout).toBe(
@@ -131,7 +131,7 @@ describe("bundles", () => {
     expect([...ovf.matchAll(/ovf:key="([^"]+)"/g)].map(([, key]) => key)).toEqual(["a", "root-password"]);
   });
 
-  it("raw is the disk, and as sparse", async () => {
+  it("raw is the disk, equally sparse", async () => {
     const [bundle] = await packAll(manifest, store, join(folder, "raw"), ["raw"], {});
     expect(await sha256(bundle?.file ?? "")).toBe(await sha256(image));
     expect(Number((await host.run(["stat", "-c", "%b", bundle?.file ?? ""])).stdout) * 512).toBeLessThan(
@@ -207,7 +207,7 @@ describe("bundles", () => {
     expect(stdout).toMatch(/memory: 2147483648[\s\S]*nr vCPUs: 2[\s\S]*"public" \[xennet\]/);
   });
 
-  it("qcow2 is clean, and holds the disk", async () => {
+  it("qcow2 is clean, and contains the disk", async () => {
     const [bundle] = await packAll(manifest, store, join(folder, "qcow2"), ["qcow2"], {});
     const check = await host.run(["qemu-img", "check", bundle?.file ?? ""]);
     expect(check.stdout).toContain("No errors were found on the image.");

@@ -50,7 +50,7 @@ describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () =>
     expect(volume.stdout).toContain(" /etc\n");
   });
 
-  it("are printed byte for byte, and a reader that has enough is no failure", async () => {
+  it("are printed byte for byte, and a reader that stops early is no failure", async () => {
     const { bytes } = await tbuild(["cat", `${image}:/etc/passwd`, `${image}:/etc/hosts`]);
     const whole = await tbuild(["cat", `${image}:/etc/passwd`]);
     expect(bytes.subarray(0, whole.bytes.length).equals(whole.bytes)).toBe(true);
@@ -104,7 +104,7 @@ describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () =>
     expect(await readFile(join(target, "sysconfig"), "utf8")).toBe("mine");
   });
 
-  it("are put in by a plan, keep what they had, and go by undo", async () => {
+  it("are copied in by a plan, keep their attributes, and are removed by undo", async () => {
     const copy = await copyOf("in.img");
     const source = join(folder, "tool");
     await writeFile(source, "#!/bin/sh\n");
@@ -124,7 +124,7 @@ describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () =>
     expect(await sha256Of(copy)).toBe(digest);
   });
 
-  it("take owners by the guest's names, modes, and standard input", async () => {
+  it("accept owners by the guest's names, modes, and standard input", async () => {
     const copy = await copyOf("owned.img");
     const done = await tbuild(
       ["cp", "--yes", "--owner", "root:0", "--mode", "0600", "-", `${copy}:/etc/secret`],

@@ -136,7 +136,7 @@ async function onImage(name: keyof typeof accesses | "draft", options: readonly 
   };
 }
 
-// A draft whose pieces go into the image when the tree is closed.
+// A draft that is written to the image when the tree is closed.
 async function openDraft(image: string, mounts: readonly Mount[]): Promise<GuestTree> {
   const reader = await fileReader(image);
   const draft = draftOf(reader);

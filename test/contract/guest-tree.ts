@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringOf } from "../../src/image/names.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
 
-/** The guest that every backend is given, as a folder of this machine or as plain data. */
+/** The guest for every backend, as a folder of this machine or as plain data. */
 export const fixture = {
   files: {
     "/etc/plain": { data: "one\n", mode: 0o640, uid: 3, gid: 70000 },
@@ -31,12 +31,12 @@ export const fixture = {
 
 interface Prepared {
   readonly open: () => Promise<GuestTree>;
-  /** For a way that only reads: everything is read by it, and changed by `open`. */
+  /** For a method that only reads: it reads everything, and `open` changes it. */
   readonly openToRead?: () => Promise<GuestTree>;
   readonly after?: () => Promise<void>;
 }
 
-/** What each way into a guest must do. `open` gives the same guest again, changed by what was done before. */
+/** The contract of each access method. `open` returns the same guest with all earlier changes. */
 export function guestTreeContract(name: string, prepare: () => Promise<Prepared>, lacking?: string): void {
   describe.skipIf(lacking !== undefined)(`${name}${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
     let open: () => Promise<GuestTree>;
@@ -80,7 +80,7 @@ export function guestTreeContract(name: string, prepare: () => Promise<Prepared>
       await expect(tree.read("/etc/loop-a")).rejects.toThrow("too many links");
     });
 
-    it("tells kind, owner and mode, of a link itself", async () => {
+    it("returns kind, owner and mode, of a link itself", async () => {
       await using tree = await open();
       expect(await tree.stat("/etc/plain")).toMatchObject({
         kind: "file",
@@ -94,7 +94,7 @@ export function guestTreeContract(name: string, prepare: () => Promise<Prepared>
       expect((await tree.stat("/"))?.kind).toBe("dir");
     });
 
-    it("matches names, a leading dot only when it is written", async () => {
+    it("matches names, and a leading dot only if the pattern has one", async () => {
       await using tree = await open();
       expect(await tree.glob("/etc/pl*n")).toEqual(["/etc/plain"]);
       expect(await tree.glob("/*/cache/?/b/c")).toEqual(["/var/cache/a/b/c"]);
@@ -160,7 +160,7 @@ export function guestTreeContract(name: string, prepare: () => Promise<Prepared>
       expect(await tree.list("/etc/empty")).toEqual(["inside"]);
     });
 
-    it("takes names of any bytes: found, read, changed and removed, each for itself", async () => {
+    it("finds, reads, changes and removes names of any bytes", async () => {
       const latin1 = (text: string) => stringOf(Buffer.from(text, "latin1"));
       const names = [
         "caf\xe9",
@@ -193,7 +193,7 @@ export function guestTreeContract(name: string, prepare: () => Promise<Prepared>
       expect(await tree.text(`/opt/names/${left}/${left}`)).toBe(`${left}!`);
     });
 
-    it("copies a folder in, and what may be executed stays so", async () => {
+    it("copies a folder in, and keeps executable files executable", async () => {
       const local = await mkdtemp(join(tmpdir(), "tbuild-test-"));
       await mkdir(join(local, "sub"));
       await writeFile(join(local, "sub/run.sh"), "#!/bin/sh\n", { mode: 0o700 });

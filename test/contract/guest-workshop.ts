@@ -7,7 +7,7 @@ import { host } from "./dirty-image.ts";
 
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
-/** For the tests of a file: a folder for disks, the files of an OL6 guest to make file systems of, and tbuild. */
+/** For the tests of a file: a folder for disks, the files of an OL6 guest for file systems, and tbuild. */
 export function guestWorkshop(name: string) {
   let folder = "";
   let root = "";

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { Interrupted, TbuildError } from "../../src/errors.ts";
 import type { Host, Runner } from "../../src/host/host.ts";
 
-/** A group of tests of one kind, and how it gets and ends what it tests. */
+/** A group of tests of one kind, with its set-up and its clean-up. */
 interface Given<T> {
-  /** What this machine lacks for it. */
+  /** What is missing on this machine for it. */
   readonly lacking?: string | undefined;
   readonly make: () => Promise<T>;
   after?(made: T): Promise<void>;
@@ -13,7 +13,7 @@ interface Given<T> {
 
 const words = ["a b", "", "it's", '"', "$HOME", "`id`", "two\nlines", "-n", "ü", "*", "\\"];
 
-/** What everything that runs commands does. `sh` and `cat` are all that it needs. */
+/** The contract of everything that runs commands. It needs only `sh` and `cat`. */
 export function runnerContract(name: string, given: Given<Runner>): void {
   contractOf(`Runner contract: ${name}`, given, (get) => {
     it("passes each word as it is", async () => {
@@ -33,7 +33,7 @@ export function runnerContract(name: string, given: Given<Runner>): void {
       expect([stdout, stderr]).toEqual(["out\n", "err\n"]);
     });
 
-    it("throws if the exit code is neither 0 nor allowed, with what the program said", async () => {
+    it("throws with the program's output if the exit code is neither 0 nor allowed", async () => {
       expect(await get().run(["sh", "-c", "exit 3"], { allow: [3] })).toMatchObject({ exitCode: 3 });
       const error = await get()
         .run(["sh", "-c", "echo the reason >&2; exit 3"], { allow: [4] })
@@ -78,7 +78,7 @@ export function runnerContract(name: string, given: Given<Runner>): void {
   });
 }
 
-/** What a machine does besides: it holds files, and programs are spoken to. `folder` is an absent one in which they may lie. */
+/** The rest of a machine's contract: files, and dialogues with programs. `folder` does not exist yet, and is for the files. */
 export function hostContract(name: string, given: Given<Host>, folder: () => string): void {
   runnerContract(name, given);
 
@@ -108,7 +108,7 @@ export function hostContract(name: string, given: Given<Host>, folder: () => str
       await expect(get().readFile("/usr")).rejects.toThrow();
     });
 
-    it("speaks with a program line by line until it ends", async () => {
+    it("exchanges lines with a program until it ends", async () => {
       const lines: string[] = [];
       const script = 'while read -r line; do echo "said $line"; done; exit 7';
       const talk = await get().talk(["sh", "-c", script], { onLine: (line) => lines.push(line) });
@@ -119,7 +119,7 @@ export function hostContract(name: string, given: Given<Host>, folder: () => str
       expect(lines).toEqual(["said one", "said two words"]);
     });
 
-    it("ends a program that is spoken to", async () => {
+    it("ends a program in a dialogue", async () => {
       const talk = await get().talk(["sleep", "60"], { onLine: () => {} });
       talk.kill();
       expect(await talk.ended).toBeUndefined();
@@ -134,7 +134,7 @@ export function hostContract(name: string, given: Given<Host>, folder: () => str
       expect(await Promise.race([talk.ended, sleep(8_000, "still waiting")])).toBeUndefined();
     });
 
-    it("joins a program's stdin and stdout to a stream of bytes", async () => {
+    it("connects a program's stdin and stdout to a stream of bytes", async () => {
       const stream = await get().join(["cat"]);
       const bytes = Buffer.from(Uint8Array.from({ length: 70_000 }, (_, i) => (i * 7) & 255));
       const read: Buffer[] = [];

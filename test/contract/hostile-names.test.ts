@@ -59,7 +59,7 @@ describe.skipIf(lacking !== undefined)(`names of a guest${lacking ? ` — skippe
     ["whois", "--store", "STORE"],
     ["twins", "IMAGE"],
     ["scan", "FOLDER"],
-  ])("are no commands to the terminal: %s %s %s", async (...argv) => {
+  ])("do not control the terminal: %s %s %s", async (...argv) => {
     const words = argv.map((word) => ({ IMAGE: image, STORE: join(folder, "store") })[word] ?? word);
     const { said } = await tbuild(
       ...words.filter((word) => word !== "FOLDER"),
@@ -87,24 +87,21 @@ describe.skipIf(lacking !== undefined)(`names of a guest${lacking ? ` — skippe
   });
 });
 
-it.skipIf(lacking !== undefined)(
-  "a plan of many files ends when it is told to, and changes nothing",
-  async () => {
-    const folder = await mkdtemp(join(tmpdir(), "tbuild-ended-"));
-    const image = join(folder, "many.img");
-    const many = Object.fromEntries(Array.from({ length: 2000 }, (_, number) => [`/tmp/${number}`, ""]));
-    await extDisk(image, { ...ol6Guest, files: { ...ol6Guest.files, ...many } });
-    const before = await sha256Of(image);
-    const ending = new AbortController();
-    const progress = () => ending.abort();
-    const job = { operations: sealOperations(), search: { keep: [], signal: ending.signal } };
-    await expect(
-      planJob(localHost(), image, job, { watch: { signal: ending.signal, progress } }),
-    ).rejects.toThrow(Interrupted);
-    expect(await sha256Of(image)).toBe(before);
-    await rm(folder, { recursive: true });
-  },
-);
+it.skipIf(lacking !== undefined)("a plan of many files stops at a signal, and changes nothing", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tbuild-ended-"));
+  const image = join(folder, "many.img");
+  const many = Object.fromEntries(Array.from({ length: 2000 }, (_, number) => [`/tmp/${number}`, ""]));
+  await extDisk(image, { ...ol6Guest, files: { ...ol6Guest.files, ...many } });
+  const before = await sha256Of(image);
+  const ending = new AbortController();
+  const progress = () => ending.abort();
+  const job = { operations: sealOperations(), search: { keep: [], signal: ending.signal } };
+  await expect(
+    planJob(localHost(), image, job, { watch: { signal: ending.signal, progress } }),
+  ).rejects.toThrow(Interrupted);
+  expect(await sha256Of(image)).toBe(before);
+  await rm(folder, { recursive: true });
+});
 
 async function tbuild(...argv: readonly string[]) {
   const child = spawn("node", [main, ...argv], { env: { ...process.env, NO_COLOR: "1" } });

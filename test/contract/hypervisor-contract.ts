@@ -14,28 +14,28 @@ import {
   type VmSpec,
 } from "../../src/hypervisor/hypervisor.ts";
 
-/** What a hypervisor brings to its contract test. */
+/** A hypervisor for its contract test. */
 export interface HypervisorBench {
   readonly hypervisor: Hypervisor;
   /** The same one, as another process opens it. */
   reopened(): Promise<Hypervisor>;
   /** A guest that runs `script` under busybox's sh with its output on the serial console, and then powers off. */
   guest(script: string): Promise<DirectBoot>;
-  /** What the guest calls the disk in a slot, which is the n-th that is taken, from 0. */
+  /** The guest's name for the disk in a slot, which is the n-th used slot, from 0. */
   device(n: number, slot?: number): string;
   /** The kind of machine that `guest` starts as; `hvm` if left out. */
   readonly domainType?: VmSpec["domainType"];
-  /** Where disks that exist apart from a machine are, and their folder there; this machine and `folder` if left out. */
+  /** The host and folder of disks that are independent of a machine. Default: this machine and `folder`. */
   readonly files?: { readonly host: Host; readonly folder: string };
-  /** How many times as long as on a quick one everything may take. */
+  /** The factor for all time limits. */
   readonly patience?: number;
   /** Ends the machine as a crash of the hypervisor would. */
   crash(vm: string): Promise<void>;
-  /** Makes a disk that exists apart from a machine, and gives its path; a file in `files` if left out. */
+  /** Makes a disk that is independent of a machine, and returns its path. Default: a file in `files`. */
   apartDisk?(name: string, content: Uint8Array): Promise<string>;
   /**
-   * What a guest runs to report `key` with `value` over the channel, to wait for one message, and to report the value of that one
-   * as `heard`.
+   * The guest's commands that report `key` with `value` over the channel, wait for one message, and report its value as
+   * `heard`.
    */
   readonly messageScript?: (key: string, value: string) => string;
 }
@@ -62,7 +62,7 @@ export function specOf(more: Partial<VmSpec> = {}): VmSpec {
   };
 }
 
-/** What holds of every hypervisor. `make` gets an empty folder, which is removed afterwards. */
+/** The contract of every hypervisor. `make` gets an empty folder, which is removed afterwards. */
 export function hypervisorContract(name: string, make: (folder: string) => Promise<HypervisorBench>): void {
   describe(`${name} as a hypervisor`, () => {
     let folder: string;
@@ -111,7 +111,7 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       expect(new Set([address(0), address(1), gateway]).size).toBe(3);
     });
 
-    it("goes from absent to stopped to running to stopped to absent, and twice is fine", async () => {
+    it("goes from absent to stopped to running to stopped to absent, and allows each change twice", async () => {
       expect(await hypervisor.state(vm)).toBe("absent");
       await hypervisor.destroy(vm);
       await hypervisor.define(contractSpec());
@@ -163,7 +163,7 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       expect(await hypervisor.list()).not.toContain(vm);
     });
 
-    it("joins a terminal to the console, both ways", async () => {
+    it("connects a terminal to the console, both ways", async () => {
       await hypervisor.define(contractSpec());
       await hypervisor.start(
         vm,
@@ -182,7 +182,7 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       line.destroy();
     });
 
-    it("tells a crash and a reset from a shutdown", async () => {
+    it("distinguishes a crash and a reset from a shutdown", async () => {
       await hypervisor.define(contractSpec());
       await hypervisor.start(vm, await bench.guest("/busybox sleep 600"));
       await bench.crash(vm);
@@ -193,7 +193,7 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       expect(await hypervisor.waitStopped(vm, within(60_000))).toBe("guest-reset");
     });
 
-    it("shows disks in the order of their slots, keeps read-only ones, and grows thin ones out of an image", async () => {
+    it("shows disks in the order of their slots, protects read-only ones, and makes thin ones from an image", async () => {
       const base = join(folder, "base.img");
       await writeFile(base, Buffer.alloc(8 * mib, "b"));
       const spec = (mode: "read-only" | "write") =>
@@ -286,7 +286,7 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       );
     });
 
-    it("makes a second machine of one, with disks of its own", async () => {
+    it("clones a machine, with its own disks", async () => {
       if (!hypervisor.clone) return expect(hypervisor.clone).toBeUndefined();
       await hypervisor.define(contractSpec());
       await ran(vm, puts("a", bench.device(0)));
@@ -301,7 +301,7 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       expect(await hypervisor.consoleText(vm)).toContain("there is a");
     });
 
-    it("carries messages both ways, where it has a channel", async () => {
+    it("passes messages both ways, if it has a channel", async () => {
       const { messageScript } = bench;
       expect(messageScript === undefined).toBe(hypervisor.messages === undefined);
       if (!hypervisor.messages || !messageScript) return;

@@ -13,7 +13,7 @@ import { optionsFor } from "../manager/open.ts";
 import { testGuest } from "../test-guest.ts";
 import { hypervisorContract } from "./hypervisor-contract.ts";
 
-// The Manager is simulated, and its machines are qemu's. So is what a server shows of them: programs that stand in for xenstore.
+// The Manager is simulated, and its machines are qemu's. Programs that replace xenstore simulate the servers' view of them.
 const all = [
   ["3.4.5.1919", "ssh"],
   ["3.2.11.775", "ssh"],
@@ -27,7 +27,7 @@ const path = process.env.PATH;
 
 if (!isSlow) it.skip("Oracle VM as a hypervisor, with machines of qemu (TBUILD_SLOW=1 runs it)", () => {});
 
-// Every dialect and both ways. What each asks of the Manager is in oracle-vm-machine.test.ts, which always runs.
+// Every dialect and both interfaces. oracle-vm-machine.test.ts, which always runs, tests their requests to the Manager.
 for (const [version, via] of isSlow ? all : [])
   hypervisorContract(`Oracle VM ${version} over ${via}`, async (folder) => {
     const machines = join(folder, "machines");
@@ -65,7 +65,7 @@ for (const [version, via] of isSlow ? all : [])
       repositories,
       networks: { build: "public", storage: "private" },
       addresses: { first: "10.0.2.15", gateway: "10.0.2.2", nameServer: "10.0.2.3" },
-      // 3.2 cannot be asked what a guest has reported.
+      // 3.2 does not show a guest's reports.
       additions: version.startsWith("3.2") ? [] : ["tbuild"],
     };
     // For all tests of the contract.

@@ -44,11 +44,11 @@ describe("qemu", () => {
   afterEach(() => hypervisor.destroy("contract-vm"));
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it("says what runs machines here, for the manifest", async () => {
+  it("names the program that runs machines here, for the manifest", async () => {
     expect(await hypervisor.describe()).toMatch(/^qemu \d+\.\d+\.\d+, (?:kvm|tcg)$/);
   });
 
-  it("names a port that is taken, where the site fixed it", async () => {
+  it("names a port in use, if the site fixed it", async () => {
     const server = createServer();
     const port = await new Promise<number>((resolve) =>
       server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port)),
@@ -100,7 +100,7 @@ describe("qemu", () => {
     });
   });
 
-  it("starts a machine by UEFI where it is asked to", async () => {
+  it("starts a machine by UEFI if asked to", async () => {
     await hypervisor.define({ ...spec(), firmware: "uefi" });
     await hypervisor.start("contract-vm");
     await waitFor(

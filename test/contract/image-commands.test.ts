@@ -89,7 +89,7 @@ describe.skipIf(lacking !== undefined)(
       expect(before.equals(after)).toBe(true);
     });
 
-    it("are done by a scan to the templates of a repository that nobody armed, and to nothing else", async () => {
+    it("are run by a scan on the unarmed templates of a repository, and on nothing else", async () => {
       const repository = join(folder, "Repositories/0004fb00");
       const disk = (name: string) => join(repository, "VirtualDisks", `${name}.img`);
       await mkdir(join(repository, "VirtualDisks"), { recursive: true });
@@ -127,7 +127,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(disk("forgotten"))).toBe(digest);
     });
 
-    it("ask on a terminal, and elsewhere want --yes", async () => {
+    it("ask on a terminal, and require --yes elsewhere", async () => {
       const image = await copyOf("asked.img");
       const { exitCode, stderr } = await tbuild("seal", image);
       expect(exitCode).toBe(2);
@@ -142,7 +142,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).not.toBe(digest);
     });
 
-    it("check with exit code 1 until the image is sealed, and undo to the bit", async () => {
+    it("exit 1 for a check until the image is sealed, and undo to the bit", async () => {
       const image = await copyOf("checked.img");
       expect((await tbuild("seal", "--check", image)).exitCode).toBe(1);
       const sealed = await tbuild(
@@ -178,7 +178,7 @@ describe.skipIf(lacking !== undefined)(
       expect((await tbuild("undo", image)).exitCode).toBe(2);
     });
 
-    it("name what no operation knows, until it is kept by its name", async () => {
+    it("report files that no operation knows, until they are kept by name", async () => {
       const image = await copyOf("left.img");
       const [conf, key] = [join(folder, "conf.xml"), join(folder, "key.pem")];
       await writeFile(conf, "<host>build7.example.com</host>\n");
@@ -195,7 +195,7 @@ describe.skipIf(lacking !== undefined)(
       expect(JSON.parse(check.stdout)).toMatchObject({
         sealed: false,
         pending: [],
-        // The name is known from the record that undoes the seal.
+        // The host name is known from the undo record.
         leftovers: {
           found: [
             { path: "/opt/conf.xml", what: "this host's name" },
@@ -212,7 +212,7 @@ describe.skipIf(lacking !== undefined)(
       expect((await tbuild("twins", image, image)).exitCode).toBe(1);
     });
 
-    it("boot no twins of a guest that would not configure itself", async () => {
+    it("refuse twins of a guest that would not configure itself", async () => {
       const home = ["--home", join(folder, "home")];
       const unarmed = await tbuild(...home, "twins", await copyOf("unarmed.img"));
       expect(unarmed.exitCode).toBe(4);
@@ -226,7 +226,7 @@ describe.skipIf(lacking !== undefined)(
       expect((await tbuild(...home, "twins", armed, armed, "--recipe", "ol6-grid")).exitCode).toBe(2);
     });
 
-    it("take only what they are told to, and refuse names that there are not", async () => {
+    it("run only the chosen operations, and refuse unknown names", async () => {
       const image = await copyOf("only.img");
       const { stdout } = await tbuild(
         "seal",
@@ -246,7 +246,7 @@ describe.skipIf(lacking !== undefined)(
       expect((await tbuild("seal", "--list")).stdout).toContain("random-seed");
     });
 
-    it("go on with the other images when one cannot be had, and say so in the exit code", async () => {
+    it("continue with the other images if one fails, and show it in the exit code", async () => {
       const [one, two] = [await copyOf("one.img"), await copyOf("two.img")];
       const broken = join(folder, "broken.img");
       await writeFile(broken, Buffer.alloc(102_400, "garbage"));
@@ -277,7 +277,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(used)).toBe(repaired);
     });
 
-    it("refuse an image that somebody takes between the plan and its yes", async () => {
+    it("refuse an image that comes into use between the plan and the confirmation", async () => {
       const image = await copyOf("taken.img");
       await using planned = await planJob(host, image, { operations: repairOperations({}) });
       const taken = spawn("sh", ["-c", 'exec 3<> "$0"; echo taken; read -r _', image]);
@@ -299,7 +299,7 @@ describe.skipIf(lacking !== undefined)(
       bytes.writeUInt32LE(value);
       {
         await using file = await open(image, "r+");
-        // Blocks of 1024 bytes: the descriptors lie behind the superblock, which is block 1.
+        // Blocks of 1024 bytes: the superblock is block 1, followed by the descriptors.
         await file.write(bytes, 0, 4, start + 2048 + at);
       }
       const damaged = await sha256Of(image);
@@ -309,7 +309,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(damaged);
     });
 
-    it("work on a copy where the way in changes at once, and are undone all the same", async () => {
+    it("work on a copy if the access method writes immediately, and can still be undone", async () => {
       const image = await copyOf("loop.img");
       const { stdout, stderr, exitCode } = await tbuild("repair", "--yes", "--via", "loop", image);
       expect(exitCode, stderr).toBe(0);
@@ -322,7 +322,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(digest);
     });
 
-    it("change a qcow2 image, and undone it is the same file", async () => {
+    it("change a qcow2 image, and undo restores the same file", async () => {
       const image = join(folder, "disk.qcow2");
       await host.run(["qemu-img", "convert", "-O", "qcow2", master, image]);
       const before = await sha256Of(image);
@@ -353,7 +353,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(before);
     });
 
-    it("change a guest on XFS, and undone it is the same file", async () => {
+    it("change a guest on XFS, and undo restores the same file", async () => {
       const { image, volume, takeOut } = await diskWith("xfs", "xfs.img");
       const before = await sha256Of(image);
       const { exitCode, stderr } = await tbuild("seal", "--yes", image);
@@ -368,7 +368,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(before);
     });
 
-    it("look into free blocks by User-mode Linux, too", async () => {
+    it("search free blocks by User-mode Linux, too", async () => {
       const image = await copyOf("by-uml.img");
       const check = ["seal", "--check", "--residue", "--json"];
       const [direct, uml] = [await tbuild(...check, image), await tbuild(...check, "--via", "uml", image)];
@@ -376,7 +376,7 @@ describe.skipIf(lacking !== undefined)(
       expect(JSON.parse(uml.stdout).classes).toEqual(JSON.parse(direct.stdout).classes);
     });
 
-    it("scrub a guest on XFS: nothing that went is in a free block, and undone it is the same file", async () => {
+    it("scrub a guest on XFS: no free block has removed data, and undo restores the same file", async () => {
       const { image, volume, takeOut } = await diskWith("xfs", "scrubbed.img");
       const before = await sha256Of(image);
       const scrubbed = await tbuild("seal", "--yes", "--scrub", image);
@@ -390,7 +390,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(before);
     });
 
-    it("do it without any right of root by User-mode Linux, whatever the name, and keep labels", async () => {
+    it("work without root by User-mode Linux, whatever the name, and keep labels", async () => {
       const label = "system_u:object_r:net_conf_t:s0";
       const { image, volume, at, takeOut } = await diskWith("xfs", "a name, with all.img", async (root) => {
         await setLabel(join(root, "etc/sysconfig/network"), label);
@@ -442,13 +442,13 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(before);
     });
 
-    it("name the ways there are when one is asked for that there is not", async () => {
+    it("list the access methods if an unknown one is requested", async () => {
       const { exitCode, stderr } = await tbuild("repair", "--plan", "--via", "magic", master);
       expect(exitCode).toBe(2);
       expect(stderr).toContain("direct, debugfs, ");
     });
 
-    it("leave an image with a feature that its own writer does not know to another way", async () => {
+    it("use another access method for an image with a feature that the own writer does not know", async () => {
       const image = join(folder, "project.img");
       await makeDirtyImage(image, ["-t", "ext4", "-O", "project"]);
       const before = await sha256Of(image);
@@ -461,7 +461,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(before);
     });
 
-    /** The dirtiest guest in one partition; `takeOut` copies it to `volume` again, to be looked at. */
+    /** The dirtiest guest in one partition; `takeOut` copies the partition to `volume` for inspection. */
     async function diskWith(
       fs: "xfs" | "btrfs",
       name: string,
@@ -493,7 +493,7 @@ describe.skipIf(lacking !== undefined)(
       return { image, volume, at, takeOut };
     }
 
-    // As an installer lays them out: / and /home are folders of one file system, by name.
+    // The layout of an installer: / and /home are named folders of one file system.
     async function intoSubvolumes(at: string): Promise<void> {
       const [root, home] = [join(at, "root"), join(at, "home")];
       for (const one of [root, home]) await host.run(["btrfs", "subvolume", "create", one]);
@@ -518,7 +518,7 @@ describe.skipIf(lacking !== undefined)(
   },
 );
 
-// Answers the question that a program asks on a terminal.
+// Answers a program's question on a terminal.
 const onTerminal = `
 import os, pty, sys
 answer, argv = sys.argv[1], sys.argv[2:]

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { host, sha256Of } from "./dirty-image.ts";
 
-// Most tests that say "to the same bytes" rest on this digest.
+// Most tests for identical bytes depend on this digest.
 let folder = "";
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "tbuild-digest-"));

@@ -76,7 +76,7 @@ for (const [name, readOnly] of [
     missing("mke2fs", "qemu-img", "qemu-storage-daemon", "debugfs", "root"),
   );
 
-// The tree alone, which closes the image with it.
+// Only the tree; closing it also closes the image.
 function treeOf(image: OpenedImage): GuestTree {
   return new Proxy(image.tree, {
     get(tree, key) {
@@ -116,14 +116,14 @@ describe.skipIf(lacking !== undefined)(`an image file${skipped}`, () => {
     await expect(imageFacts(packed)).rejects.toThrow(`is compressed with ${name}`);
   });
 
-  it("that is empty, a folder or not there is said so", async () => {
+  it("that is empty, a folder or missing is reported as such", async () => {
     await writeFile(join(folder, "empty.img"), "");
     await expect(imageFacts(join(folder, "empty.img"))).rejects.toThrow("is empty");
     await expect(imageFacts(folder)).rejects.toThrow("is a folder");
     await expect(imageFacts(join(folder, "none.img"))).rejects.toMatchObject({ fault: "usage" });
   });
 
-  it("that is cut off is refused, raw and qcow2, at any place", async () => {
+  it("that is truncated is refused, raw and qcow2, at any place", async () => {
     const qcow2 = await convert("qcow2", "whole.qcow2");
     const whole = (await readFile(qcow2)).length;
     for (const [image, bytes] of [
@@ -150,7 +150,7 @@ describe.skipIf(lacking !== undefined)(`an image file${skipped}`, () => {
     await expect(openImageFile(host, odd)).rejects.toThrow("not a whole number of sectors");
   });
 
-  it("whose chain has a gap or a circle is refused, and says which file", async () => {
+  it("whose chain has a gap or a loop is refused, and the file is named", async () => {
     const chain = (name: string, below: string) =>
       host.run([
         "qemu-img",
@@ -249,7 +249,7 @@ describe.skipIf(lacking !== undefined)(`an image file${skipped}`, () => {
     await expect(openImageFile(host, blank, { readOnly: true })).rejects.toMatchObject({ fault: "guest" });
   });
 
-  it("says by which way it was opened, and why not by those before", async () => {
+  it("says which access method opened it, and why the earlier ones failed", async () => {
     await using read = await openImageFile(host, raw, { readOnly: true });
     expect(read.access.name).toBe("direct");
     await using write = await openImageFile(host, raw);

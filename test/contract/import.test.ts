@@ -32,7 +32,7 @@ const title = (text: string) => (lacking ? `${text} (${lacking})` : text);
 
 const host = localHost();
 let folder: string;
-/** A guest that tbuild has not made, on an ext4 without partitions. */
+/** A guest that tbuild did not make, on an ext4 without partitions. */
 let image: string;
 let store: Store;
 beforeAll(async () => {
@@ -84,7 +84,7 @@ async function imported(file: string, options: Partial<ImportOptions> = {}, into
   }
 }
 
-/** The disks of a version have these bytes. */
+/** Checks that the disks of a version have these bytes. */
 async function expectDisks({ manifest }: Imported, ...images: readonly string[]): Promise<void> {
   const wanted = await Promise.all(images.map((file) => sha256(file)));
   const found: string[] = [];
@@ -130,7 +130,7 @@ describe.skipIf(lacking)(title("import of what tbuild packed"), () => {
     },
   );
 
-  it("is a new version only when its disk is another", async () => {
+  it("is a new version only if its disk differs", async () => {
     const file = bundles[0]?.file ?? "";
     const first = await imported(file);
     expect([first.isNew, first.manifest.name, first.manifest.version]).toEqual([true, "ol6-sample", "1.0.0"]);
@@ -141,7 +141,7 @@ describe.skipIf(lacking)(title("import of what tbuild packed"), () => {
     await expect(imported(changed, { version: "1.0.0" })).rejects.toThrow(
       "records a different ol6-sample@1.0.0",
     );
-    // A version that only the recipe repo knows is taken, too, and then nothing is published.
+    // A number that only the recipe repo has is also in use, so nothing is published.
     const elsewhere = folderStore(host, join(folder, "elsewhere"));
     await expect(imported(changed, { version: "1.0.0" }, elsewhere)).rejects.toThrow("records a different");
     expect(await elsewhere.list()).toEqual([]);
@@ -169,7 +169,7 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
     expect((await imported(file)).notes.join("\n")).toContain("first boot: it is not armed");
   });
 
-  it("takes name and version from the passport, and never lets a rehearsal pass for the real one", async () => {
+  it("takes name and version from the passport, and never treats a rehearsal as real", async () => {
     const file = join(folder, "ol6-real.img");
     const passport =
       'NAME="ol6-x-rehearsal"\nVERSION="3.2.1"\nBUILD="b"\nRECIPE="r"\nMADE="m"\nREHEARSAL=yes\n';
@@ -179,7 +179,7 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
     await expect(imported(file, { name: "ol6-real" })).rejects.toMatchObject({ fault: "usage" });
   });
 
-  it("does not read a file that is too large for what its name says", async () => {
+  it("does not read a file that is too large for its name", async () => {
     const file = join(folder, "large.img");
     const root = await mkdtemp(join(folder, "root-"));
     await mkdir(join(root, "etc"));
@@ -257,7 +257,7 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     await expectDisks(await imported(file, { name: "image" }), image);
     await writeFile(`${file}.gz`, gzipSync(await readFile(file), { level: 1 }));
     await expectDisks(await imported(`${file}.gz`, { name: "image" }), image);
-    // The archive goes on after the image: with its padding, and the next file.
+    // The archive continues after the image: with padding, and the next file.
     const there = await mkdtemp(join(folder, "xm-"));
     await copyFile(file, join(there, "System.img"));
     await writeFile(join(there, "vm.cfg"), "name = 'a'\ndisk = ['file:System.img,xvda,w']\n");
@@ -371,7 +371,7 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     await writeFile(file, Buffer.from(text.replace(from, to.slice(0, from.length)), "latin1"));
   }
 
-  it("throws away what a killed import left", async () => {
+  it("removes what a killed import left", async () => {
     const left = join(folder, "import/import-dead");
     await mkdir(left, { recursive: true });
     await writeFile(join(left, "lock"), "999999999 1\n");
@@ -379,14 +379,14 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     await imported(image, { name: "after-a-kill" });
   });
 
-  it("that is cut short leaves nothing", async () => {
+  it("that is truncated leaves nothing", async () => {
     const controller = new AbortController();
     controller.abort();
     await expect(imported(image, { signal: controller.signal })).rejects.toThrow(Interrupted);
   });
 });
 
-/** The kinds of OVA that virt-v2v has test cases for, and what people do to them. */
+/** The kinds of OVA in virt-v2v's tests, with common modifications. */
 describe.skipIf(lacking)(title("import of an OVA"), () => {
   let vmdk: Buffer;
   beforeAll(async () => {
@@ -597,7 +597,7 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
     expect(there.notes.join("\n")).toContain("it has no manifest");
   });
 
-  it("with another capacity than its disk, and a section that nothing reads, says both", async () => {
+  it("with a capacity that differs from its disk, and an unread section, notes both", async () => {
     const text = descriptor({ href: "disk.vmdk", disk: 'ovf:capacity="107374182400"' }).toString();
     const foo = '<x:FooSection xmlns:x="x" ovf:required="true"/></Envelope>';
     const file = await archive({
@@ -794,7 +794,7 @@ vif = ['mac=00:16:3E:00:00:01,bridge=xenbr0']
       expect(there.notes.join("\n")).toContain(words);
   });
 
-  it("loses nothing of its vm.cfg on the way out", async () => {
+  it("keeps everything of its vm.cfg in the next bundle", async () => {
     const small = join(folder, "asm.img");
     await writeFile(small, Buffer.alloc(1 << 20, "asm"));
     const lines = [

@@ -43,7 +43,7 @@ describeWith(
       await online(base(), async (tree) => {
         for (const name of ["authentication", "network", "ssh"])
           await tree.run(["/usr/sbin/ovm-chkconfig", "--add", name]);
-        // An older grid: another priority, and a target that it has no longer.
+        // An older grid module: another priority, and a target that was removed since.
         await tree.link("/etc/template.d/configure/40-grid", "../scripts/grid");
         await tree.link("/etc/template.d/resume/40-grid", "../scripts/grid");
       });
@@ -59,7 +59,7 @@ describeWith(
     afterAll(() => rm(folder, { recursive: true, force: true }));
 
     it.each(["raw", "qcow2"] as const)(
-      "give the same tree offline (%s) as in the running guest: links, owners, modes, labels",
+      "give the same tree offline (%s) and in the running guest: links, owners, modes, labels",
       async (format) => {
         const here = join(folder, `offline.${format}`);
         if (format === "raw") await cp(base(), here);
@@ -79,7 +79,7 @@ describeWith(
       },
     );
 
-    it("start the machine only if the files are not enough, and the build says why", async () => {
+    it("start the machine only if changing files is not enough, and the build says why", async () => {
       const disk = join(folder, "provisioned.qcow2");
       await host.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", base(), disk]);
       const [hosts] = modules.filter(({ name }) => name === "hosts");
@@ -102,7 +102,7 @@ describeWith(
       });
     });
 
-    /** What the step does with a provisioned disk; where it starts a machine, it ends. */
+    /** Runs the step on a provisioned disk, and ends it if it starts a machine. */
     async function injected(disk: string, modules: readonly FirstBootModule[]) {
       const [started, notes]: [string[], string[]] = [[], []];
       const out = await mkdtemp(join(folder, "out-"));
@@ -151,7 +151,7 @@ async function guestWithAdditions(): Promise<GuestFiles> {
   return { ...ol6Guest, files: { ...ol6Guest.files, ...files, ...kernel } };
 }
 
-/** Changes an image as a running guest would: mounted, and with the guest's own programs. */
+/** Changes an image like a running guest: mounted, with the guest's own programs. */
 async function online(image: string, work: (tree: GuestTree) => Promise<void>): Promise<void> {
   const at = await mkdtemp(join(tmpdir(), "tbuild-inject-at-"));
   await host.run(["mount", "-o", "loop,offset=1048576", image, at]);
@@ -171,8 +171,8 @@ const label = `
 find "$1" -exec chcon -h "$2" {} +
 find "$1/usr/sbin" "$1/etc/template.d/scripts" -type f -exec chcon "$3" {} +`;
 
-// This machine's Python runs the guest's ovm-chkconfig. A kernel with SELinux labels new files as their folder, which the
-// last line does here.
+// This machine's Python runs the guest's ovm-chkconfig. A kernel with SELinux gives new files the label of their folder;
+// the last line does the same here.
 const inGuest = `
 at=$1; shift
 space=$(mktemp -d); mount -t tmpfs none "$space"; mkdir "$space/root"
@@ -183,7 +183,7 @@ PYTHONDONTWRITEBYTECODE=1 chroot "$space/root" "$@"
 find "$at/etc/template.d" ! -type f -newer "$space/start" -exec chcon -h ${etc} {} +
 umount "$space/root/etc/template.d" "$space/root" "$space"; rmdir "$space"`;
 
-/** Everything in an image: kind, mode, owner, label, and what is in it. */
+/** Everything in an image: kind, mode, owner, label and content. */
 async function listed(image: string): Promise<Map<string, string>> {
   await using opened = await openImageFile(host, image, { readOnly: true });
   const found = new Map<string, string>();

@@ -45,7 +45,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it("tells release, kernels, boot loader, modules, what lacks to be armed, and the identity", async () => {
+  it("shows release, kernels, boot loader, modules, what is missing to be armed, and the identity", async () => {
     await using opened = await openImageFile(host, image, { readOnly: true });
     const survey = await inspectGuest(new Survey(opened.tree, opened.volumes));
     expect(survey).toMatchObject({
@@ -63,7 +63,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
     expect(survey.fitness).toContain("PVM needs");
   });
 
-  it("changes nothing, not even a waiting journal", async () => {
+  it("changes nothing, not even a pending journal", async () => {
     const before = await readFile(image);
     await using opened = await openImageFile(host, image, { readOnly: true });
     await inspectGuest(new Survey(opened.tree, opened.volumes));
@@ -90,7 +90,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
       `OVM_simple_name = '${name}'\ndisk = ['file:/OVS/Repositories/repo/VirtualDisks/${file}.img,xvda,w']\n`;
     await writeFile(join(repository, "Templates/0004fb14/vm.cfg"), config("ol6-forgotten", "forgotten"));
     await writeFile(join(repository, "VirtualMachines/0004fb06/vm.cfg"), config("db1", "vm"));
-    // What a repair leaves beside an image, or left when it was killed.
+    // Files that a repair leaves beside an image, or that a killed repair left.
     await writeFile(`${disk("vm")}.tbuild-undo-1`, "");
     await mkdir(`${disk("vm")}.tbuild-work`);
     await copyFile(image, join(`${disk("vm")}.tbuild-work`, "raw.img"));
@@ -125,7 +125,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
     const pv = "OVM_domain_type = 'xen_pvm'\nbootloader = '/usr/bin/pygrub'\n";
     const configs = {
       good: `${pv}disk = ['file:/OVS/Repositories/r/VirtualDisks/good.img,xvda,w']\n`,
-      // A second disk is not what it starts.
+      // It does not boot from a second disk.
       other: `${pv}disk = ['phy:/dev/mapper/1,xvda,w', 'file:/OVS/Repositories/r/VirtualDisks/alone.img,xvdb,w']\n`,
       behind: `${pv}disk = ['file:/OVS/x.iso,xvda:cdrom,r', 'file:/OVS/Repositories/r/VirtualDisks/behind.img,xvdb,w']\n`,
     };
@@ -149,7 +149,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
       }),
     );
     expect([onXen.good?.mode, onXen.behind?.verdict]).toEqual(["pvm", "unfit"]);
-    // As what it is started, where that is possible at all.
+    // For its own domain type, if the target supports it.
     expect((await fitnesses("ovm-3.4.6")).good).toMatchObject({ mode: "pvm", verdict: "unfit" });
     expect((await fitnesses("kvm")).behind).toMatchObject({ mode: "kvm" });
   });
@@ -174,7 +174,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
       const [disk, tree] = [join(folder, "old.xfs"), join(folder, "old.tree")];
       await host.run(["truncate", "-s", "320M", disk]);
       await writeFile(tree, "/\n0\n2\nd--755 0 0\netc d--755 0 0\nfstab ---644 0 0 /etc/fstab\n$\n$\n");
-      // The format before checksums: newer kernels may not mount it, User-mode Linux's does.
+      // The format before checksums, which newer kernels may not mount; User-mode Linux does.
       await host.run(["mkfs.xfs", "-q", "-m", "crc=0", "-p", tree, disk]);
       const mounted = await openImageFile(host, disk, { readOnly: true, via: "loop" }).then(
         async (opened) => opened[Symbol.asyncDispose]().then(() => true),

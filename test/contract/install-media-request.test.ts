@@ -80,7 +80,7 @@ const make = (request: Partial<InstallMediaRequest>) =>
 
 const lacking = missing("xorriso", "mformat", "grub-mkimage", "ssh-keygen", "openssl");
 describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
-  it("makes a disc from the recipe's kickstart, with secrets of its own that only their owner reads", async () => {
+  it("makes a disc from the recipe's kickstart, with its own secrets, which only their owner can read", async () => {
     const made = await make({ recipe: "ol6-grid", rehearse: true, form: "boot" });
     expect(made.files.map((file) => file.slice(made.folder.length + 1))).toEqual([
       "ol6-grid-boot.iso",
@@ -97,7 +97,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     for (const file of made.files) expect((await stat(file)).mode & 0o077).toBe(0);
   });
 
-  it("puts a kickstart of one's own on any disc, and tells it of the extra packages", async () => {
+  it("puts your own kickstart on any disc, and adds the extra packages to it", async () => {
     const iso = syntheticDisc(folder, layoutOf("7.9"));
     const rpms = (await testMedium(6)).repositories.ol6_addons ?? "";
     const made = await make({ kickstart: join(folder, "my.ks"), iso, addons: rpms });
@@ -114,7 +114,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
         message: "--addons: the installer of OL5.11 would ignore them",
       },
     );
-    // It is put to the installer of the disc, and what that only asks for is said.
+    // It is checked for the disc's installer, and the installer's questions are listed.
     await expect(make({ kickstart: join(folder, "my.ks"), iso: older })).rejects.toMatchObject({
       fault: "usage",
       message: `${join(folder, "my.ks")}: OL5.11 would not install with it: 1 fault`,
@@ -128,7 +128,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     expect(addonsUrl).toBe("file:///mnt/source/addons");
   });
 
-  it("is preceded by a doctor who misses packages on the disc: groups, names, and what a pattern stands for", async () => {
+  it("is preceded by doctor, which reports packages missing on the disc: groups, names and patterns", async () => {
     const { isoFolder } = workshop.home;
     await mkdir(isoFolder, { recursive: true });
     const made = syntheticDisc(isoFolder, layoutOf("6.10"));
@@ -172,7 +172,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     await rm(iso);
   });
 
-  it("names a wrong disc, and the file that is in its place", async () => {
+  it("names a wrong disc, and the file in its place", async () => {
     const { isoFolder } = workshop.home;
     await mkdir(isoFolder, { recursive: true });
     const six9 = layoutOf("6.10", {
@@ -227,7 +227,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     );
   });
 
-  it("leaves nothing behind if xorriso is missing, and says so", async () => {
+  it("reports that xorriso is missing, and leaves nothing behind", async () => {
     const iso = syntheticDisc(folder, layoutOf("5.11"));
     const out = join(folder, "without");
     vi.stubEnv("PATH", "/nowhere");
@@ -239,7 +239,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     expect((await readdir(folder)).filter((name) => name.startsWith("without"))).toEqual([]);
   });
 
-  it("takes nothing away from a folder that somebody named, and says what goes with what", async () => {
+  it("removes nothing from a folder that the user named, and says which options belong together", async () => {
     const iso = syntheticDisc(folder, layoutOf("5.11"));
     const kickstart = join(folder, "my.ks");
     await expect(make({ kickstart, iso, out: folder, replace: false })).rejects.toThrow(/is not empty/);

@@ -44,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** A kernel, and in its initrd an `init` that does with its command line what Anaconda's does, and shows what it found. */
+/** A kernel, and an initrd with an `init` that reads its command line like Anaconda's, and shows what it found. */
 async function testInstaller(): Promise<Installer> {
   const medium = await testMedium(6);
   const kernel = join(folder, "vmlinuz");
@@ -93,7 +93,7 @@ poweroff -f
   };
 }
 
-/** Starts a machine, and gives what it says on its serial line until it is off. */
+/** Starts a machine, and returns its serial output until it is off. */
 async function booted(...args: string[]): Promise<string> {
   const disk = join(folder, "blank.img");
   await writeFile(disk, "");
@@ -101,7 +101,7 @@ async function booted(...args: string[]): Promise<string> {
   const qemu = spawn("qemu-system-x86_64", [
     ...["-accel", "tcg", "-machine", "pc", "-cpu", "qemu64", "-m", "512", "-no-reboot", "-nodefaults"],
     ...["-display", "none", "-vga", "std", "-serial", "stdio", "-boot", "order=cd"],
-    // A blank disk comes first, as we tell people to do it: it must be passed over.
+    // A blank disk comes first, as our instructions say: the installer must skip it.
     ...["-drive", `file=${disk},format=raw,if=ide,index=0`],
     ...args,
   ]);
@@ -252,7 +252,7 @@ describeWith(
       expect(said).toContain("STAGE2 /m/images/install.img");
     });
 
-    it("a disc that UEFI starts from outside its files is told of", async () => {
+    it("a disc with a UEFI boot image outside its files is reported", async () => {
       const disc = discOf(layoutOf("8.9"));
       const moved = join(folder, "moved.iso");
       const tree = join(folder, "tree-8.9");
@@ -278,7 +278,7 @@ describeWith(
       expect(starts.efiOutside).toBe(true);
     });
 
-    /** A TFTP and a web server with the form `network`, and a machine that has nothing but its network card. */
+    /** A TFTP and a web server with the form `network`, and a machine with nothing but a network card. */
     async function startsFromServer(
       release: string,
       bootfile: string,
@@ -389,7 +389,7 @@ describeWith(
     });
 
     it.each(["5.11", "6.10"])(
-      "an OEMDRV volume is refused for OL%s, which would not look at it",
+      "an OEMDRV volume is refused for OL%s, which would ignore it",
       async (release) => {
         const medium = await readMedium(discOf(layoutOf(release)));
         await expect(

@@ -34,7 +34,7 @@ describeWith(["npm", "root"], "tbuild, installed from its npm package, for an or
       cwd: work,
       uid: user,
       gid: user,
-      // As a login of Debian sets it, without sbin.
+      // The PATH of a Debian login, without sbin.
       env: { PATH: `/usr/local/bin:/usr/bin:/bin:${resolve(process.execPath, "..")}`, HOME: work },
     });
 
@@ -47,7 +47,7 @@ describeWith(["npm", "root"], "tbuild, installed from its npm package, for an or
     expect(refused.stderr).toContain("usage: release.mjs VERSION");
   });
 
-  it("has the package's recipes, kickstarts and modules in an empty folder", async () => {
+  it("finds the package's recipes, kickstarts and modules from an empty folder", async () => {
     expect(tbuild("recipe", "--list").stdout.split("\n")).toEqual(
       expect.arrayContaining(["ol5-base", "ol6-grid", "ol9-base"]),
     );
@@ -64,7 +64,7 @@ describeWith(["npm", "root"], "tbuild, installed from its npm package, for an or
     await rm(join(work, "mine.yaml"));
   });
 
-  it("plans the rehearsal as an installation of the same code does, so that they share checkpoints", async () => {
+  it("plans a rehearsal like another installation of the same code, so they share checkpoints", async () => {
     await cp(join(repository, "recipes"), join(work, "copied/recipes"), { recursive: true });
     await cp(join(repository, "kickstart"), join(work, "copied/kickstart"), { recursive: true });
     const [shipped = ""] = tbuild("plan", "ol6-grid", "--rehearse").stdout.split("\n");
@@ -73,7 +73,7 @@ describeWith(["npm", "root"], "tbuild, installed from its npm package, for an or
     await rm(join(work, "copied"), { recursive: true });
   });
 
-  it("knows in its bundle where each module is, for the digests of steps and for what lies beside them", async () => {
+  it("knows in its bundle where each module is, for the digests of steps and for files beside modules", async () => {
     const dist = join(folder, "check/prefix/lib/node_modules/tbuild/dist");
     const addresses = new Set<string>();
     for (const name of await readdir(join(dist, "bin"))) {
@@ -110,7 +110,7 @@ describeWith(["npm", "root"], "tbuild, installed from its npm package, for an or
   });
 });
 
-/** What a release would change. */
+/** The files that a release would change. */
 function state(): string {
   const { stdout } = ran("git", ["tag", "--list"], { cwd: repository });
   const files = ["CHANGELOG.md", "package.json", "package-lock.json"];

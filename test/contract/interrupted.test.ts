@@ -14,7 +14,7 @@ const needs = ["mke2fs", "e2fsck", "debugfs", "qemu-img", "qemu-storage-daemon",
 const isSlow = process.env.TBUILD_SLOW === "1";
 const lacking = missing(...needs, ...(isSlow ? ["guestfish"] : []), "mount", "loop", "root");
 
-// The way, the format of the image, and the folder whose appearance says that the way is at work.
+// The access method, the image format, and the folder whose appearance shows that the method is running.
 const cases = [
   ["direct", "raw", undefined],
   ["debugfs", "raw", "tbuild-debugfs-"],
@@ -51,7 +51,7 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
       it(`by ${signal}, ${way} of ${format}${mark ? ` at ${mark}` : ""}: no process, mount or folder is left`, async () => {
         const image = join(images, `disk.${format}`);
         const before = await sha256Of(image);
-        // As it begins, and a little later.
+        // At the beginning, and a little later.
         const whileAtWork = way === "guestfish" ? 20_000 : 300;
         for (const later of signal === "SIGKILL" ? [0, whileAtWork] : [whileAtWork]) {
           await interrupted(["seal", "--plan", "--via", way, image], signal, mark, later);
@@ -84,7 +84,7 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
     ["--yes", "SIGTERM"],
     ["--yes", "SIGINT"],
   ] as const)(
-    "seal %s of 20 000 files ends soon after %s, says so, and leaves the image as it was",
+    "seal %s of 20 000 files ends soon after %s, says so, and leaves the image unchanged",
     async (how, signal) => {
       const image = join(many, "many.raw");
       const before = await sha256Of(image);
@@ -111,7 +111,7 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
     120_000,
   );
 
-  it("by SIGKILL at any moment of a scrub of a qcow2: it is as before, or an undo restores it", async () => {
+  it("by SIGKILL at any moment of a scrub of a qcow2: it is unchanged, or an undo restores it", async () => {
     const image = join(images, "disk.qcow2");
     const before = await sha256Of(image);
     for (const later of isSlow ? [100, 400, 700, 1000, 1300, 1600, 1900, 2500, 4000] : [400, 1200, 2500]) {
@@ -164,7 +164,7 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
     );
   }
 
-  it("leaves the folders of one that still works alone", async () => {
+  it("leaves the folders of a running command alone", async () => {
     const image = join(images, "disk.raw");
     const working = start(["seal", "--plan", "--via", "uml", image]);
     const ended = once(working, "exit");
@@ -205,7 +205,7 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
     return host.run([process.execPath, main, ...args], { allow, env: environment() });
   }
 
-  // libguestfs keeps the machine that it has made, and nothing of a guest, elsewhere.
+  // libguestfs keeps its appliance elsewhere, and no data of a guest.
   function environment() {
     return { TMPDIR: temporary, LIBGUESTFS_CACHEDIR: "/var/tmp" };
   }
@@ -230,7 +230,7 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
     throw new Error(`ended, and there was no ${mark}`);
   }
 
-  /** Those that were started with our folder for temporary files; a zombie is none. */
+  /** Processes that were started with our temporary folder, except zombies. */
   async function processes(): Promise<string[]> {
     const found: string[] = [];
     for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {

@@ -34,7 +34,7 @@ describe.skipIf(lacking !== undefined)(`kill -9${lacking ? ` — skipped: ${lack
         const command = (["repair", "seal", "undo"] as const)[round % 3] ?? "seal";
         if (command === "undo") await tbuild(["seal", "--yes", image]);
         const started = performance.now();
-        // Every other one not at a random moment, but just when the change begins or ends.
+        // Every other kill is exactly when the change begins or ends; the rest are at random moments.
         const at = round % 2 ? Math.random() * durations[command] : undefined;
         const ended = await killed(
           command === "undo" ? ["undo", image] : [command, "--yes", image],

@@ -56,7 +56,7 @@ describe.skipIf(lacking !== undefined)(
       await after();
     });
 
-    it("never mounts a volume where a link of the guest leads, and takes down what stood", async () => {
+    it("never mounts a volume through a guest's link, and removes the mounts that existed", async () => {
       const { image, mounts, after } = await prepare([200, 8]);
       const [root] = mounts;
       {
@@ -82,7 +82,7 @@ describe.skipIf(lacking !== undefined)(
         await xfsDisk(xfs, ol6Guest);
       });
 
-      it("seal XFS by kpartx there, and take it back to the same bytes", async () => {
+      it("seal XFS by kpartx there, and restore the same bytes", async () => {
         const before = await sha256Of(xfs);
         const plan = await tbuild("seal", "--plan", `dom0:${xfs}`);
         expect(plan.stderr).toBe("");
@@ -101,7 +101,7 @@ describe.skipIf(lacking !== undefined)(
         await expectWhole(xfs, before);
       });
 
-      it("repair ext over the network, without root or any program on that machine", async () => {
+      it("repair ext over the network, without root or programs on that machine", async () => {
         const before = await sha256Of(ext);
         const { code, stdout } = await tbuild("repair", "--yes", `dom0:${ext}`);
         expect(code).toBe(0);
@@ -151,15 +151,15 @@ describe.skipIf(lacking !== undefined)(
         await expectWhole(ext, before);
       });
 
-      it("are refused the change when the line broke that held the lock", async () => {
+      it("refuse the change if the connection that held the lock broke", async () => {
         const before = await sha256Of(ext);
         const { far, seen } = await openFar({ address: "dom0", path: ext }, { config: dom0.sshConfig });
         {
           await using _far = far;
           const planned = await planJob(localHost(), seen, { operations: repairOperations({}) }, { far });
           const other = await far.lock(join(far.at, "xfs.img"));
-          // As when the line breaks: the shells that hold the locks are gone, the plan's first, so that it has heard when
-          // the other has.
+          // Like a broken connection: the shells that hold the locks end, the plan's shell first, so it knows when the
+          // other one ends.
           await dom0.run("pkill -9 -f '[e]xt[.]img.tbuild-lock'");
           await sleep(1_000);
           await dom0.run("pkill -9 -f '[x]fs[.]img.tbuild-lock'");
@@ -172,7 +172,7 @@ describe.skipIf(lacking !== undefined)(
         await expectWhole(ext, before);
       });
 
-      it("leave nothing there when they are killed, and the image as it was", async () => {
+      it("leave nothing there when they are killed, and the image unchanged", async () => {
         const before = await sha256Of(xfs);
         const child = spawn(process.execPath, [
           ...[main, "seal", "--plan", "--ssh-config", dom0.sshConfig, `dom0:${xfs}`],
@@ -188,7 +188,7 @@ describe.skipIf(lacking !== undefined)(
       it.each([
         ["from the start", 0],
         ["while the guest is changed", 160],
-      ])("say it when the disk there is full %s, and leave the image as it was", async (_when, kibibytes) => {
+      ])("report a full disk there %s, and leave the image unchanged", async (_when, kibibytes) => {
         const small = join(dom0.folder, `small ${kibibytes}`);
         const [image, ballast] = [`${small}/xfs.img`, `${small}/ballast`];
         await mkdir(small);
@@ -213,7 +213,7 @@ describe.skipIf(lacking !== undefined)(
         expect(nobody.stderr).toContain("nobody.invalid: no ssh connection");
       });
 
-      it("take kpartx there when tbuild runs there itself", async () => {
+      it("use kpartx there if tbuild itself runs there", async () => {
         const before = await sha256Of(xfs);
         const run = (...args: string[]) => dom0.run(shellQuoted([process.execPath, main, ...args, xfs]));
         expect((await run("seal", "--yes", "--via", "kpartx")).stdout).toContain("by kpartx");
@@ -255,7 +255,7 @@ describe.skipIf(lacking !== undefined)(
   },
 );
 
-/** What is still attached, mapped or mounted there. */
+/** Everything that is still attached, mapped or mounted there. */
 async function traces(dom0: Dom0): Promise<string> {
   return (await dom0.run("losetup -a; dmsetup ls | grep -v '^No '; grep tbuild-mount /proc/mounts; :"))
     .stdout;

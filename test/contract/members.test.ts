@@ -6,7 +6,7 @@ import { localHost } from "../../src/host/local.ts";
 import { fileSystemOf } from "../../src/image/disk/filesystem.ts";
 import { fileReader } from "../../src/io/reader.ts";
 
-// What claims a volume, by blkid's word and by ours, on the same file: an ext4 in which a signature stands.
+// Who claims a volume, by blkid and by us, on the same file: an ext4 that contains a signature.
 const host = localHost();
 const mib = 1024 * 1024;
 const size = 66 * mib + 3 * 4096;
@@ -105,7 +105,7 @@ function bcacheBlock(): Buffer {
   const block = Buffer.alloc(208);
   block.writeBigUInt64LE(8n, 8);
   hex("c68573f64e1a45ca8265f57f48ba6d81").copy(block, 24);
-  // CRC-64/WE of what stands behind it.
+  // CRC-64/WE of the data after it.
   block.writeBigUInt64LE(0x3a9954f00666e924n, 0);
   return block;
 }
@@ -197,7 +197,7 @@ const page = (signature: string, pageBytes = 4096): Signature => [
   [pageBytes - 10, signature],
 ];
 
-/** Volumes of kinds that libblkid knows, by the tools that make them where there are any. */
+/** Volumes of kinds that libblkid knows, made by their own tools if there are any. */
 const others: Readonly<Record<string, Made>> = {
   ext2: made("mke2fs", "-qF", "-t", "ext2"),
   "ext3, blocks of 1 KiB": made("mke2fs", "-qF", "-t", "ext3", "-b", "1024"),
@@ -230,7 +230,7 @@ const others: Readonly<Record<string, Made>> = {
   VxFS: [[1024, hex("f5fc01a5")]],
 };
 
-// blkid wants what this points to to be right, too. A damaged member is one all the same.
+// blkid also checks the data that this points to. A damaged member is still a member.
 const damagedMembers = ["BitLocker"];
 
 const plain = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"];
@@ -269,7 +269,7 @@ describe("what claims a volume", () => {
     return await fileSystemOf(reader);
   }
 
-  it.each(Object.entries(signatures))("is seen as blkid sees it: %s", async (name, signature) => {
+  it.each(Object.entries(signatures))("is recognized as blkid does: %s", async (name, signature) => {
     await blank();
     await host.run(["mke2fs", "-qF", "-t", "ext4", file]);
     await put(signature);
@@ -277,13 +277,13 @@ describe("what claims a volume", () => {
     const { fs, refused } = await ours();
     const isDamaged = damagedMembers.includes(name);
     if (isDamaged) expect(isClaimed).toBe(false);
-    // Where blkid cannot decide it says nothing, and what may be a member is not edited.
+    // If blkid cannot decide, it says nothing; tbuild does not edit a volume that may be a member.
     if (isClaimed || type === undefined || isDamaged)
       expect([fs, refused]).toEqual(["unknown", expect.stringMatching(/^(?:is|contains|holds) /)]);
     else expect([fs, refused]).toEqual(["ext4", undefined]);
   });
 
-  it("is gone once a file system is made over it, for every kind", async () => {
+  it("is no longer found after mkfs, for every kind", async () => {
     const makers: [fs: string, argv: string[]][] = [
       ["ext4", ["mke2fs", "-qF", "-t", "ext4"]],
       ["swap", ["mkswap", "-q"]],
@@ -298,16 +298,19 @@ describe("what claims a volume", () => {
       }
   });
 
-  // What blkid calls by another name is never taken for a file system that is edited.
-  it.each(Object.entries(others))("is not plain where blkid says otherwise: %s", async (_name, make) => {
-    await blank();
-    if (typeof make === "function") await make(file);
-    else await put(make);
-    const { type, label } = await wordOfBlkid();
-    expect(type).toBeDefined();
-    const { fs, label: ourLabel } = await ours();
-    if (fs !== "unknown") expect(ourLabel).toBe(label);
-    if (fs !== "unknown") expect(plain).toContain(type);
-    expect(fs).toBe(plain.includes(type ?? "") ? type : "unknown");
-  });
+  // tbuild never edits a volume that blkid calls something else.
+  it.each(Object.entries(others))(
+    "is not a plain file system if blkid says otherwise: %s",
+    async (_name, make) => {
+      await blank();
+      if (typeof make === "function") await make(file);
+      else await put(make);
+      const { type, label } = await wordOfBlkid();
+      expect(type).toBeDefined();
+      const { fs, label: ourLabel } = await ours();
+      if (fs !== "unknown") expect(ourLabel).toBe(label);
+      if (fs !== "unknown") expect(plain).toContain(type);
+      expect(fs).toBe(plain.includes(type ?? "") ? type : "unknown");
+    },
+  );
 });

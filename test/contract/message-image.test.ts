@@ -46,7 +46,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describeWith(["mke2fs"], "tbuild message of an image", () => {
-  it("lists the parameters of the modules inside, without what would control the terminal", async () => {
+  it("lists the parameters of the modules inside, without control characters", async () => {
     const { exitCode, stdout, stderr } = await message(image);
     expect({ exitCode, stdout, stderr }).toEqual({
       stderr: "",
@@ -66,7 +66,7 @@ describeWith(["mke2fs"], "tbuild message of an image", () => {
     expect(written).toMatchObject({ exitCode: 0, stdout: '{"org.example.db.sid":"ORCL"}\n' });
   });
 
-  it("says that a file is no image, or is not there", async () => {
+  it("says that a file is missing or not an image", async () => {
     expect(await message(join(folder, "none.img"))).toMatchObject({
       exitCode: 2,
       stderr: expect.stringContaining("there is no such file"),

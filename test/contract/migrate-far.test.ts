@@ -44,7 +44,7 @@ describe.skipIf(lacking)(
         { allow: [1, 2, 3, 6] },
       );
 
-    it("is read with its disks, by its vm.cfg or its folder, and every path is the user's", async () => {
+    it("is read with its disks, by its vm.cfg or its folder, and paths are as the user wrote them", async () => {
       const out = join(dom0.folder, "out");
       const config = join(repository, "VirtualMachines/0004fb/vm.cfg");
       const { stdout, stderr } = await tbuild(config, "--stopped", "--out", out, "--json");

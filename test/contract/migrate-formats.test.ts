@@ -11,7 +11,7 @@ const host = localHost();
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const names = ["sys", "data", "asm"] as const;
 
-// No guest lies on its disks, so each command exits 1 or 6, and what is left out is in its words.
+// Its disks have no guest, so each command exits 1 or 6. Its output lists everything that is left out.
 describeWith(["qemu-img", "python3", "tar"], "a machine with LUNs, shared disks and two networks", () => {
   let folder: string;
   let machine: string;
@@ -75,7 +75,7 @@ describeWith(["qemu-img", "python3", "tar"], "a machine with LUNs, shared disks 
       const { out, leftOut } = await migrate(machine, "libvirt", ...mapped);
       expect(leftOut).toEqual([]);
       for (const name of names) await isCopy(name, join(out, `db-1/${name}.qcow2`));
-      // libvirt's own driver for tests reads the description as that of qemu does.
+      // libvirt's test driver reads the description like its qemu driver.
       const xml = join(out, "test.xml");
       const text = await readFile(join(out, "db-1/db-1.xml"), "utf8");
       await writeFile(xml, text.replace('<domain type="kvm">', '<domain type="test">'));
@@ -99,7 +99,7 @@ describeWith(["qemu-img", "python3", "tar"], "a machine with LUNs, shared disks 
     },
   );
 
-  it("is left out of what it cannot take along, by name, and nothing else is", async () => {
+  it("lists everything that it cannot keep, and nothing else", async () => {
     const { leftOut } = await migrate(machine, "libvirt");
     expect(leftOut).toEqual([
       expect.stringContaining("xvdc, "),
@@ -108,7 +108,7 @@ describeWith(["qemu-img", "python3", "tar"], "a machine with LUNs, shared disks 
     ]);
   });
 
-  it("is an XVA that XenServer's reader takes, with the disks in their slots", async () => {
+  it("is an XVA that XenServer's reader accepts, with the disks in their slots", async () => {
     const { out, leftOut } = await migrate(machine, "xva", ...mapped);
     expect(leftOut).toEqual(["xvdd, /dev/mapper/lun1", "xvde, /dev/mapper/lun2"]);
     const { stdout } = await host.run([
@@ -140,7 +140,7 @@ describeWith(["qemu-img", "python3", "tar"], "a machine with LUNs, shared disks 
       "00:21:f6:00:00:01",
       "00:21:f6:00:00:02",
     ]);
-    // A name there has no blanks.
+    // Names there have no blanks.
     expect(text).toContain("<Name>db-1</Name>");
     expect(text).toContain("<Description>db 1 Moved from Oracle VM");
   });
@@ -160,7 +160,7 @@ describeWith(["qemu-img", "python3", "tar"], "a machine with LUNs, shared disks 
     ]);
   });
 
-  it("is the same out of one archive, and out of the parts of one", async () => {
+  it("is the same from one archive and from its parts", async () => {
     const [packed, parts] = [join(folder, "packed"), join(folder, "parts")];
     await mkdir(packed);
     await mkdir(parts);
@@ -179,7 +179,7 @@ describeWith(["qemu-img", "python3", "tar"], "a machine with LUNs, shared disks 
     }
   });
 
-  it("is not changed by any of it", async () => {
+  it("stays unchanged", async () => {
     for (const name of names) {
       const file = join(folder, `R/VirtualDisks/${name}.img`);
       const expected = Buffer.alloc(8 << 20);

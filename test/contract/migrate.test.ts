@@ -62,7 +62,7 @@ describe.skipIf(lacking)(
       ["from a disk with partitions", "sys.img", "vda1"],
       ["from a bare file system, which gets a partition table", "bare.img", "vda1"],
     ])(
-      "boots under KVM, with its name, MAC and disks, and the original is as it was: %s",
+      "boots under KVM, with its name, MAC and disks, and the original is unchanged: %s",
       async (_, boot, root) => {
         await describeMachine(boot);
         const out = join(folder, `out-${boot}`);
@@ -74,7 +74,7 @@ describe.skipIf(lacking)(
           out,
           "--json",
         );
-        // The LUN is left out, and that is what it exits for.
+        // It exits 1 because the LUN is left out.
         expect(exitCode, stderr).toBe(1);
         const said = JSON.parse(stdout);
         expect(said).toMatchObject({
@@ -140,7 +140,7 @@ describe.skipIf(lacking)(
       },
     );
 
-    it("is refused if it runs, or if nobody knows", async () => {
+    it("is refused if it runs, or if that is unknown", async () => {
       const unknown = await tbuild("--to", "libvirt", "--plan");
       expect([unknown.exitCode, unknown.stderr]).toEqual([2, expect.stringContaining("--stopped")]);
       const user = await open(join(folder, "R/VirtualDisks/data.img"), "r+");
@@ -158,7 +158,7 @@ describe.skipIf(lacking)(
       }
     });
 
-    it("leaves nothing when it is interrupted, and says so", async () => {
+    it("leaves nothing after an interruption, and says so", async () => {
       const big = join(folder, "R/VirtualDisks/big.img");
       await host.run(["cp", join(folder, "R/VirtualDisks/sys.img"), big]);
       await host.run(["sh", "-c", 'head -c 700000000 /dev/urandom >> "$1"', "sh", big]);

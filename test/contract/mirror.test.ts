@@ -87,7 +87,7 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
 
   const reset = () => copyFile(pristine, image);
 
-  it("is sealed on all members in one change, which the kernel finds equal, and undone in one", async () => {
+  it("is sealed on all members in one change, and undone in one; the kernel finds them equal", async () => {
     await reset();
     const before = await sha256Of(image);
     const shown = (await tbuild("inspect", image)).stdout;
@@ -97,7 +97,7 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
     expect([sealed.exitCode, sealed.stdout]).toEqual([0, expect.stringContaining("done; undo with")]);
     const checked = await tbuild("seal", "--check", "--residue", image);
     expect([checked.exitCode, checked.stdout]).toEqual([0, expect.stringContaining("nothing is pending")]);
-    // Not even the swap of the member that nobody reads.
+    // Not even the swap of a member that is never read.
     expect((await host.run(["grep", "-c", "bcdefgh", image], { allow: [1] })).stdout.trim()).toBe("0");
     const copy = join(folder, "judged.img");
     await copyFile(image, copy);
@@ -143,22 +143,25 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
     ["differ", 21 * mib + 5000, [1], "p1 and p2 differ, first at byte 5000"],
     ["have a wrong checksum", oldBlock(21, 20) + 200, [1], "p2 has a wrong checksum"],
     ["are not all there", oldBlock(21, 20), [0], "1 of its 2 members are available"],
-  ] as const)("whose members %s is left alone, and the rest is done", async (_what, at, bytes, words) => {
-    await reset();
-    await bend(image, at, Uint8Array.from(bytes));
-    const before = await sha256Of(image);
-    const part = async () => {
-      await using file = await open(image);
-      const { buffer } = await file.read(Buffer.alloc(40 * mib), 0, 40 * mib, mib);
-      return buffer;
-    };
-    const was = await part();
-    const { exitCode, stdout } = await tbuild("seal", "--yes", image);
-    expect([exitCode, stdout]).toEqual([6, expect.stringContaining(words)]);
-    expect((await part()).equals(was)).toBe(true);
-    await tbuild("undo", image);
-    expect(await sha256Of(image)).toBe(before);
-  });
+  ] as const)(
+    "whose members %s is left alone, and the other volumes are sealed",
+    async (_what, at, bytes, words) => {
+      await reset();
+      await bend(image, at, Uint8Array.from(bytes));
+      const before = await sha256Of(image);
+      const part = async () => {
+        await using file = await open(image);
+        const { buffer } = await file.read(Buffer.alloc(40 * mib), 0, 40 * mib, mib);
+        return buffer;
+      };
+      const was = await part();
+      const { exitCode, stdout } = await tbuild("seal", "--yes", image);
+      expect([exitCode, stdout]).toEqual([6, expect.stringContaining(words)]);
+      expect((await part()).equals(was)).toBe(true);
+      await tbuild("undo", image);
+      expect(await sha256Of(image)).toBe(before);
+    },
+  );
 
   it("whose root cannot be opened is refused", async () => {
     await reset();
@@ -181,7 +184,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
   const assemble = [0, 1, 2]
     .map((n) => `mdadm --assemble --run /dev/md${n} /dev/ubda${n + 1} /dev/ubdb${n + 1}`)
     .join("\n");
-  /** The kernel and e2fsck find no difference between the members in `copies`, and no SSH key. The copies are removed. */
+  /** Checks with the kernel and e2fsck that the members in `copies` are equal, and have no SSH key. Removes the copies. */
   const expectEqualMembers = async (copies: readonly string[]) => {
     const judged = await inUml(
       copies,
@@ -243,7 +246,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
     expect((await readdir(folder)).sort()).toEqual(["System.img", "mirror.img"]);
   };
 
-  it("is sealed in both by one change, which the kernel finds equal, and undone in both by the name of either", async () => {
+  it("is sealed in both by one change, and undone in both by the name of either; the kernel finds them equal", async () => {
     const planned = await tbuild("seal", "--plan", ...disks());
     expect(planned.stdout).toContain("not inspected: p4 of mirror.img contains unknown data");
     expect([planned.exitCode, planned.stdout]).toEqual([
@@ -328,7 +331,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
     120_000,
   );
 
-  it("is left alone where the members differ, one is a copy, or one is in use", async () => {
+  it("is left alone if the members differ, one is a copy, or one is in use", async () => {
     await bend(image("mirror.img"), 20 * mib, Buffer.from("x"));
     const different = await tbuild("seal", "--yes", ...disks());
     expect([different.exitCode, different.stderr]).toEqual([
@@ -349,7 +352,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
   }, 60_000);
 
   it.each(["raw", "qcow2"])(
-    "with the second in %s, is whole in both after a kill at any moment of a seal or an undo",
+    "with the second in %s, is complete in both after a kill at any moment of a seal or an undo",
     async (format) => {
       const seen = { before: 0, after: 0 };
       const kills = Number(process.env.TBUILD_KILLS ?? (format === "raw" ? 8 : 5));
@@ -363,7 +366,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
         if (isUndo) await tbuild(...seal);
         const at = round % 2 ? Math.random() * 2500 : undefined;
         await killed(isUndo ? ["undo", image("mirror.img")] : seal, folder, at);
-        // By whichever of them it is looked at first.
+        // From whichever image it is opened first.
         for (const disk of round % 2 ? disks() : disks().reverse()) await settle(disk);
         const [records, others] = [
           await undoRecords(image("System.img")),
@@ -390,7 +393,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
   );
 
   it("named alone is refused, with the name of the other member, and neither image is changed", async () => {
-    // A copy of a member is not the other one, and what is no image is no member.
+    // A copy of a member is not the other member, and neither is a file that is no image.
     await copyFile(image("System.img"), image("copy.img"));
     await writeFile(image("notes.txt"), "");
     const refused = await tbuild("seal", "--yes", image("System.img"));
@@ -407,7 +410,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
     await isAsBefore();
   });
 
-  it("without the other image beside it is refused, too, and says that none has the member", async () => {
+  it("is refused, too, without the other image beside it: no image has the member", async () => {
     const apart = await mkdtemp(join(tmpdir(), "tbuild-apart-"));
     await copyFile(image("System.img"), join(apart, "System.img"));
     const { exitCode, stderr } = await tbuild("seal", "--yes", join(apart, "System.img"));

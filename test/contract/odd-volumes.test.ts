@@ -68,7 +68,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     await isSealedBeside(image, "p2 cannot be opened (ext: has the feature dirdata", "; loop: mount: ");
   });
 
-  it("that holds garbage leaves it unknown whether all is sealed", async () => {
+  it("with garbage makes it unknown whether everything is sealed", async () => {
     const image = await diskWithData("garbage.img");
     await host.run([
       ...["dd", "if=/dev/urandom", `of=${image}`, "bs=1M", `seek=${second}`, "count=20"],
@@ -80,7 +80,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     expect(stdout).toContain("/data is /dev/sda2");
   });
 
-  it("that is encrypted, or one half of a mirror, is named, with what to do", async () => {
+  it("that is encrypted, or half of a mirror, is named with a remedy", async () => {
     const luks = await diskWithData("luks.img");
     await bend(luks, second * mib, ...Buffer.from("LUKS\xba\xbe\0\x01", "latin1"));
     await isSealedBeside(luks, "p2 is encrypted with LUKS", "Attach the disk to a machine that can open it");
@@ -89,7 +89,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     await isSealedBeside(mirror, "p2 is a member of a Linux software RAID", "mdadm --assemble --scan");
   });
 
-  it("is left out where the guest has no folder for it, and only another kernel than ours opens it", async () => {
+  it("is left out if the guest has no folder for it and our kernel cannot open it", async () => {
     const image = await diskWithData("xfs.img");
     const volume = join(folder, "xfs");
     await host.run(["truncate", "-s", "300M", volume]);
@@ -101,7 +101,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     await isSealedBeside(image, "p2 was not mounted: the guest has no folder /data", "");
   });
 
-  it("but a disk that is a member of a RAID as a whole is always refused", async () => {
+  it("but a whole disk that is a RAID member is always refused", async () => {
     const image = await diskWithData("whole.img");
     const { size } = await stat(image);
     await host.run(["truncate", "-s", String(size + mib), image]);
@@ -116,7 +116,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     expect(await sha256Of(image)).toBe(before);
   });
 
-  /** The root is sealed, the volume is named, and the whole is not called sealed; undo brings every byte back. */
+  /** The root is sealed, the volume is named, and the image is not called sealed; undo restores every byte. */
   async function isSealedBeside(image: string, named: string, words: string) {
     const before = await sha256Of(image);
     const sealed = await tbuild("seal", "--yes", image);
@@ -151,7 +151,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
 });
 
 describeWith([...needs, "linux.uml"], "a root with a feature that no access method here opens", () => {
-  it("is refused by the feature's name, with the reason against each method, the kernel's own among them", async () => {
+  it("is refused with the feature's name, and with the reason for each method, including the kernel's", async () => {
     const image = join(folder, "dirdata.img");
     const options = ["-t", "ext4", "-O", "^metadata_csum"];
     await extDisk(image, withFstab("/dev/sda1 / ext4 defaults 1 1\n"), { options });
@@ -181,14 +181,14 @@ describeWith(needs, "a qcow2 image", () => {
     await extDisk(raw, withFstab("/dev/sda1 / ext4 defaults 1 1\n"));
   });
 
-  it("packed with zstd, in parts of clusters, is sealed, stays sound, and is undone", async () => {
+  it("compressed with zstd, in subclusters, is sealed, stays sound, and is undone", async () => {
     const image = join(folder, "disk.qcow2");
     const packed = ["-c", "-o", "compression_type=zstd,extended_l2=on"];
     await host.run(["qemu-img", "convert", "-O", "qcow2", ...packed, raw, image]);
     await isSealedAs(image, 0);
   });
 
-  it("with snapshots inside is sealed, and they are named, with what to do", async () => {
+  it("with snapshots inside is sealed, and they are named with a remedy", async () => {
     const image = join(folder, "snapshots.qcow2");
     await host.run(["qemu-img", "convert", "-O", "qcow2", raw, image]);
     for (const name of ["before the patch", "two"])
@@ -228,7 +228,7 @@ describeWith(needs, "a qcow2 image", () => {
     expect((await tbuild("seal", "--check", "--residue", image)).exitCode).toBe(6);
   });
 
-  /** Sealed, with this exit code, sound, and brought back to the byte by undo. Gives what the seal said. */
+  /** Checks that it is sealed with this exit code, is sound, and is restored to the byte by undo. Returns the seal's output. */
   async function isSealedAs(image: string, code: number) {
     const before = await sha256Of(image);
     const sealed = await tbuild("seal", "--yes", image);
@@ -240,7 +240,7 @@ describeWith(needs, "a qcow2 image", () => {
     return sealed;
   }
 
-  it("whose data lies in another file is refused, and neither is changed", async () => {
+  it("with its data in another file is refused, and neither is changed", async () => {
     const [image, data] = [join(folder, "outside.qcow2"), join(folder, "outside.raw")];
     const options = ["-o", `data_file=${data},data_file_raw=on`];
     await host.run(["qemu-img", "create", "-q", "-f", "qcow2", ...options, image, "40M"]);
@@ -254,7 +254,7 @@ describeWith(needs, "a qcow2 image", () => {
 });
 
 describeWith(needs, "an ext with its journal on another device", () => {
-  it("is sealed while nothing waits there, and refused by its name while something does", async () => {
+  it("is sealed if its journal is empty, and refused by name otherwise", async () => {
     const [image, journal] = [join(folder, "outer.img"), join(folder, "journal")];
     const root = await guestFolder(withFstab("/dev/sda1 / ext4 defaults 1 1\n"));
     await host.run(["truncate", "-s", "16M", journal]);
@@ -288,7 +288,7 @@ describeWith(needs, "an ext with its journal on another device", () => {
 });
 
 describeWith([...needs, "mkfs.btrfs", "mount"], "a guest on btrfs", () => {
-  it("is sealed although its fstab names a subvolume that is not there", async () => {
+  it("is sealed although its fstab names a missing subvolume", async () => {
     const [volume, at, image] = ["volume", "at", "btrfs.img"].map((name) => join(folder, name)) as [
       string,
       string,

@@ -34,28 +34,25 @@ for (const [kind, options] of Object.entries(kinds))
         ["repaired", repairOperations({})],
         ["sealed", sealOperations()],
         ["sealed and scrubbed", sealOperations()],
-      ] as const)(
-        "is %s: nothing else is changed, and undone it is the same to the bit",
-        async (name, operations) => {
-          const image = await copyOf(master, `${name}.img`);
-          const digest = await sha256Of(image);
-          const outcome = await change(image, operations, name.endsWith("scrubbed"));
-          await isSound(image);
-          const after = await pictureOf(image);
-          const intended = outcome.pending.flatMap(({ done }) => done);
-          const strange = differingPaths(before, after).filter((path) => !isMeant(path, intended));
-          // The folder that had to be made for a new link.
-          expect(strange.filter((path) => !/^\/etc\/rc\.d(?:\/rc\d\.d)?$/.test(path))).toEqual([]);
-          const findings = await checkImage(host, image, { operations });
-          expect(findings.pending).toEqual([]);
-          const record = await undoLast(image);
-          expect(record.bytes).toBeLessThan(512 * 1024);
-          expect(await sha256Of(image)).toBe(digest);
-          expect((await readdir(folder)).sort()).not.toContain(`${name}.img.tbuild-undo-1`);
-        },
-      );
+      ] as const)("is %s: nothing else is changed, and undo restores every bit", async (name, operations) => {
+        const image = await copyOf(master, `${name}.img`);
+        const digest = await sha256Of(image);
+        const outcome = await change(image, operations, name.endsWith("scrubbed"));
+        await isSound(image);
+        const after = await pictureOf(image);
+        const intended = outcome.pending.flatMap(({ done }) => done);
+        const strange = differingPaths(before, after).filter((path) => !isMeant(path, intended));
+        // The new folder for a new link.
+        expect(strange.filter((path) => !/^\/etc\/rc\.d(?:\/rc\d\.d)?$/.test(path))).toEqual([]);
+        const findings = await checkImage(host, image, { operations });
+        expect(findings.pending).toEqual([]);
+        const record = await undoLast(image);
+        expect(record.bytes).toBeLessThan(512 * 1024);
+        expect(await sha256Of(image)).toBe(digest);
+        expect((await readdir(folder)).sort()).not.toContain(`${name}.img.tbuild-undo-1`);
+      });
 
-      it("keeps inode, owner, mode, attributes and label of what it edits, and gives neighbours' labels to what is new", async () => {
+      it("keeps inode, owner, mode, attributes and label of edited files, and gives new files their neighbours' labels", async () => {
         const image = await copyOf(master, "edited.img");
         await change(image, sealOperations());
         const after = await pictureOf(image);
@@ -73,7 +70,7 @@ for (const [kind, options] of Object.entries(kinds))
         ).toBe("system_u:object_r:etc_t:s0\0");
       });
 
-      it("finds removed contents in free blocks, and scrubs them", async () => {
+      it("finds removed data in free blocks, and scrubs it", async () => {
         const image = await copyOf(master, "residue.img");
         const secret = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7 only here\n";
         const seed = await fileWith(randomBytes(512));
@@ -97,7 +94,7 @@ for (const [kind, options] of Object.entries(kinds))
         await isSound(image);
       });
 
-      it("replays a journal that waits, in the same change, and undoes both", async () => {
+      it("replays a pending journal in the same change, and undoes both", async () => {
         const image = await cutOff(await copyOf(master, "journal.img"));
         const digest = await sha256Of(image);
         const notes: string[] = [];
@@ -118,7 +115,7 @@ for (const [kind, options] of Object.entries(kinds))
         expect(await sha256Of(image)).toBe(digest);
       });
 
-      // As a guest leaves it that was cut off: mounted, changed, and copied while the change is in the journal only.
+      // A guest after a power failure: mounted, changed, and copied while the change is only in the journal.
       async function cutOff(image: string): Promise<string> {
         const at = join(folder, "mounted");
         const cut = join(folder, "cut.img");
@@ -165,7 +162,7 @@ interface Seen {
   readonly xattrs: Readonly<Record<string, string>>;
 }
 
-// As the kernel sees it, so that the reader of tbuild does not vouch for its own writer.
+// Read by the kernel, so tbuild's reader does not check its own writer.
 async function pictureOf(image: string): Promise<Picture> {
   const at = await mkdtemp(join(tmpdir(), "tbuild-picture-"));
   await host.run(["mount", "-o", `loop,offset=${start},ro`, image, at]);
@@ -192,7 +189,7 @@ function isMeant(path: string, intended: readonly string[]): boolean {
   return intended.some((one) => path === one || path.startsWith(`${one}/`));
 }
 
-// Attributes in the inode, in a block of their own, and shared by several.
+// Attributes in the inode, in a separate block, and shared by several inodes.
 async function label(image: string): Promise<void> {
   const set = (path: string, type: string) =>
     `ea_set ${path} security.selinux "system_u:object_r:${type}:s0\\000"\n`;
@@ -205,7 +202,7 @@ async function label(image: string): Promise<void> {
     set("/root/.ssh/authorized_keys", "ssh_home_t"),
   ].join("");
   await host.run(["debugfs", "-w", "-f", "-", `${image}?offset=${start}`], { input });
-  // debugfs counts attribute blocks of 128-byte inodes wrong.
+  // debugfs miscounts attribute blocks of 128-byte inodes.
   await host.run(["e2fsck", "-fp", `${image}?offset=${start}`], { allow: [1] });
 }
 

@@ -41,7 +41,7 @@ const doors = {
   whois: (file: string) =>
     whois(host, file, [], {
       store: storeFolder(join(folder, "store")),
-      // There are no versions whose manifest it could want.
+      // There are no versions, so it needs no manifest.
       read: () => expect.fail(),
       folder,
       signal: new AbortController().signal,
@@ -67,10 +67,10 @@ const packed =
 interface Case {
   readonly what: string;
   make(file: string): Promise<void>;
-  /** What every door says that refuses it; without it, all take it. */
+  /** The refusal of every command; without it, all accept the file. */
   readonly refusal?: RegExp;
   readonly fault?: RegExp;
-  /** The doors that unpack or convert it first. */
+  /** The commands that unpack or convert it first. */
   readonly takenBy?: readonly Door[];
 }
 
@@ -122,7 +122,7 @@ const cases: readonly Case[] = [
     },
     refusal: /is cut off/,
     fault: /integrity/,
-    // These show what is left of it, and say that it is cut off.
+    // These show the rest, and say that it is truncated.
     takenBy: ["inspect", "check", "whois"],
   },
   {
@@ -210,12 +210,12 @@ const cases: readonly Case[] = [
     make: (file) => writeFile(file, "garbage".repeat(9999)),
     refusal: /contains no guest: no volume has an \/etc\/fstab|is neither a template nor a disk image/,
     fault: /guest/,
-    // It shows that there is nothing, and the command ends with the same exit code.
+    // It shows nothing, and the command ends with the same exit code.
     takenBy: ["inspect"],
   },
 ];
 
-describe.skipIf(lacking)("every door to images gives the same verdict", () => {
+describe.skipIf(lacking)("every command that opens images gives the same verdict", () => {
   it.each(cases)("of $what", async ({ make, refusal, fault, takenBy = refusal ? [] : all }) => {
     const at = await mkdtemp(join(folder, "case-"));
     const file = join(at, "disk's.img");
@@ -256,7 +256,7 @@ describe.skipIf(lacking)("every door to images gives the same verdict", () => {
         });
   });
 
-  it("and the footer of a fixed VHD is not taken for data", async () => {
+  it("and does not take the footer of a fixed VHD for data", async () => {
     const vhd = join(folder, "fixed.vhd");
     await converted("vpc", "-o", "subformat=fixed,force_size")(vhd);
     expect((await readFile(vhd)).length).toBe((await readFile(raw)).length + 512);

@@ -24,7 +24,7 @@ const host = localHost((argv) => commands.push(argv[0] ?? ""));
 const lacking = missing("debugfs", "e2fsck", "mke2fs", "losetup", "mount", "root", "loop");
 const start = 1048576;
 
-/** A disk as the rehearsal makes it: an MBR, one ext4 partition, 20 000 files that no operation is to touch. */
+/** A disk like a rehearsal's: an MBR, one ext4 partition, 20 000 files that no operation may touch. */
 describe.skipIf(lacking !== undefined)(
   `sealing a real image${lacking ? ` — skipped: ${lacking}` : ""}`,
   () => {
@@ -85,9 +85,9 @@ describe.skipIf(lacking !== undefined)(
       expect((await host.run(["e2fsck", "-fn", `${sealed}?offset=${start}`])).exitCode).toBe(0);
     });
 
-    it("gives the same tree by loop, by debugfs, and in the guest that runs", async () => {
+    it("gives the same tree by loop, by debugfs, and in the running guest", async () => {
       const trees: string[][] = [];
-      // The programs of the guest that runs are this machine's: what makes a service's keys again is not among them.
+      // The running guest uses this machine's programs, which do not include those that regenerate service keys.
       const operations = sealOperations({ skip: ["service-keys"] });
       for (const name of ["debugfs", "loop"] as const) {
         const sealed = await copyOf(`${name}-2.img`);
@@ -152,7 +152,7 @@ describe.skipIf(lacking !== undefined)(
 
     it("replays a dirty journal before it changes anything, and says so", async () => {
       const dirty = await copyOf("dirty.img");
-      // As a guest leaves it that was cut off: mounted, changed, and copied while the change is in the journal only.
+      // A guest after a power failure: mounted, changed, and copied while the change is only in the journal.
       const at = join(folder, "cut-off");
       await mkdir(at);
       await host.run(["mount", "-o", `loop,offset=${start},data=journal,commit=300`, dirty, at]);
@@ -178,7 +178,7 @@ describe.skipIf(lacking !== undefined)(
       expect((await host.run(["e2fsck", "-fn", `${cut}?offset=${start}`])).exitCode).toBe(0);
     });
 
-    it("accepts names that do not fit into a line of debugfs, and refuses to change an image opened for reading", async () => {
+    it("accepts names that do not fit into a debugfs line, and refuses to change an image opened for reading", async () => {
       const refusing = await copyOf("refusing.img");
       const deep = `/etc${`/${"d".repeat(250)}`.repeat(34)}`;
       const files = { "/etc/two\nlines": "x", [`${deep}/${"y\n".repeat(120)}`]: "y", "/etc/after": "z" };
@@ -209,7 +209,7 @@ describe.skipIf(lacking !== undefined)(
   },
 );
 
-// A machine whose / is `root`: the programs of this one, seen read-only in a namespace of its own.
+// A machine whose / is `root`: it sees this machine's programs read-only, in its own namespace.
 function insideOf(root: string): Host {
   const shell = [
     `mount --bind /usr ${root}/usr`,

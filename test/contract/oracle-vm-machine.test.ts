@@ -25,7 +25,7 @@ const all = [
   ["3.3.4.1094", "rest"],
   ["3.4.6.2105", "rest"],
 ] as const;
-// The oldest over ssh and the newest over REST; TBUILD_SLOW=1 takes all.
+// The oldest over ssh and the newest over REST; TBUILD_SLOW=1 runs all.
 const few = [all[0], all[4]];
 const ways = process.env.TBUILD_SLOW === "1" ? all : few;
 
@@ -173,7 +173,7 @@ describe.each(ways)("a machine on Oracle VM %s over %s", (version, via) => {
     ]);
     const [disc] = world.all("VirtualCdrom");
     expect(await readFile(join(folder, "disks", disc?.id ?? ""), "utf8")).toBe("a medium");
-    // The sizes that were asked for, although the Manager makes whole GiB.
+    // The requested sizes, although the Manager makes whole GiB.
     await hypervisor.fetchDisk("ol6-abc123-install", 0, join(folder, "blank.img"));
     expect((await stat(join(folder, "blank.img"))).size).toBe(3 * 1024 * 1024);
     await hypervisor.fetchDisk("ol6-abc123-install", 1, join(folder, "copy.img"));
@@ -208,7 +208,7 @@ describe.each(ways)("a machine on Oracle VM %s over %s", (version, via) => {
     })();
     const stopped = hypervisor.waitStopped(vm, { timeoutMs: 60_000 });
     await waitFor("the console", async () => lines[0], { timeoutMs: 60_000 });
-    // As a guest that powers off.
+    // Like a guest that powers off.
     await running.get(world.get("Vm", { name: vm }).id)?.();
     expect(await stopped).toBe("guest-shutdown");
     await watched;
@@ -237,7 +237,7 @@ const faults = [
 ];
 
 describe.each(few)("a machine on Oracle VM %s over %s", (version, via) => {
-  it.each(faults)("is removed whole after a fault at: %s", async (at) => {
+  it.each(faults)("is removed completely after a fault at: %s", async (at) => {
     const { hypervisor, world } = await opened(version, via);
     const before = world.inventory();
     const { disks, ...rest } = await spec();
@@ -265,7 +265,7 @@ async function templateSpec(): Promise<VmSpec> {
   return { ...rest, name: vm, disks: disks.slice(1).map((one) => ({ ...one, slot: 0 })), cdroms: [] };
 }
 
-/** Ends like a killed process: at the call of this number, before or after it is carried out, and at all later ones. */
+/** Fails like a killed process: before or after the call of this number, and at all later calls. */
 function killedAt(api: ManagerApi, number: number, when: "before" | "after"): ManagerApi {
   let calls = 0;
   const changes = /^(?:create|delete|edit|clone|kill)/;
@@ -286,7 +286,7 @@ function killedAt(api: ManagerApi, number: number, when: "before" | "after"): Ma
 
 describe.each(ways)("a template on Oracle VM %s over %s", (version, via) => {
   it.each([false, true])(
-    "is a clone of a machine that is gone (clones keep texts: %s)",
+    "is a clone of a machine that was removed (clones keep texts: %s)",
     async (clonesKeepTexts) => {
       const manager = await opened(version, via);
       const { world, hypervisor } = manager;
@@ -367,7 +367,7 @@ describe.each(ways)("a template on Oracle VM %s over %s", (version, via) => {
 });
 
 describe("a machine on Oracle VM", () => {
-  it("leaves a machine of its name alone that it did not make", async () => {
+  it("does not touch a machine of its name that it did not make", async () => {
     const { hypervisor, world } = await opened("3.4.5.1919", "ssh");
     world.add("Vm", "ol6-abc123-install", { state: "STOPPED" });
     await expect(hypervisor.define(await spec())).rejects.toThrow(/a machine of this name exists/);
@@ -380,7 +380,7 @@ describe("a machine on Oracle VM", () => {
     await expect(hypervisor.define({ ...(await spec()), firmware: "uefi" })).rejects.toThrow(/by UEFI/);
   });
 
-  it("names what the site lacks, and what is not there on a server", async () => {
+  it("names missing keys of the site, and missing folders on a server", async () => {
     const manager = await opened("3.4.5.1919", "ssh");
     await manager.hypervisor.check();
     expect((await manager.hypervisor.examine()).filter(({ ok }) => !ok)).toEqual([]);
@@ -399,7 +399,7 @@ describe("a machine on Oracle VM", () => {
     ).rejects.toThrow(/needs an Oracle VM Manager/);
   });
 
-  it("says that no server came for a disc", async () => {
+  it("says that no server fetched the disc", async () => {
     const manager = await opened("3.4.5.1919", "ssh");
     manager.world.faults.push({ at: /^importVirtualCdrom$/, kind: "fails", times: 1 });
     const error = await manager.hypervisor.define(await spec()).catch((one) => one);

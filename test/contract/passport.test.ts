@@ -48,7 +48,7 @@ describeWith(["mke2fs"], "the passport of a cached image that is packed again", 
   it.each([
     ["number", "1.0.1", "recipe"],
     ["recipe", "1.0.0", "another recipe"],
-  ])("is written anew for another %s, in a copy, and recorded", async (_, version, recipe) => {
+  ])("is rewritten in a copy for another %s, and recorded", async (_, version, recipe) => {
     const before = await readFile(sealed().image);
     const made = await imageOfVersion(context, sealed(), version, recipe);
     expect(made.passport).toMatchObject({ version, recipe: digestOf(recipe), build: "shop-2" });

@@ -242,7 +242,7 @@ describeWith(["mke2fs", "dpkg-deb", "apt-get", "python3"], "pygrub itself, of me
     expect(findings.map(({ why }) => why).join()).toMatch(/active partition.*vmlinuz-2 .* of p2/);
   });
 
-  it("passes over a partition of the type of swap, which it takes for one of Solaris", async () => {
+  it("skips a partition of type swap, which it takes for one of Solaris", async () => {
     const image = join(folder, "swap-type.img");
     await extDisk(image, { files: legacy(one) }, { mebibytes: 6 });
     await using file = await open(image, "r+");

@@ -8,7 +8,7 @@ import { describeWith } from "../fakes/missing.ts";
 
 const main = join(import.meta.dirname, "../../dist/bin/main.js");
 
-// The first step of a rehearsal makes the medium. It fails at once where a file is in the place of its folder.
+// The first step of a rehearsal makes the medium. It fails immediately if a file is in the place of its folder.
 describeWith(["script", "qemu-system-x86_64"], "a build asks on the terminal", () => {
   let folder: string;
   beforeEach(async () => {

@@ -14,7 +14,7 @@ import { kinds, makeDirtyImage } from "./dirty-image.ts";
 const host = localHost();
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
-/** The commands that write, in the folder that refuses it. `home` and `System.img` are there, and what they take is in `../in`. */
+/** The commands that write, in the folder that refuses writes. It has `home` and `System.img`; other input is in `../in`. */
 const commands: Readonly<Record<string, readonly string[]>> = {
   init: ["init", "new"],
   "module adopt": ["module", "adopt", "mine"],
@@ -231,7 +231,7 @@ it.each([
 const inWords =
   /the file system is read-only|the disk is full|permission denied|too many files are open|No space left on device/;
 
-/** With their sizes, without what an interrupted site and git may keep for the next run. */
+/** Files with their sizes, without those that an interrupted `site` and git may keep for the next run. */
 async function filesIn(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

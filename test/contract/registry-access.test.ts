@@ -19,7 +19,7 @@ const tbuild = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const password = "open sesame";
 const htpasswd = "somebody:$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n";
 
-// As people meet it: the command, Docker's folder, and registries of Debian's that ask for a certificate and a password.
+// The real thing: the command, Docker's folder, and Debian's registries with a certificate and a password.
 describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : ` (${lacking})`}`, () => {
   let folder: string;
   let docker: string;
@@ -70,7 +70,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
   describe("by its certificate", () => {
     const leaf = () => `{ certificate: ${tls.certificate}, key: ${tls.key} }`;
 
-    it("says of one that nobody vouches for where to put whose, and takes it there", async () => {
+    it("says where to put an unknown authority's certificate, and uses it there", async () => {
       const address = await start("", leaf());
       const refused = await push(address);
       expect(refused.exitCode).toBe(3);
@@ -86,7 +86,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
       expect((await push(address)).said).toContain("ca.crt: contains no certificate");
     });
 
-    it("takes a self-signed one that is put there itself, and an authority from NODE_EXTRA_CA_CERTS", async () => {
+    it("accepts a self-signed one in that place, and an authority from NODE_EXTRA_CA_CERTS", async () => {
       const address = await start("", `{ certificate: ${tls.selfSigned}, key: ${tls.key} }`);
       expect((await push(address)).said).toContain("not signed by a trusted authority");
       expect(await push(address, { env: { NODE_EXTRA_CA_CERTS: tls.selfSigned } })).toMatchObject({
@@ -97,7 +97,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
       expect(await push(address)).toMatchObject({ exitCode: 0 });
     });
 
-    it("shows its own certificate where the registry wants one", async () => {
+    it("sends its own certificate if the registry requires one", async () => {
       const address = await start(
         "",
         `{ certificate: ${tls.certificate}, key: ${tls.key}, clientcas: ["${tls.ca}"] }`,
@@ -112,7 +112,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
       expect(await push(address)).toMatchObject({ exitCode: 0, said: expect.stringContaining("sent") });
     });
 
-    it("says when its name is another, when it has expired, and when the wrong of http and https is spoken", async () => {
+    it("reports a wrong name, an expired certificate, and http instead of https or the reverse", async () => {
       const trusted = { env: { NODE_EXTRA_CA_CERTS: tls.ca } };
       const address = await start("", leaf());
       const named = address.replace("127.0.0.1", "localhost");
@@ -128,7 +128,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
   });
 
   describe("through a proxy", () => {
-    it("that connects whoever gives its password; NO_PROXY asks directly", async () => {
+    it("that requires a password; NO_PROXY connects directly", async () => {
       const address = await start("", `{ certificate: ${tls.certificate}, key: ${tls.key} }`);
       await using proxy = await connectProxy("me:p@ss");
       const trusted = { NODE_EXTRA_CA_CERTS: tls.ca };
@@ -156,7 +156,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
     });
   });
 
-  it("a download trusts the system's authorities, and asks through a proxy, too", async () => {
+  it("a download trusts the system's authorities, and uses a proxy, too", async () => {
     const address = await start("", `{ certificate: ${tls.certificate}, key: ${tls.key} }`);
     const url = `https://${address}/v2/`;
     await expect(downloadAll(url, { bundles: [] })).rejects.toThrow(/certificate/);
@@ -170,7 +170,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
     const guarded = () => start(`auth: { htpasswd: { realm: here, path: ${folder}/htpasswd } }`);
     const plain = { plain: true };
 
-    it("takes the right one; if it is missing or wrong, says where it looked", async () => {
+    it("accepts the right one; if it is missing or wrong, says where it looked", async () => {
       const address = await guarded();
       const none = await push(address, plain);
       expect(none.exitCode).toBe(3);
@@ -185,7 +185,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
       expect(await push(address, plain)).toMatchObject({ exitCode: 0 });
     });
 
-    // As Docker's helpers do: `get`, the registry on stdin, JSON on stdout, and 1 where there is nothing.
+    // Like Docker's helpers: `get`, the registry on stdin, JSON on stdout, and exit code 1 without a login.
     const helper = async (name: string, script: string) => {
       await writeFile(join(docker, `docker-credential-${name}`), `#!/bin/sh\n${script}\n`);
       await chmod(join(docker, `docker-credential-${name}`), 0o755);
@@ -195,7 +195,7 @@ read -r asked || true
 if [ "$asked" != "${address}" ]; then echo "credentials not found in native keychain"; exit 1; fi
 echo '{"ServerURL":"${address}","Username":"somebody","Secret":"${password}"}'`;
 
-    it("asks the helper of this registry, or of all; one that has nothing leaves it to the file", async () => {
+    it("asks the helper of this registry, or of all; without a login there, uses the file", async () => {
       const address = await guarded();
       await helper("ours", answering(address));
       await helper("empty", answering("another.example"));
@@ -218,7 +218,7 @@ echo '{"ServerURL":"${address}","Username":"somebody","Secret":"${password}"}'`;
       ],
       ["garbled", `echo 'the secret is ${password}'`, /does not answer as a credential helper/],
       ["telling", `echo '{"Secret":"${password}"}'; exit 1`, /failed with exit code 1/],
-    ])("says of a helper that is %s what it did, and who named it", async (name, script, words) => {
+    ])("says what a helper that is %s did, and who named it", async (name, script, words) => {
       const address = await guarded();
       if (script !== "") await helper(name, script);
       await config({ credHelpers: { [address]: name } });
@@ -229,8 +229,8 @@ echo '{"ServerURL":"${address}","Username":"somebody","Secret":"${password}"}'`;
     });
   });
 
-  // As Harbor and Docker Hub do it: the registry names who gives tokens, and that one wants the password.
-  it("by a token, over TLS, from a server of its own", async () => {
+  // Like Harbor and Docker Hub: the registry names the token server, which requires the password.
+  it("by a token, over TLS, from a separate server", async () => {
     const port = await freePort();
     const realm = `https://127.0.0.1:${port}/service/token`;
     const asked: (string | null)[][] = [];
@@ -249,7 +249,7 @@ echo '{"ServerURL":"${address}","Username":"somebody","Secret":"${password}"}'`;
       expect(asked.at(-1)?.[0]).toBe("ours");
       expect(asked.at(-1)?.[1]).toMatch(/^repository:team\/ol6-sample:(?:pull,push|push,pull)$/);
 
-      // What `docker login` keeps where the server gives it a token to get others with, instead of the password.
+      // The token that `docker login` keeps instead of the password, to get other tokens.
       const count = asked.length;
       await config({ auths: { [address]: { ...kept("somebody", ""), identitytoken: "a wrong one" } } });
       expect((await push(address)).exitCode).toBe(3);

@@ -85,7 +85,7 @@ const pull = (to: string, repository: string, which: string, options?: RegistryO
   );
 
 describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking})`}`, () => {
-  it("gives into an empty store what was pushed, to the same digest", async () => {
+  it("pulls into an empty store what was pushed, with the same digest", async () => {
     const manifest = await publish("1.0.0");
     const pushed = await push(manifest, "round/ol6-sample");
     expect(pushed.moved).toBeGreaterThan(12 * 2 ** 20);
@@ -100,7 +100,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     expect(again.moved).toBeLessThan(2 ** 20);
   });
 
-  it("keeps what ten versions share once: the tenth sends less than a twentieth, and all come back", async () => {
+  it("stores data that ten versions share once: the tenth sends less than a twentieth, and all can be pulled", async () => {
     const sums: string[] = [];
     let tenth = 0;
     let first = 0;
@@ -123,7 +123,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     }
   });
 
-  it("carries the signature of a template; one that is bad ends the pull before anything is fetched", async () => {
+  it("carries the signature of a template; a bad one stops the pull before anything is fetched", async () => {
     const manifest = await publish("1.0.0");
     const key = join(folder, "key");
     await host.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key]);
@@ -187,7 +187,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
       }
     });
 
-    it("at once, or says that it did not: who pulls by number, digest or `latest` is warned, until it is taken back", async () => {
+    it("immediately, or says that it did not: pulls by number, digest or `latest` warn, until it is withdrawn", async () => {
       const revoked = await ours("revoke", "ol6-sample@1.1.0", "--reason", "it hangs");
       expect(revoked.stderr).toContain(`not sent to ${place}/ol6-sample; to send it, add --push, or run: `);
       expect((await theirs("pull", `${place}/ol6-sample:1.1.0`, plain)).stderr).not.toContain("revoked");
@@ -220,7 +220,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
       expect(again.stderr).toContain("ol6-sample@1.1.0 is no longer revoked");
     });
 
-    it("by the command that it names, also when it was the last version that was not revoked", async () => {
+    it("by the command that it names, even for the last version that was not revoked", async () => {
       await ours("revoke", "ol6-sample@1.0.0", "--reason", "it hangs");
       const { stderr } = await ours("revoke", "ol6-sample@1.1.0", "--reason", "it leaks");
       const [, command = ""] = /run: tbuild template (.+)/.exec(stderr) ?? expect.fail(stderr);
@@ -234,7 +234,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
         );
     });
 
-    it("and channels and tags; another builder without the disk may send what it says, too", async () => {
+    it("and channels and tags; another builder without the disk can send statements, too", async () => {
       await ours("promote", "ol6-sample@1.0.0", "stable", "--push");
       await ours("tag", "ol6-sample@1.0.0", "audited", "--push");
       expect((await open(`${place.split("/")[1]}/ol6-sample`).tags()).names).toContain("stable");
@@ -300,7 +300,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     },
   );
 
-  it("brings along what a template grew out of, and no stranger that says so", async () => {
+  it("includes a template's ancestors, and no false ones", async () => {
     const master = sampleManifest(await store.putDisk(image, "System"), { kind: "master" });
     const manifest = { ...(await publish("1.0.0")), version: "1.0.1", parent: manifestDigest(master) };
     await store.publish(manifest);
@@ -321,7 +321,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     ]);
   });
 
-  it("never has another template under a name and version", async () => {
+  it("never replaces the template of a name and version", async () => {
     await push(await publish("1.0.0"), "once/ol6-sample");
     const other = sampleManifest(await store.putDisk(image, "System"), { summary: "another" });
     await expect(push(other, "once/ol6-sample")).rejects.toThrow(
@@ -338,7 +338,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     });
   });
 
-  it("has one of two versions that are pushed at one time, and the other is told", async () => {
+  it("has one of two versions that are pushed at the same time, and the other push fails", async () => {
     const mine = await publish("1.0.0");
     const other = { ...mine, summary: "another builder's" };
     const there = storeFolder(join(folder, "store"));
@@ -356,7 +356,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
         },
         async putManifest(which, data) {
           await real.putManifest(which, data);
-          // They looked before ours was there, and write now.
+          // The other push checked before ours was published, and writes now.
           if (hold === "after")
             await pushTemplate(there, other, place, { ...real, getManifest: async () => undefined });
         },
@@ -369,14 +369,14 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     }
   });
 
-  it("is only spoken to without encryption when that was said", async () => {
+  it("is used without encryption only if that is requested", async () => {
     const manifest = await publish("1.0.0");
     await expect(push(manifest, "tls/ol6-sample", { plainHttp: false })).rejects.toThrow(
       /does not support https/,
     );
   });
 
-  it("is not believed: what it changed is refused, and nothing of it is published", async () => {
+  it("is not trusted: changed data is refused, and nothing is published", async () => {
     const manifest = await publish("1.0.0");
     await push(manifest, "lies/ol6-sample");
     const disk = manifest.disks[0]?.digest ?? "";
@@ -392,7 +392,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     await pull("other", "lies/ol6-sample", "1.0.0");
   });
 
-  it("is not believed when its digests are right, and what they name is wrong", async () => {
+  it("is not trusted if its digests are right but their data is wrong", async () => {
     const manifest = await publish("1.0.0");
     await push(manifest, "forged/ol6-sample");
     const forged = open("forged/ol6-sample");
@@ -414,7 +414,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
   });
 
   it.each([1, 2, 3])(
-    "behind a server that fails all the time gets and gives the whole template (seed %i)",
+    "behind a server with constant failures receives and returns the whole template (seed %i)",
     async (seed) => {
       await using proxy = await unreliableProxy(registry.address, seed);
       const manifest = await publish("1.0.0");
@@ -428,7 +428,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     },
   );
 
-  it("takes the packs of a template's ancestor from its repository beside, and sends only the rest", async () => {
+  it("reuses the packs of a template's ancestor in a neighbouring repository, and sends only the rest", async () => {
     const base = await publish("1.0.0");
     await push(base, "family/ol6-sample");
     await write(image, noise("more", 2 ** 20), 40 * 2 ** 20);
@@ -450,7 +450,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     expect(pulled.digest).toBe(manifestDigest(child));
   });
 
-  it("has whole versions after each of 20 kills, and so has the store; the next push continues", async () => {
+  it("has complete versions after each of 20 kills, like the store; the next push continues", async () => {
     const first = await publish("1.0.0");
     await push(first, "killed/ol6-sample");
     const argv = (home: string, ...args: string[]) => [
@@ -499,7 +499,7 @@ describe.skipIf(lacking)(titled("a registry that wants to know who it is", lacki
   let guarded: DockerRegistry;
   afterEach(() => guarded?.stop());
 
-  it("takes the password that Docker's config file has", async () => {
+  it("accepts the password in Docker's config file", async () => {
     await writeFile(
       join(folder, "htpasswd"),
       "somebody:$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n",
@@ -525,7 +525,7 @@ describe.skipIf(lacking)(titled("a registry that wants to know who it is", lacki
     await pull("other", "a/b", "1.0.0", as("open sesame"), guarded.address);
   });
 
-  it("gives a token for the password, and takes the token", async () => {
+  it("returns a token for the password, and accepts the token", async () => {
     const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
     const key = join(folder, "key.pem");
     await writeFile(key, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
@@ -576,7 +576,7 @@ describe.skipIf(lacking)(titled("a registry that wants to know who it is", lacki
       const known = { credentials: async () => credentials };
       await push(manifest, "a/b", known, guarded.address);
       await pull("other", "a/b", "1.0.0", known, guarded.address);
-      // The registry names what it wants in any order.
+      // The registry lists its challenges in any order.
       const sorted = asked.map((scope) =>
         scope.replace(/[a-z,]+$/, (actions) => actions.split(",").sort().join()),
       );

@@ -13,7 +13,8 @@ import { extractBoot, readMedium } from "../../src/media/medium.ts";
 import { oemdrv } from "../../src/media/oemdrv.ts";
 import { testMedium } from "../test-medium.ts";
 
-// A kickstart that the installer refuses on its third line: seeing that line refused proves the delivery, in 15 s.
+// A kickstart that the installer refuses on its third line. Its refusal proves within 15 s that the kickstart was
+// delivered.
 const refused = "install\ncdrom\nnetworking --bootproto=dhcp\n";
 
 const host = localHost();
@@ -30,7 +31,7 @@ beforeAll(async () => {
 afterEach(() => hypervisor.destroy("medium-vm"));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Starts the installer, and gives what it says until it has powered off. */
+/** Starts the installer, and returns its output until it powers off. */
 async function installer(
   medium: Medium,
   append: string,
@@ -100,7 +101,7 @@ describe.each([
     expect(said).toContain("Unknown command: networking");
   };
 
-  it("is on the outside what Oracle's is", async () => {
+  it("looks like Oracle's from the outside", async () => {
     expect(medium).toMatchObject({
       major,
       update: major === 6 ? 10 : 9,
@@ -121,7 +122,7 @@ describe.each([
     expect(commands).toEqual([]);
   });
 
-  it("takes its kickstart from the initrd, and refuses an unknown command with its line", async () => {
+  it("reads its kickstart from the initrd, and refuses an unknown command with its line", async () => {
     const said = await installer(medium, installCommandLine(medium), { files: { "ks.cfg": refused } });
     expectRefusal(said);
     expect(
@@ -132,7 +133,7 @@ describe.each([
     ).toContain("the kickstart has an error on line 3");
   });
 
-  it("takes its kickstart from a CD, and from a disk by its label", async () => {
+  it("reads its kickstart from a CD, and from a disk by its label", async () => {
     expectRefusal(
       await installer(medium, `${ks}cdrom:/ks.cfg ${serial}`, { cdroms: [await volume("KSCD", "iso")] }),
     );

@@ -93,7 +93,7 @@ describeWith(needed, "a disk that is made larger", () => {
       "ext4",
     ],
   ] as const)(
-    "has more room in %s, by real tools, and comes back by an undo",
+    "has more space in %s, by real tools, and is restored by an undo",
     async (_name, table, at, size, kind) => {
       const image = await disk("one.img", table);
       await ext(image, at, size, kind);
@@ -103,7 +103,7 @@ describeWith(needed, "a disk that is made larger", () => {
         `file system: ${size} MiB → ${Math.round((await judged(image, at)).bytes / mib)} MiB`,
       );
       expect((await judged(image, at)).bytes).toBeGreaterThan((300 - at - 3) * mib);
-      // Holes stay holes: the new room takes none on this machine's disk.
+      // Holes stay holes: the new space takes none on this machine's disk.
       expect((await stat(image)).blocks * 512).toBeLessThan(100 * mib);
       expect((await shop.tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
       // A second time nothing grows, and nothing is written.
@@ -137,7 +137,7 @@ describeWith(needed, "a disk that is made larger", () => {
     await undone();
   });
 
-  it("holds a logical volume, which LVM and the kernel agree about afterwards", async () => {
+  it("has a logical volume that LVM and the kernel accept afterwards", async () => {
     const image = await disk("lvm.img", ["label: dos", "start=2048,size=10M,type=83", "size=+,type=8e"]);
     const noUdev = "--config 'activation { udev_sync=0 udev_rules=0 }'";
     await inUml(
@@ -169,7 +169,7 @@ describeWith(needed, "a disk that is made larger", () => {
     await undone();
   });
 
-  it("holds XFS", async () => {
+  it("has XFS", async () => {
     const image = await disk("xfs.img", ["label: dos", "size=+,type=83"], 400);
     const inside = join(shop.folder, "inside");
     await host.run(["truncate", "-s", "399M", inside]);

@@ -38,7 +38,7 @@ describe.skipIf(lacking !== undefined)(`rpm's database${lacking ? ` — skipped:
     ["sqlite", "/var/lib/rpm/rpmdb.sqlite"],
     ["sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite"],
     ["berkeley", "/var/lib/rpm/Packages"],
-  ] as const)("of the kind %s gives all packages, as rpm itself does (%s)", async (kind, path) => {
+  ] as const)("of the kind %s has all packages, as rpm lists them (%s)", async (kind, path) => {
     const found = await readRpmDatabase(memoryTree({ [path]: await readFile(database[kind]) }));
     expect(found?.kind).toBe(kind);
     const format = "%{name} %{epoch} %{version}-%{release} %{arch}\n";
@@ -53,7 +53,7 @@ describe.skipIf(lacking !== undefined)(`rpm's database${lacking ? ` — skipped:
   });
 
   it.each(["sqlite", "berkeley"] as const)(
-    "of the kind %s gives license and signer of each package, as a manifest has them",
+    "of the kind %s has license and signer of each package, as in a manifest",
     async (kind) => {
       const path = { sqlite: "rpmdb.sqlite", berkeley: "Packages" }[kind];
       const tree = memoryTree({ [`/var/lib/rpm/${path}`]: await readFile(database[kind]) });
@@ -73,7 +73,7 @@ describe.skipIf(lacking !== undefined)(`rpm's database${lacking ? ` — skipped:
   );
 
   it.each(["sqlite", "berkeley"] as const)(
-    "of the kind %s gives the files of each package, but for those that it only names",
+    "of the kind %s has the files of each package, except ghost files",
     async (kind) => {
       const path = { sqlite: "rpmdb.sqlite", berkeley: "Packages" }[kind];
       const data = { [`/var/lib/rpm/${path}`]: await readFile(database[kind]) };
@@ -109,7 +109,7 @@ describe.skipIf(lacking !== undefined)(`rpm's database${lacking ? ` — skipped:
   );
 
   it.each(["sqlite", "berkeley"] as const)(
-    "of the kind %s, damaged anywhere, is said so and no more",
+    "of the kind %s, damaged anywhere, is reported as damaged and no more",
     async (kind) => {
       const whole = await readFile(database[kind]);
       const path = { sqlite: "rpmdb.sqlite", berkeley: "Packages" }[kind];
@@ -126,7 +126,7 @@ describe.skipIf(lacking !== undefined)(`rpm's database${lacking ? ` — skipped:
   );
 });
 
-// Some of them large enough to be spread over many pages.
+// Some of them are large enough for many pages.
 async function buildPackages(): Promise<string[]> {
   const spec = join(folder, "many.spec");
   const parts = Array.from({ length: count - 1 }, (_, index) => {

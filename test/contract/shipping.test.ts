@@ -26,7 +26,7 @@ let manifest: Manifest;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tbuild-shipping-"));
   store = folderStore(host, join(folder, "store"));
-  // A whole number of MiB that ends in a hole; a part of one; one sector; no data at all.
+  // Whole MiB that end in a hole; part of one; one sector; no data.
   images = [
     await image("System", 200 * 2 ** 20, [0, 2 ** 20, 50 * 2 ** 20, 150 * 2 ** 20]),
     await image("asm1", 5 * 2 ** 20 + 4096, [3 * 2 ** 20]),
@@ -49,7 +49,7 @@ beforeAll(async () => {
   manifest = sampleManifest(system, {
     machine,
     domainType: "XEN_HVM_PV_DRIVERS",
-    // In the order of a vm.cfg, which is not the order of their slots.
+    // In the order of the vm.cfg, which differs from the order of slots.
     disks: [
       { ...system, slot: "xvda" },
       { ...asm1, slot: "xvdd", mode: "w!" },
@@ -136,7 +136,7 @@ const variants: readonly (readonly [string, Partial<Shipment>])[] = [
 ];
 
 describe("libvirt", () => {
-  it("holds a domain and the disks as qcow2, below a folder with its name", async () => {
+  it("contains a domain and the disks as qcow2, in a folder with its name", async () => {
     const { place, names } = await unpacked("libvirt");
     expect(names).toEqual(
       [`${id}.xml`, "System.qcow2", "small.qcow2", "asm1.qcow2", "blank.qcow2"].map(
@@ -178,7 +178,7 @@ describe("libvirt", () => {
         domainXml(shipment(changes), (name) => `/images/${name}.qcow2`),
       );
       await host.run(["virt-xml-validate", file, "domain"]);
-      // The judge does judge.
+      // The validator does find faults.
       await writeFile(file, (await readFile(file, "utf8")).replace("<devices>", "<devices><bogus/>"));
       await expect(host.run(["virt-xml-validate", file, "domain"])).rejects.toThrow();
     },
@@ -198,7 +198,7 @@ describe("olvm-ova", () => {
     expect(found.disks).toHaveLength(4);
   });
 
-  it("has what Oracle's packer writes, and sizes that hold", async () => {
+  it("has the keys that Oracle's packer writes, and sufficient sizes", async () => {
     const { place, names } = await unpacked("olvm-ova");
     expect(names[0]).toBe("template.ovf");
     const ovf = await readFile(join(place, "template.ovf"), "utf8");
@@ -208,7 +208,7 @@ describe("olvm-ova", () => {
     for (const [index, [, href = "", fileId, size]] of files.entries()) {
       expect(fileId).toBe(href);
       expect(Number(size)).toBe((await stat(join(place, href))).size);
-      // What qemu needs for the disk without compression fits into the size that the import allocates.
+      // The uncompressed disk fits into the size that the import allocates.
       const plain = join(folder, "plain.qcow2");
       await host.run(["qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", join(place, href), plain]);
       const populated = Number([...ovf.matchAll(/ovf:populatedSize="(\d+)"/g)][index]?.[1]);
@@ -234,7 +234,7 @@ describe("olvm-ova", () => {
 });
 
 describe("xva", () => {
-  it("is accepted by the rules of XenServer's reader, each disk byte for byte", async () => {
+  it("follows the rules of XenServer's reader, each disk byte for byte", async () => {
     const place = join(folder, "xva-disks");
     await mkdir(place);
     const reader = join(import.meta.dirname, "xva.py");
@@ -265,7 +265,7 @@ describe("xva", () => {
 });
 
 describe("proxmox", () => {
-  it("holds a configuration and the disks, in the layout of its storage", async () => {
+  it("contains a configuration and the disks, in the layout of its storage", async () => {
     const { place, names } = await unpacked("proxmox");
     const disks = [0, 1, 2, 3].map((index) => `${id}/images/9000/vm-9000-disk-${index}.qcow2`);
     expect(names).toEqual([`${id}/9000.conf`, ...disks]);

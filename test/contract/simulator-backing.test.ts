@@ -19,7 +19,7 @@ import { type Simulator, startSimulator } from "../../src/manager/simulator/simu
 import { openOn, optionsFor } from "../manager/open.ts";
 import { deploymentContract } from "./deployment-contract.ts";
 
-// No system lies on the template's disk: its machines stay in their BIOS, which runs, and hears no request to shut down.
+// The template's disk has no system: its machines stay in their BIOS, and ignore shutdown requests.
 const host = localHost();
 const word = "a word of the template";
 
@@ -69,7 +69,7 @@ async function backed(folder: string, onChange?: (text: string) => void): Promis
   });
 }
 
-/** The machines that run, by their folders: the disks in the order of their slots, and the MACs. */
+/** The running machines, by folder: the disks in the order of their slots, and the MACs. */
 async function running(folder: string): Promise<{ pid: number; disks: string[]; macs: string[] }[]> {
   const found = [];
   for (const name of await readdir(join(folder, "machines")).catch(() => [])) {
@@ -132,7 +132,7 @@ describe("the machines behind the simulated Manager", () => {
     return ids;
   }
 
-  it("fetches a template that this machine serves meanwhile", async () => {
+  it("fetches a template that this machine serves", async () => {
     const options = optionsFor(simulator);
     await using files = await serveFiles({ "bare 1.0.tgz": join(served, "bare.tgz") }, options);
     const wanted = { repository: "repo1", name: "bare@1", onProgress: () => {} };
@@ -141,7 +141,7 @@ describe("the machines behind the simulated Manager", () => {
     expect(files.wasAsked()).toBe(true);
   });
 
-  it("have the data of the imported template, each clone a copy of its own", async () => {
+  it("have the data of the imported template, and each clone has its own copy", async () => {
     const [vm = ""] = await clonesOf("vm001");
     expect(await api.vm(await vmOf("bare"))).toMatchObject({ state: "template", memoryMib: 64, vcpus: 1 });
     const [from, copy] = [await systemDiskOf(await vmOf("bare")), await systemDiskOf(vm)];
@@ -149,7 +149,7 @@ describe("the machines behind the simulated Manager", () => {
     expect([await contentOf(from), await contentOf(copy)]).toEqual([word, word]);
   });
 
-  it("say why an import failed, and keep nothing of it", async () => {
+  it("report why an import failed, and keep nothing of it", async () => {
     for (const [file, why] of [
       ["gone.tgz", "404"],
       ["broken.tgz", "broken.tgz"],
@@ -176,7 +176,7 @@ describe("the machines behind the simulated Manager", () => {
       );
     const [asm2 = "", asm1 = ""] = made;
     for (const id of ids) {
-      // In the order of a person, not of the slots.
+      // In arbitrary order, not in the order of slots.
       await api.createMapping(id, 5, { virtualDisk: asm2, mode: "shared" }, "asm2");
       await api.createMapping(id, 2, { virtualDisk: asm1, mode: "shared" }, "asm1");
       await api.createVnic(id, { network: await network("public") });
@@ -203,7 +203,7 @@ describe("the machines behind the simulated Manager", () => {
     );
   });
 
-  it("run until their power is cut; a guest that hears no request goes on, and the Manager says so", async () => {
+  it("run until their power is cut; a guest that ignores the request continues, and the Manager says so", async () => {
     const [vm = ""] = await clonesOf("vm001");
     await api.start(vm);
     await expect(api.start(vm)).rejects.toThrow("refused");
@@ -239,7 +239,7 @@ describe("the machines behind the simulated Manager", () => {
     expect(await readdir(join(folder, "data/disks"))).toEqual([await systemDiskOf(await vmOf("bare"))]);
   });
 
-  it("are removed by the next simulator, where one was killed", async () => {
+  it("are removed by the next simulator after a kill", async () => {
     const [vm = ""] = await clonesOf("vm001");
     await api.start(vm);
     const next = await backed(folder);

@@ -11,8 +11,8 @@ const program = readFileSync(
 );
 
 /**
- * A kernel of its own with partitions and device mapper: this machine's programs over a throw-away layer, and four empty
- * disks, ubdb to ubde. Slots are names of virtio's disks, whose partitions are there under both names.
+ * A separate kernel with partitions and device mapper: this machine's programs on a throw-away layer, and four empty disks,
+ * ubdb to ubde. Slots have names of virtio disks; their partitions exist under both names.
  */
 const init = (folder: string) => `#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
@@ -32,7 +32,7 @@ echo "end $?"
 echo o > /proc/sysrq-trigger; sleep 60
 `;
 
-// What one boot says, by the words between "== NAME" lines.
+// The output of one boot, by its "== NAME" lines.
 const script = `
 set -u
 run=/opt/tbuild/storage/run.sh
@@ -113,7 +113,7 @@ describeWith(needs, "the module storage on disks with partitions and LVM", () =>
     expect(said.get("reboot")).toBe("kept\nkept\n");
   });
 
-  it("prepares a further disk, with the files that its folder already has", () => {
+  it("prepares another disk, and copies the existing files of its folder", () => {
     expect(said.get("more")).toMatch(
       /was in \/u03 was copied to \/dev\/ubdd\nstorage: \/dev\/ubdd is \/u03 \(ext3\)\nrc 0\next3\nmade\n2775\n$/,
     );
@@ -125,7 +125,7 @@ describeWith(needs, "the module storage on disks with partitions and LVM", () =>
     );
   });
 
-  it("never changes a disk on which something is stored: a partition, or a member of a volume group", () => {
+  it("never changes a disk with content: a partition, or a member of a volume group", () => {
     expect(said.get("stored")).toBe("storage: /dev/ubdd is not empty: nothing was changed\nrc 2\nsame\n");
     expect(said.get("member")).toBe("storage: /dev/ubdc is not empty: nothing was changed\nrc 2\nkept\n");
   });

@@ -64,7 +64,7 @@ describe("a store", () => {
     expect((await stat(join(folder, "back.img"))).blocks * 512).toBeLessThan(40 * 2 ** 20);
   });
 
-  it("is its owner's alone, until they share it", async () => {
+  it("is private to its owner, until they share it", async () => {
     const place = join(folder, "store");
     await store.putDisk(image, "System");
     expect((await stat(place)).mode & 0o777).toBe(0o700);
@@ -101,7 +101,7 @@ describe("a store", () => {
     for (const file of [plain, half]) expect((await store.putDisk(file, "System")).digest).toBe(first.digest);
   });
 
-  it("keeps what two disks have in common once", async () => {
+  it("stores common data of two disks once", async () => {
     const first = await store.putDisk(image, "System");
     const before = await packs();
     expect(await store.putDisk(image, "System")).toEqual(first);
@@ -113,7 +113,7 @@ describe("a store", () => {
     expect((await stat(more[0] ?? "")).size).toBeLessThan(300_000);
   });
 
-  it("says quickly how much space each version has to itself, with large manifests, too", async () => {
+  it("quickly computes each version's own space, with large manifests, too", async () => {
     await write(image, noise("much", 40 * 2 ** 20), 16 * 2 ** 20);
     const packages = Array.from({ length: 3000 }, (_, i) => ({
       name: `package-${i}`,
@@ -136,7 +136,7 @@ describe("a store", () => {
     }
   });
 
-  it("knows what it has when it lies on other blocks, and in other extents", async () => {
+  it("recognizes its data on other blocks, and in other extents", async () => {
     const data = noise("much", 24 * 2 ** 20);
     await write(image, data, 20 * 2 ** 20);
     await store.putDisk(image, "System");
@@ -153,7 +153,7 @@ describe("a store", () => {
     expect(await sha256(join(folder, "back.img"))).toBe(await sha256(moved));
   });
 
-  it("takes an image of any length, and one without any data", async () => {
+  it("stores an image of any length, and one without data", async () => {
     for (const bytes of [0, 1, 4095, 2 ** 20 + 513]) {
       const odd = join(folder, "odd.img");
       await writeFile(odd, noise("odd", bytes));
@@ -169,7 +169,7 @@ describe("a store", () => {
     expect((await stat(join(folder, "back.img"))).size).toBe(2 ** 30);
   });
 
-  it("keeps ten versions in little more than the space of one, and gives each back", async () => {
+  it("stores ten versions in little more than the space of one, and returns each", async () => {
     const sums: [StoredDisk, string][] = [];
     let one = 0;
     await write(image, noise("more", 24 * 2 ** 20), 14 * 2 ** 20);
@@ -186,7 +186,7 @@ describe("a store", () => {
     }
   });
 
-  it("publishes once: the same again is fine, other content is refused", async () => {
+  it("publishes once: accepts the same again, refuses other content", async () => {
     const manifest = sampleManifest(await store.putDisk(image, "System"));
     const digest = await store.publish(manifest);
     expect(await store.publish(manifest)).toBe(digest);
@@ -240,7 +240,7 @@ describe("a store", () => {
     expect(await store.verify()).toEqual([]);
   });
 
-  it("restores nothing rather than something else", async () => {
+  it("restores nothing rather than wrong data", async () => {
     const disk = await store.putDisk(image, "System");
     await flip((await packs())[0] ?? "", 5);
     await writeFile(join(folder, "back.img"), "as it was");
@@ -339,7 +339,7 @@ describe("pruning a store", () => {
   }
   const namesOf = (list: readonly { what: string }[]) => list.map((one) => one.what);
 
-  it("touches nothing unless told to, and gives reasons", async () => {
+  it("changes nothing unless told to, and gives reasons", async () => {
     await publishThree();
     const before = await readdir(folder, { recursive: true });
     const { removed, kept, applied } = await store.prune({ keep: 1, apply: false });
@@ -353,7 +353,7 @@ describe("pruning a store", () => {
     expect(await store.list()).toHaveLength(3);
   });
 
-  it("keeps what a channel or a lineage points at, and frees the rest", async () => {
+  it("keeps versions of a channel or a lineage, and frees the rest", async () => {
     const [first] = (await publishThree()) as [Digest, Digest, Digest];
     const disk = await store.putDisk(image, "System");
     const master = await store.publish(sampleManifest(disk, { kind: "master" }));
@@ -379,7 +379,7 @@ describe("pruning a store", () => {
     expect(await spaceOf(join(folder, "store/packs"))).toBeLessThanOrEqual(before);
   });
 
-  it("repacks what is still needed from a pack that is mostly unused", async () => {
+  it("repacks needed chunks of a mostly unused pack", async () => {
     await publishThree();
     await store.prune({ keep: 1, apply: true, graceMs: 0 });
     const whole = await spaceOf(join(folder, "store/packs"));
@@ -399,7 +399,7 @@ describe("pruning a store", () => {
     expect(await sha256(join(folder, "back.img"))).toBe(await sha256(mostlyOther));
   });
 
-  it("keeps recent data: somebody may be about to publish it", async () => {
+  it("keeps recent data, because a build may publish it soon", async () => {
     const disk = await store.putDisk(image, "System");
     const { removed, kept } = await store.prune({ apply: true });
     expect(removed).toEqual([]);
@@ -412,7 +412,7 @@ describe("pruning a store", () => {
     await store.publish(sampleManifest(disk));
   });
 
-  it("gives the space of versions that go back at once", async () => {
+  it("frees the space of removed versions immediately", async () => {
     await publishThree();
     const { removed, kept } = await store.prune({ keep: 1, apply: true });
     expect(namesOf(kept)).toEqual(["template ol6-sample@1.0.2"]);
@@ -433,7 +433,7 @@ describe("pruning a store", () => {
 });
 
 describe("a store whose users are killed", () => {
-  it("is whole after each of 50 kills, has everything published, and works on", async () => {
+  it("is complete after each of 50 kills, has everything published, and keeps working", async () => {
     const script = join(folder, "act.mjs");
     const nothing = { name: "System", digest: `sha256:${"0".repeat(64)}` as const, bytes: 1, dataBytes: 1 };
     const dist = resolve(import.meta.dirname, "../../dist");
@@ -452,7 +452,7 @@ if (act === "prune") await store.prune({ keep: 2, apply: true, graceMs: 0 });
 if (act === "restore") await store.restoreDisk((await store.list()).at(-1).disks[0], image + ".back");
 `,
     );
-    /** Runs an act, and kills it `after` ms behind its begin; whether it came to its end, and after how long. */
+    /** Runs an act, and kills it after `after` ms. Returns whether it finished, and its time. */
     async function act(what: string, version: string, after?: number) {
       const manifest = JSON.stringify(sampleManifest(nothing, { version }));
       const argv = [script, what, join(folder, "store"), image, manifest];
@@ -477,7 +477,7 @@ if (act === "restore") await store.restoreDisk((await store.list()).at(-1).disks
       if (!ended) killed++;
       const there = (await store.list()).map((one) => Number(one.version.split(".")[2]));
       if (what === "publish" && ended) newest = i;
-      // Nothing that was published is lost, but what pruning was told to remove.
+      // Nothing published is lost, except versions that pruning was told to remove.
       expect(Math.max(-1, ...there)).toBeGreaterThanOrEqual(newest);
       newest = Math.max(newest, ...there);
       expect(await store.verify()).toEqual([]);
@@ -491,7 +491,7 @@ if (act === "restore") await store.restoreDisk((await store.list()).at(-1).disks
     expect(await readdir(join(folder, "store/tmp")).catch(() => [])).toEqual([]);
   });
 
-  it("has one writer at a time, also behind one that died: of several processes one takes its lock over", async () => {
+  it("has one writer at a time, even after one died: one of several processes takes over its lock", async () => {
     const rounds = 40;
     // No process has this pid (pid_max is at most 4194304).
     for (let i = 0; i < rounds; i++) await writeFile(join(folder, `lock${i}`), "9999999 1\n");

@@ -36,7 +36,7 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
   const swapOf = async (image: string) => (await readFile(image)).subarray(swapAt);
   const job = { operations: sealOperations(), swap: true };
 
-  it("is made as mkswap made it, by a seal, and comes back by an undo", async () => {
+  it("is recreated by a seal as mkswap made it, and restored by an undo", async () => {
     const image = join(folder, "sealed.img");
     await copyFile(used, image);
     const before = await checkImage(host, image, { ...job, residue: true });
@@ -62,7 +62,7 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
     expect((await swapOf(flat)).equals(await swapOf(made))).toBe(true);
   });
 
-  it("is left alone by a repair, and by a seal that was told so", async () => {
+  it("is left alone by a repair, and by a seal that skips it", async () => {
     const image = join(folder, "kept.img");
     await copyFile(used, image);
     for (const left of [
@@ -85,7 +85,7 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
       await host.run(["mkswap", "-q", "-L", "in-file", area]);
       const header = (await readFile(area)).subarray(0, 4096);
       const data = Buffer.alloc(3 * mib, 7);
-      // The rest of its page is not zero either: of zeros mke2fs makes holes, which no swap file has.
+      // The rest of its page is not zero either, because mke2fs makes holes of zeros, which no swap file has.
       header.copy(data, 1024, 1024, 1068);
       header.copy(data, 4086, 4086);
       data.write(secret, 2 * mib);
@@ -97,7 +97,7 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
     it.each([
       ["ext4", ["-t", "ext4"]],
       ["ext3 with blocks of 1 KiB", ["-t", "ext3", "-b", "1024"]],
-    ] as const)("on %s is made new by a seal, and comes back by an undo", async (_fs, options) => {
+    ] as const)("on %s is recreated by a seal, and restored by an undo", async (_fs, options) => {
       const image = join(folder, "file.img");
       const fresh = await diskWithFile(image, [...options]);
       const digest = await sha256Of(image);
@@ -121,7 +121,7 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
     });
 
     describeWith(["root", "loop", "mount", "losetup", "chattr", "mkfs.xfs", "mkfs.btrfs"], "on", () => {
-      it.each(["xfs", "btrfs"])("%s is made new by a seal, and comes back by an undo", async (fs) => {
+      it.each(["xfs", "btrfs"])("%s is recreated by a seal, and restored by an undo", async (fs) => {
         const [image, volume, at] = [join(folder, `${fs}.img`), join(folder, fs), join(folder, `${fs}.at`)];
         const files = {
           ...ol6Guest.files,
@@ -224,7 +224,7 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
       expect(data.includes(fresh.subarray(0, 4096))).toBe(true);
     });
 
-    it("whose blocks cannot be found is unknown, and stays as it is", async () => {
+    it("whose blocks cannot be found is unknown, and stays unchanged", async () => {
       const image = join(folder, "file.img");
       await diskWithFile(image);
       await host.run(["debugfs", "-w", "-R", 'punch "/var/swap file" 100 101', `${image}?offset=${mib}`]);
@@ -240,7 +240,7 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
     });
   });
 
-  it("and all else of a guest that tbuild does not know stays as it is", async () => {
+  it("and everything else of an unknown guest stays unchanged", async () => {
     const image = join(folder, "fedora.img");
     const release = { "/etc/oracle-release": "", "/etc/redhat-release": "Fedora release 8 (Werewolf)\n" };
     await extDisk(image, { ...ol6Guest, files: { ...ol6Guest.files, ...release } });

@@ -14,14 +14,15 @@ const lacking = isSlow ? missing("mke2fs", "virt-sysprep") : "TBUILD_SLOW=1 runs
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 it.skipIf(lacking !== undefined)(
-  `whatever is planted, and whatever virt-sysprep resets with all its operations, a seal resets or names${lacking ? ` — skipped: ${lacking}` : ""}`,
+  `a seal resets or names everything that is planted, and everything that virt-sysprep resets with all its operations${lacking ? ` — skipped: ${lacking}` : ""}`,
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "tbuild-sysprep-"));
     const [ours, theirs] = [join(folder, "ours.img"), join(folder, "theirs.img")];
     const files: Record<string, string> = { ...ownFiles, "/bin/true": "", "/usr/bin/true": "" };
     // virt-sysprep's user-account reads it.
     files["/etc/login.defs"] = "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\n";
-    // Of two with one path the first is planted; a plant that brings what makes it again is not for this guest.
+    // Of two with the same path, the first is planted. Plants that include the program that regenerates them are not for
+    // this guest.
     const plants = planted
       .filter((one) => Object.keys(one.files).every((path) => !path.startsWith("/usr/libexec/")))
       .filter((one) => {

@@ -14,12 +14,12 @@ const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 let folder: string;
 let repo: string;
 
-/** The built tbuild, in the recipe repo `repo`, as somebody who has cloned it. */
+/** The built tbuild, in a clone of the recipe repo `repo`. */
 const tbuild = async (...args: string[]) => {
   const at = [
     "--home",
     join(folder, "home"),
-    // One that is named has to be there.
+    // A named file has to exist.
     ...(existsSync(join(repo, "site.yaml")) ? ["--site", join(repo, "site.yaml")] : []),
     "--recipes",
     join(repo, "recipes"),
@@ -68,7 +68,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     expect((await tbuild("template", "list")).stdout).toBe("no templates yet\n");
   });
 
-  it("show what was published, its signature, and what is only recorded", async () => {
+  it("show published versions, their signatures, and versions that are only recorded", async () => {
     const image = join(folder, "disk.img");
     await using disk = await open(image, "w");
     await disk.truncate(64 * 2 ** 20);
@@ -105,7 +105,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     expect((await tbuild("template", "show", "nothing")).code).toBe(2);
   });
 
-  it("tell versions apart in words, as JSON and as a page", async () => {
+  it("compare versions in text, as JSON and as a page", async () => {
     const words = await tbuild("template", "diff", "ol6-sample");
     expect(words.stdout).toContain("~ domain type: XEN_PVM → XEN_HVM");
     expect(words.stdout).toContain("Version: 2.0.0 (major: domain type XEN_PVM → XEN_HVM)");
@@ -122,7 +122,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     });
   });
 
-  it("lead channels and tags, revoke, and roll back", async () => {
+  it("manage channels and tags, revoke, and roll back", async () => {
     expect((await tbuild("template", "promote", "ol6-sample@1.0.0", "stable")).stdout).toBe(
       "ol6-sample: stable now points at 1.0.0; commit it\n",
     );
@@ -146,7 +146,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     expect((await tbuild("template", "promote", "ol6-sample@1.0.0", "nightly")).code).toBe(2);
   });
 
-  it("write a version into one file and a catalog into a folder, and overwrite nothing of others", async () => {
+  it("write a version into one file and a catalog into a folder, and overwrite no other files", async () => {
     const file = join(folder, "sample.tbuild");
     expect(await tbuild("template", "export", "ol6-sample@stable", "-o", file)).toMatchObject({ code: 0 });
     expect(await tbuild("template", "export", "ol6-sample@stable", "-o", file)).toMatchObject({ code: 2 });
@@ -187,7 +187,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     [3, "/etc/passwd: a file or folder of that name exists", ["template", "site", "/etc/passwd"]],
     [3, "/proc/x: there is no such folder", ["init", "/proc/x"]],
     [2, "/tmp: is a folder, not an image file", ["whois", "/tmp"]],
-  ])("end with %i and %j where nothing can be done", async (code, words, args) => {
+  ])("exit with %i and %j if nothing can be done", async (code, words, args) => {
     expect(await tbuild(...args)).toMatchObject({ code, stderr: expect.stringContaining(words) });
   });
 
@@ -209,7 +209,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     ]);
   });
 
-  it("take what git merges of two people: what each says alone, and one of two who built the same number", async () => {
+  it("accept git's merge of two people's work: their separate changes, and one of two versions with the same number", async () => {
     const theirs = join(folder, "theirs");
     await host.run(["git", "clone", "-q", repo, theirs]);
     const [store, disk] = [

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { host } from "./dirty-image.ts";
 
 /**
- * Runs a shell script as root in User-mode Linux, with `disks` as /dev/ubda, /dev/ubdb and so on, and gives what it printed.
+ * Runs a shell script as root in User-mode Linux, with `disks` as /dev/ubda, /dev/ubdb and so on, and returns its output.
  * It has the kernel's modules for MD and device-mapper, and its own /run. Throws if the script fails.
  */
 export async function inUml(disks: readonly string[], script: string): Promise<string> {

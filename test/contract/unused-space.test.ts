@@ -12,7 +12,7 @@ import { host, sha256Of } from "./dirty-image.ts";
 const mib = 1 << 20;
 const job = { operations: sealOperations(), swap: true };
 const secret = "-----BEGIN RSA PRIVATE KEY-----\n";
-// A key does not end where its block ends.
+// A key can be longer than its block.
 const key = Buffer.from(secret + "body of a private key\n".repeat(300));
 
 const lacking = missing("mke2fs", "e2fsck", "sfdisk", "qemu-img", "qemu-io", "root", "loop", "pvcreate");
@@ -121,33 +121,30 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
         ["p3, which contains no file system", 60 * mib],
       ],
     ],
-  ] as const)(
-    "of %s is searched, cleared by a scrub, and comes back by an undo",
-    async (_what, disk, keys) => {
-      const image = await copyOf(
-        disk(),
-        keys.map(([, at]) => at),
-      );
-      const digest = await sha256Of(image);
-      const counts = new Map<string, number>();
-      for (const [place] of keys) counts.set(place, (counts.get(place) ?? 0) + 1);
-      expect(new Set(await foundIn(image))).toEqual(
-        new Set(
-          [...counts].map(([place, count]) => `${count} ${count === 1 ? "block" : "blocks"} in ${place}`),
-        ),
-      );
-      const { classes } = await scrub(image);
-      expect(classes.find(({ name }) => name === "SSH keys")?.state).toBe("reset");
-      expect(classes.find(({ name }) => name === "unused space")).toBeUndefined();
-      // The file system ends at 51 MiB, and before it there are the table and a boot loader.
-      const [now, made] = [await readFile(image), await readFile(disk())];
-      expect(now.subarray(0, mib).equals(made.subarray(0, mib))).toBe(true);
-      expect(now.subarray(51 * mib).equals(made.subarray(51 * mib))).toBe(true);
-      expect(await foundIn(image)).toEqual([]);
-      await undoLast(image);
-      expect(await sha256Of(image)).toBe(digest);
-    },
-  );
+  ] as const)("of %s is searched, cleared by a scrub, and restored by an undo", async (_what, disk, keys) => {
+    const image = await copyOf(
+      disk(),
+      keys.map(([, at]) => at),
+    );
+    const digest = await sha256Of(image);
+    const counts = new Map<string, number>();
+    for (const [place] of keys) counts.set(place, (counts.get(place) ?? 0) + 1);
+    expect(new Set(await foundIn(image))).toEqual(
+      new Set(
+        [...counts].map(([place, count]) => `${count} ${count === 1 ? "block" : "blocks"} in ${place}`),
+      ),
+    );
+    const { classes } = await scrub(image);
+    expect(classes.find(({ name }) => name === "SSH keys")?.state).toBe("reset");
+    expect(classes.find(({ name }) => name === "unused space")).toBeUndefined();
+    // The file system ends at 51 MiB; the table and a boot loader come before it.
+    const [now, made] = [await readFile(image), await readFile(disk())];
+    expect(now.subarray(0, mib).equals(made.subarray(0, mib))).toBe(true);
+    expect(now.subarray(51 * mib).equals(made.subarray(51 * mib))).toBe(true);
+    expect(await foundIn(image)).toEqual([]);
+    await undoLast(image);
+    expect(await sha256Of(image)).toBe(digest);
+  });
 
   it("is searched in a qcow2, too", async () => {
     const [image, raw] = [join(folder, "disk.qcow2"), await copyOf(mbrDisk, [58 * mib])];
@@ -155,10 +152,10 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
     expect(await foundIn(image)).toEqual(["1 block in the gap after p1"]);
   });
 
-  it("is cleared in a qcow2, with the clusters of the file that are free", async () => {
+  it("is cleared in a qcow2, including free clusters of the file", async () => {
     const [image, raw] = [join(folder, "scrubbed.qcow2"), await copyOf(mbrDisk, [58 * mib])];
     await host.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image]);
-    // A discard leaves what was there in the file.
+    // A discard leaves the old data in the file.
     await writeFile(`${image}.key`, key.subarray(0, 4096));
     const io = (...argv: string[]) => host.run(["qemu-io", "-f", "qcow2", ...argv, image]);
     await io("-c", `write -s ${image}.key ${59 * mib} 4096`);
@@ -173,13 +170,13 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
     expect(await sha256Of(image)).toBe(digest);
   });
 
-  it("is not cleared in a qcow2 with compressed clusters, where the data would stay", async () => {
+  it("is not cleared in a qcow2 with compressed clusters, because the data would stay", async () => {
     const [image, raw] = [join(folder, "packed.qcow2"), await copyOf(mbrDisk, [58 * mib])];
     await host.run(["qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, image]);
     await expect(scrub(image)).rejects.toThrow("has compressed clusters");
   });
 
-  it("that is a partition with nothing but a key is empty afterwards, and the guest is known to be sealed", async () => {
+  it("that is a partition with only a key is empty afterwards, and the guest is known to be sealed", async () => {
     const image = join(folder, "alone.img");
     await guestDisk(image, 64, ["label: dos", "start=2048, size=56M", `start=${58 * 2048}`]);
     await writeInto(image, [[59 * mib, key]]);
@@ -189,7 +186,7 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
     expect((await checkImage(host, image, job)).others).toMatchObject([{ name: "p2", state: "nothing" }]);
   });
 
-  it("before the first partition is searched, and stays as it is", async () => {
+  it("before the first partition is searched, and stays unchanged", async () => {
     const image = await copyOf(mbrDisk, [64 * 512]);
     expect(await foundIn(image)).toEqual(["1 block in the area before the first partition"]);
     const { classes } = await scrub(image);
@@ -232,7 +229,7 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
     expect((await readFile(image)).includes(key)).toBe(true);
   });
 
-  it("in which nothing stands is not missed, though something uses it", async () => {
+  it("without content is not reported as unsearched, even if it is in use", async () => {
     const image = join(folder, "empty.img");
     const fstab = "/dev/sda2 swap swap defaults 0 0\n";
     await guestDisk(image, 64, ["label: dos", "start=2048, size=56M", `start=${58 * 2048}`], fstab);

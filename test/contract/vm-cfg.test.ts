@@ -51,7 +51,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
     return stdout.trim().split("\n");
   }
 
-  it("is taken by Python 2's grammar and by xl itself, for every domain type", async () => {
+  it("is accepted by Python 2's grammar and by xl itself, for every domain type", async () => {
     const all = domainTypes.map((domainType) =>
       sampleManifest(sampleDisk, { domainType, summary: "Zürich" }),
     );
@@ -63,7 +63,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
     expect(new Set(xl)).toEqual(new Set(["ok, /i/System.img at xvda"]));
   });
 
-  it("is taken by xl, for every kind of machine at a Xen site", async () => {
+  it("is accepted by xl, for every kind of machine at a Xen site", async () => {
     const machine = {
       name: "m-1",
       uuid: "11111111-2222-3333-4444-555555555555",
@@ -90,7 +90,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
       expect(line).toBe(["ok", ...disks, `/var/disc.iso at ${index < 3 ? "xvde" : "hdd"}`].join(", "));
   });
 
-  it.each(Object.entries(found))("is taken after the import of one with %s", async (_what, config) => {
+  it.each(Object.entries(found))("is accepted after the import of one with %s", async (_what, config) => {
     const { python2, xl, manifest } = imported(config);
     expect(await judged("grammar", [python2])).toEqual(["ok"]);
     const [said = ""] = await judged("xl", [xl]);
@@ -99,7 +99,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
     expect(`${python2}${xl}`).not.toContain("secret");
   });
 
-  it("is taken after the import of each sample that people could write", async () => {
+  it("is accepted after the import of each hand-written sample", async () => {
     const samples = (await readdir(odd)).filter(
       (name) => name.endsWith(".cfg") && !name.startsWith("refused-"),
     );
@@ -119,7 +119,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
     expect(all.map((one) => `${one.python2}${one.xl}`).join()).not.toContain("geheim");
   });
 
-  it("is taken after an edit, and only the lines of the edit differ", async () => {
+  it("is accepted after an edit, and only the edited lines differ", async () => {
     for (const config of Object.values(found)) {
       const document = readVmCfg(config);
       const edited = editVmCfg(document, { memory: 4096, OVM_description: "größer" });
@@ -145,7 +145,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
     );
   });
 
-  it("would be refused by the judges if it were wrong", async () => {
+  it("would be refused by these parsers if it were wrong", async () => {
     const wrong = ["a = 'ü'\n", "a = = 1\n"].map((text) => Buffer.from(text));
     for (const said of await judged("grammar", wrong)) expect(said).not.toBe("ok");
     const forXl = ["OVM_x = 'a'\n", "disk = ['a,b,c,d,e,f']\n"].map((text) => Buffer.from(text));

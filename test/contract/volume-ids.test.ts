@@ -50,7 +50,7 @@ describe.skipIf(lacking !== undefined)(`ids of volumes${lacking ? ` — skipped:
     ["ext3", ["-t", "ext3"]],
     ["ext4 as EL6 makes it", ["-t", "ext4", "-O", "^metadata_csum,^64bit,uninit_bg"]],
     ["ext4 with checksums of all metadata", ["-t", "ext4", "-O", "metadata_csum"]],
-  ])("are changed in %s and in swap, and in all that names them", async (_name, options) => {
+  ])("are changed in %s, in swap, and in all files that name them", async (_name, options) => {
     const image = await disk("one.img", options);
     expect((await named(image)).size).toBe(2);
     const { exitCode, stdout } = await host.run(["e2fsck", "-fn", `${image}?offset=${mib}`], { allow: [4] });
@@ -66,7 +66,7 @@ describe.skipIf(lacking !== undefined)(`ids of volumes${lacking ? ` — skipped:
       `UUID=${uuidOf("/")} / ext4 defaults 1 1\nUUID=${uuidOf("swap")} swap swap defaults 0 0\n`,
     );
     expect(await opened.tree.text("/boot/grub/grub.conf")).toContain(`root=UUID=${uuidOf("/")} quiet`);
-    // The guest still finds its root by it.
+    // The guest still finds its root by its UUID.
     expect(opened.mounts.map(({ at }) => at)).toEqual(["/"]);
   });
 

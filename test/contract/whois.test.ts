@@ -90,12 +90,12 @@ describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
     return { ...rest, versions: suspects.map(({ entry }) => entry.manifest.version), why: suspects[0]?.why };
   };
 
-  it("knows a disk by the id of its passport, whatever number that says", async () => {
+  it("recognizes a disk by the ID in its passport, whatever its version number", async () => {
     const file = await image("passport.img", { ...sealed, "/etc/tbuild-release": passport("id-1", "1.0.0") });
     expect(await found(file)).toMatchObject({ versions: ["1.0.1"], passport: { id: "id-1" }, armed: false });
   });
 
-  it("knows one in another format, and leaves nothing behind", async () => {
+  it("recognizes one in another format, and leaves nothing behind", async () => {
     const raw = await image("again.img", { ...sealed, "/etc/tbuild-release": passport("id-0", "1.0.0") });
     await host.run(["qemu-img", "convert", "-O", "qcow2", raw, `${raw}.qcow2`]);
     expect((await found(`${raw}.qcow2`)).versions).toEqual(["1.0.0"]);
@@ -104,7 +104,7 @@ describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
     ).toBe("");
   });
 
-  it("knows a disk whose passport is gone by its file systems, and which version by what is left of /etc", async () => {
+  it("recognizes a disk without passport by its file systems, and its version by the rest of /etc", async () => {
     const ran = {
       ...sealed,
       "/etc/ntp.conf": "server b\n",
@@ -117,7 +117,7 @@ describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
     });
   });
 
-  it("does not claim a stranger's disk; if only the number matches, says that it may be another build", async () => {
+  it("does not claim a foreign disk; if only the number matches, says that it may be another build", async () => {
     const other = "99999999-2222-3333-4444-555555555555";
     expect((await found(await image("stranger.img", sealed, other))).versions).toEqual([]);
     const text = passport("other", "1.0.0").replace(recipe, `sha256:${"b".repeat(64)}`);
@@ -151,7 +151,7 @@ describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
     expect((await readdir(folder)).filter((name) => name.startsWith("texts-"))).toEqual([]);
   });
 
-  it("refuses a file that is no disk", async () => {
+  it("refuses a file that is not a disk", async () => {
     await writeFile(join(folder, "garbage"), "garbage".repeat(1000));
     await expect(whois(host, join(folder, "garbage"), catalog, { ...options, read })).rejects.toMatchObject({
       fault: "guest",
@@ -252,7 +252,7 @@ sync; mount -o remount,ro /; echo "the guest is done"; busybox poweroff -f
       expect(exitCode).toBe(0);
     });
 
-    it("names it by content when the passport is gone, and no other version of its line", async () => {
+    it("names it by content if the passport is missing, and no other version of its lineage", async () => {
       const orphan = join(folder, "orphan.img");
       await host.run(["qemu-img", "convert", "-O", "raw", ran, orphan]);
       await inGuest(orphan, "rm /etc/tbuild-release");
@@ -262,7 +262,7 @@ sync; mount -o remount,ro /; echo "the guest is done"; busybox poweroff -f
       expect(exitCode).toBe(0);
     });
 
-    it("says that a disk is of no version, and exits 1", async () => {
+    it("says that a disk matches no version, and exits 1", async () => {
       const stranger = join(folder, "stranger.img");
       await extDisk(stranger, { ...ol6Guest, files: { ...ol6Guest.files, "/etc/motd": "a stranger\n" } });
       const { exitCode, stdout } = await command("whois", stranger);

@@ -51,7 +51,7 @@ describe.skipIf(lacking !== undefined)(`--fsck${lacking ? ` — skipped: ${lacki
     }
   });
 
-  it("ends where e2fsck would begin again for ever", async () => {
+  it("stops when e2fsck would restart forever", async () => {
     const image = join(folder, "restarting.img");
     // Without a copy, the lost place of an inode table can only be repaired by a write.
     const options = ["-O", "sparse_super2,^resize_inode", "-E", "num_backup_sb=0"];
@@ -62,7 +62,7 @@ describe.skipIf(lacking !== undefined)(`--fsck${lacking ? ` — skipped: ${lacki
     expect(found.at(-1)).toBe("e2fsck was stopped there");
   });
 
-  it("names what is wrong with a damaged one, and leaves it as it is", async () => {
+  it("names the faults of a damaged one, and leaves it unchanged", async () => {
     const image = join(folder, "damaged.img");
     await copyFile(ext, image);
     await host.run(["debugfs", "-w", "-R", "sif /etc/fstab links_count 9", `${image}?offset=${start}`]);
@@ -86,11 +86,11 @@ describe.skipIf(lacking !== undefined)(`--fsck${lacking ? ` — skipped: ${lacki
     expect(await sha256Of(image)).toBe(digest);
   }
 
-  it("undoes a change that a check finds faults after", async () => {
+  it("undoes a change if a check then finds faults", async () => {
     const image = join(folder, "ours.img");
     await copyFile(ext, image);
     const digest = await sha256Of(image);
-    // As a fault of tbuild would do: what was sound before the change is not sound after it.
+    // Simulates a bug of tbuild: the file system is sound before the change, and damaged after it.
     let checks = 0;
     const breaking: Host = {
       ...host,

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 
-// A disk of three partitions, of which the guest is the first; what the others are and what fstab calls them differs.
+// A disk with three partitions. The guest is in the first; the contents of the others, and their names in fstab, vary.
 const host = localHost();
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const mib = 1024 * 1024;
@@ -78,7 +78,7 @@ describe("seal accounts for every file system of the disk", () => {
     expect(stdout).toBe("");
   });
 
-  it("and does not say that it is sealed while nobody looked into one", async () => {
+  it("and does not call it sealed while one is unread", async () => {
     const image = await diskWith("LABEL=other /var ext4 defaults 1 2", { "log/messages": "a leak\n" });
     const sealed = await seal(image, "--yes");
     expect(sealed.exitCode).toBe(6);
@@ -97,7 +97,7 @@ describe("seal accounts for every file system of the disk", () => {
   it.each([
     ["an empty file system", {}],
     ["nothing at all", "zeros" as const],
-  ])("and knows that %s holds nothing of the guest", async (_what, second) => {
+  ])("and knows that %s has no data of the guest", async (_what, second) => {
     const image = await diskWith("", second);
     expect((await seal(image, "--yes")).exitCode).toBe(0);
     expect((await seal(image, "--check")).exitCode).toBe(0);

@@ -42,7 +42,7 @@ function tbuild(line: string): Promise<Ended> {
   });
 }
 
-/** What people type wrong: the command line, its exit code, and the words that tell them what to do. */
+/** Wrong command lines, with their exit code and the words that tell users what to do. */
 const lines: readonly (readonly [string, number, RegExp])[] = [
   ["", 2, /Usage: tbuild/],
   ["nosuchcommand", 2, /unknown command 'nosuchcommand'/],

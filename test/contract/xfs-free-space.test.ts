@@ -21,7 +21,7 @@ describe.skipIf(lacking !== undefined)(`free blocks of XFS${lacking ? ` — skip
   it.each([
     ["as OL8 makes it", "5", ["-b", "size=4096"]],
     ["in blocks of 1 KiB, with a tree of several levels", "1k", ["-b", "size=1024"]],
-  ])("are those that xfs_db tells, %s", async (_what, name, options) => {
+  ])("are those that xfs_db lists, %s", async (_what, name, options) => {
     const [image, at] = [join(folder, `${name}.xfs`), join(folder, name)];
     await host.run(["truncate", "-s", "320M", image]);
     await host.run(["mkfs.xfs", "-q", ...options, image]);
@@ -30,7 +30,7 @@ describe.skipIf(lacking !== undefined)(`free blocks of XFS${lacking ? ` — skip
     try {
       for (let file = 0; file < 4000; file++) await writeFile(join(at, `${file}`), "x".repeat(3000));
       await host.run(["sync", "-f", at]);
-      // Every second one goes, so that what is free lies in many places.
+      // Every second file is removed, so the free space is in many places.
       for (let file = 0; file < 4000; file += 2) await rm(join(at, `${file}`));
     } finally {
       await unmountImage(at);
@@ -40,14 +40,14 @@ describe.skipIf(lacking !== undefined)(`free blocks of XFS${lacking ? ` — skip
     expect(found).toEqual(await toldByXfsDb(image));
   });
 
-  it("are those that xfs_db tells, of the format before checksums, which this kernel may not mount", async () => {
+  it("are those that xfs_db lists, for the format before checksums, which this kernel may not mount", async () => {
     const image = join(folder, "4.xfs");
     await host.run(["truncate", "-s", "320M", image]);
     await host.run(["mkfs.xfs", "-q", "-m", "crc=0", image]);
     expect(await toldByUs(image)).toEqual(await toldByXfsDb(image));
   });
 
-  it("whose list leads elsewhere are refused, and named by their group", async () => {
+  it("with a list that points elsewhere are refused, with their group's name", async () => {
     const image = join(folder, "damaged.xfs");
     await host.run(["truncate", "-s", "320M", image]);
     await host.run(["mkfs.xfs", "-q", image]);

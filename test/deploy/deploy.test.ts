@@ -62,7 +62,7 @@ describe("a deployment", () => {
     expect(world.groups.get("rac-apart-1")).toEqual(["rac1", "rac2"]);
   });
 
-  it("keeps no secret in its state, and tells none", async () => {
+  it("keeps no secret in its state, and shows none", async () => {
     const events: DeployEvent[] = [];
     await deploy(memoryPlace(world), twoNodes, { ...options, report: (event) => events.push(event) });
     const told = `${await readFile(options.stateFile, "utf8")}${JSON.stringify(events)}`;
@@ -93,7 +93,7 @@ describe("a deployment", () => {
     expect(isIdle((await plan(memoryPlace(world), text, options)).plan)).toBe(true);
   });
 
-  it("says that nothing is known where a guest reports nothing, only if it is told not to wait", async () => {
+  it("says that the result is unknown if a guest reports nothing, but only if told not to wait", async () => {
     world.silent.add("vm1");
     const text = one(`machines: [{ name: vm1 }]\nfirstBoot: { timeout: 10, confirm: none, wait: 0 }`);
     const { unconfirmed } = await deploy(memoryPlace(world), text, options);
@@ -101,7 +101,14 @@ describe("a deployment", () => {
     expect(isIdle((await plan(memoryPlace(world), text, options)).plan)).toBe(true);
   }, 30_000);
 
-  it("refuses a revoked version for new machines, and leaves those that are there", async () => {
+  it("waits as much longer as the place takes", async () => {
+    world.silent.add("vm1");
+    const text = one(`machines: [{ name: vm1 }]\nfirstBoot: { timeout: 10, confirm: report }`);
+    const fault = await faultOf(deploy({ ...memoryPlace(world), patience: 0.2 }, text, options));
+    expect(fault.message).toBe("vm1: its first boot reported nothing within 2 s");
+  });
+
+  it("refuses a revoked version for new machines, and keeps existing ones", async () => {
     const revoked = async () => ({
       manifest: deployTemplate,
       isHere: true,
@@ -125,7 +132,7 @@ describe("a deployment", () => {
     ]);
   });
 
-  it("names what a place cannot do, before anything is made", async () => {
+  it("names what a place cannot do, before it makes anything", async () => {
     const abilities = { sharedDisks: false, mostNics: 0, messages: [], antiAffinity: { why: "one server" } };
     const fault = await faultOf(deploy(memoryPlace(world, { abilities }), twoNodes, options));
     expect(fault.lines).toEqual([
@@ -164,7 +171,7 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
     ]);
   });
 
-  it("refuses first-boot values without the root password: the guest would wait for ever", async () => {
+  it("refuses first-boot values without the root password, because the guest would wait forever", async () => {
     const text =
       "name: one\ntemplate: ol6-grid\nmachines: [{ name: vm1, values: { org.tbuild.grid.mode: none } }]\n";
     expect((await faultOf(plan(memoryPlace(world), text, options))).lines[0]).toContain(
@@ -182,7 +189,7 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
     ]);
   });
 
-  it("is not worked on twice at once", async () => {
+  it("does not run twice at the same time", async () => {
     const prepared = await plan(memoryPlace(world), twoNodes, options);
     await deploy(memoryPlace(world), twoNodes, options);
     const fault = await faultOf(

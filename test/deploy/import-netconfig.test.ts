@@ -27,7 +27,7 @@ const params = `RACPASSWORD='it'\\''s secret'\nGRIDPASSWORD=other\nRACCLUSTERNAM
 const options = { template: "ol6-grid@stable" };
 
 describe("the import of deploycluster's files", () => {
-  it("gives a deployment file with each node, its networks and the lines of /etc/hosts", () => {
+  it("makes a deployment file with each node, its networks and the lines of /etc/hosts", () => {
     const { text } = importNetconfig(
       { name: "netconfig.ini", text: netconfig },
       { name: "params.ini", text: params },
@@ -114,7 +114,7 @@ describe("the import of deploycluster's files", () => {
   });
 
   it.each(["A=`id`", 'A="$HOME"', "A=*.img", "rm -rf /", "A='open", "if true; then A=1; fi", "A=1 && B=2"])(
-    "takes nothing from %j",
+    "imports nothing from %j",
     (text) => {
       const { settings, notRead } = readSettings(text);
       expect(settings).toEqual([]);

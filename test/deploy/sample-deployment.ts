@@ -36,7 +36,7 @@ export const deployTemplate: Manifest = sampleManifest(
 
 export const rootPassword = "correct horse battery";
 
-/** Two nodes with three shared disks, and one of their own. */
+/** Two nodes with three shared disks, and one private disk each. */
 export const twoNodes = `name: rac
 template: ol6-grid
 shared:

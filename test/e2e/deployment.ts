@@ -94,7 +94,7 @@ export async function deploymentOf(tbuild: Tbuild, template: string, cwd: string
     async () => ((await boot().catch(() => first)) === first ? undefined : true),
     { timeoutMs: 240_000, everyMs: 500 },
   );
-  // Quiet: it is not armed, and nobody was asked for messages again.
+  // Quiet: it is not armed, and did not ask for messages again.
   await one.run([
     "sh",
     "-c",

@@ -66,7 +66,7 @@ export async function managerDeploymentOf(
         .trim()
         .split("\n")
         .map((one) => JSON.parse(one));
-    /** What the Manager has: its machines, and the data of its disks. */
+    /** The Manager's machines, and the data of their disks. */
     const inventory = async () => ({
       vms: JSON.parse(await run("manager", "--json")).vms,
       disks: (await readdir(join(tbuild.home, "simulator/data/disks"))).sort(),
@@ -118,7 +118,7 @@ export async function managerDeploymentOf(
     expect((await one.run(["hostname"])).stdout.trim()).toBe("rac1");
     expect((await other.run(["hostname"])).stdout.trim()).toBe("rac2");
 
-    // The second boot is quiet: nothing is armed, no message is sent, and nothing is to do.
+    // The second boot is quiet: nothing is armed, no message is sent, and nothing is left to do.
     const messages = () => [...log.matchAll(/sendVmMessage/g)].length;
     const sent = messages();
     await one.run(["sh", "-c", "(sleep 1; exec reboot) >/dev/null 2>&1 </dev/null &"]);

@@ -18,7 +18,7 @@ const path = process.env.PATH;
 let folder: string;
 let tbuild: Tbuild;
 
-// The Manager is simulated, its machines are qemu's, and programs stand in for what a server shows of them.
+// The Manager is simulated, its machines are qemu's, and programs simulate the servers' view of them.
 describe.runIf(isSlow)(isSlow ? title : `${title} (TBUILD_SLOW=1 runs it)`, () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tbuild-oracle-vm-build-"));
@@ -34,7 +34,7 @@ describe.runIf(isSlow)(isSlow ? title : `${title} (TBUILD_SLOW=1 runs it)`, () =
     await rm(folder, { recursive: true });
   });
 
-  it("goes from the medium to a tried template, killed in four steps, and leaves nothing else there", async () => {
+  it("runs from the medium to a tried template, with kills in four steps, and leaves nothing else there", async () => {
     const file = async (name: string, content: string) => {
       await writeFile(join(folder, name), content);
       return join(folder, name);
@@ -84,7 +84,7 @@ describe.runIf(isSlow)(isSlow ? title : `${title} (TBUILD_SLOW=1 runs it)`, () =
 `,
       );
       const build = ["--site", site, "recipe", "ol6-base", "--rehearse", "--json"];
-      /** Kills a build at an event, and gives what it had done. */
+      /** Kills a build at an event, and returns its finished steps. */
       const killed = async (at: (event: BuildEvent) => boolean) => {
         const run = tbuild.start(...build);
         const done: string[] = [];

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("tbuild refuses", () => {
-  it("to build without the disc, and says which, by name and digest, and where to put it", async () => {
+  it("to build without the disc, and gives its name, digest and folder", async () => {
     const { code, stderr } = await tbuild.run("recipe", "ol6-grid");
     expect(code).toBe(3);
     for (const part of [
@@ -34,14 +34,14 @@ describe("tbuild refuses", () => {
       expect(stderr).toContain(part);
   });
 
-  it("a file that is no ISO", async () => {
+  it("a file that is not an ISO", async () => {
     await writeFile(iso, "not an ISO".repeat(10_000));
     const { code, stderr } = await tbuild.run("recipe", "ol6-grid");
     expect(code).toBe(5);
     expect(stderr).toContain("is not an ISO 9660 image");
   });
 
-  it("a truncated ISO, and says how much there is and should be", async () => {
+  it("a truncated ISO, with its real and expected size", async () => {
     await copyFile((await testMedium(6)).iso, iso);
     await truncate(iso, 100_000_000);
     const { code, stderr } = await tbuild.run("recipe", "ol6-grid");

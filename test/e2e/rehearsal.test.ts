@@ -21,7 +21,7 @@ import { machinesRunning, makeTbuild, processes, repository, type Tbuild } from 
 
 const isSlow = process.env.TBUILD_SLOW === "1";
 
-// One story, told in order: each part goes on from what the one before has left.
+// One story in order: each part continues from the result of the previous one.
 let recipes: string;
 let tbuild: Tbuild;
 beforeAll(async () => {
@@ -42,8 +42,8 @@ const rehearse = (...more: string[]) => ["recipe", "ol6-grid", "--rehearse", ...
 const orphan = () => join(tbuild.home, "orphan.img");
 
 /**
- * Copies the first clone's disk while it stands still between its two boots: the build is held meanwhile, once it has
- * told the guest to reboot, so that it does not start the machine again.
+ * Copies the first clone's disk between its two boots. The build pauses after it told the guest to reboot, so it does not
+ * start the machine again meanwhile.
  */
 async function keepClone(build: ChildProcess, to: string): Promise<void> {
   const clone = async () =>
@@ -94,7 +94,7 @@ async function running(step: string): Promise<void> {
 }
 
 describe("a rehearsal of ol6-grid", () => {
-  it("names step, cause and what to do next when qemu is killed, and keeps what was done", async () => {
+  it("names step, cause and next action if qemu is killed, and keeps finished steps", async () => {
     const build = tbuild.start(...rehearse());
     await running("install");
     const machine =
@@ -124,7 +124,7 @@ describe("a rehearsal of ol6-grid", () => {
   });
 
   let first: Result;
-  it("can be interrupted and killed at every step: nothing is left running, and nothing that was done is lost", async () => {
+  it("can be interrupted and killed at every step: nothing keeps running, and no finished step is lost", async () => {
     const { steps } = JSON.parse((await tbuild.run("plan", "ol6-grid", "--rehearse", "--json")).stdout) as {
       steps: { step: string }[];
     };
@@ -150,7 +150,7 @@ describe("a rehearsal of ol6-grid", () => {
       expect(signal === "SIGKILL" ? null : 130, stderr).toBe(code);
       if (signal === "SIGINT") expect(await machinesRunning(tbuild.home)).toEqual([]);
     }
-    // Steps that take less than a second may be done before the signal comes; it then meets the next.
+    // Steps that take less than a second may end before the signal, which then reaches the next step.
     expect(killed.size).toBeGreaterThanOrEqual(steps.length);
     expect(await machinesRunning(tbuild.home)).toEqual([]);
   });
@@ -194,10 +194,10 @@ describe("a rehearsal of ol6-grid", () => {
     expect(await machinesRunning(tbuild.home)).toEqual([]);
   });
 
-  it("comes back from its bundle as what it is, with its packages and parameters", async () => {
+  it("is imported from its bundle with its packages and parameters", async () => {
     const file = join(first.bundleFolder, "ol6-grid-rehearsal-1.0.0.ova");
     expect(JSON.parse((await tbuild.run("template", "import", file, "--json")).stdout).isNew).toBe(false);
-    // Where neither the store nor the recipe repo knows it.
+    // In a folder whose store and recipe repo do not know it.
     const elsewhere = [
       "--home",
       join(tbuild.home, "elsewhere"),
@@ -231,7 +231,7 @@ describe("a rehearsal of ol6-grid", () => {
     expect(told).not.toContain("PRIVATE KEY");
   });
 
-  it("is recorded in the recipe repo with what is inside, and its disk is known by whois", async () => {
+  it("is recorded in the recipe repo with its contents, and whois recognizes its disk", async () => {
     const record = join(recipes, "templates/ol6-grid-rehearsal/1.0.0.json");
     expect(JSON.parse(await readFile(record, "utf8"))).toEqual(first.manifest);
     const { guest, seal, timings, inputs, parent } = first.manifest;
@@ -257,7 +257,7 @@ describe("a rehearsal of ol6-grid", () => {
       );
   });
 
-  it("takes the build's key and password out, arms the first boot, and says in the image that it is a rehearsal", async () => {
+  it("removes the build's key and password, arms the first boot, and marks the image as a rehearsal", async () => {
     await using tree = await sealedTree("ol6-grid-rehearsal");
     expect(await tree.text("/etc/sysconfig/ovmd")).toMatch(/^INITIAL_CONFIG=yes$/m);
     expect(await tree.text("/root/.ssh/authorized_keys")).toBeUndefined();
@@ -281,17 +281,17 @@ describe("a rehearsal of ol6-grid", () => {
     expect(stdout).toBe("");
   });
 
-  it("does nothing when there is nothing to do", async () => {
+  it("does nothing if nothing changed", async () => {
     expect((await resultOf(tbuild.run(...rehearse("--json")))).ran).toEqual({});
   });
 
-  it("sealed online gives the same tree as sealed offline, but for what the guest itself writes", async () => {
+  it("gives the same tree when sealed online and offline, except files that the guest itself writes", async () => {
     await writeFile(
       join(recipes, "recipes/ol6-online.yaml"),
       "extends: ol6-grid\nname: ol6-online\nversion: 1.0.0\nsummary: sealed online\nseal: { how: online }\ntrial: { clones: 0 }\nbundles: [qcow2]\n",
     );
     const { ran } = await resultOf(tbuild.run("recipe", "ol6-online", "--rehearse", "--json"));
-    // A master bears its recipe's name.
+    // A master has its recipe's name.
     expect(Object.keys(ran)).toEqual([
       ...["keep-master", "convert-image", "seal-image", "audit-image"],
       ...["pack-bundles", "publish-template"],
@@ -304,7 +304,7 @@ describe("a rehearsal of ol6-grid", () => {
     expect(differing).toEqual([]);
   });
 
-  it("after a change of a module's payload runs from the injection on, and gives a new version", async () => {
+  it("runs from the injection on after a change of a module's payload, and makes a new version", async () => {
     await appendFile(
       join(recipes, "recipes/modules/grid/payload/opt/tbuild/grid/configure.sh"),
       "# changed\n",
@@ -370,7 +370,7 @@ describe("a rehearsal of ol6-grid", () => {
     expect(await machinesRunning(tbuild.home)).toEqual([]);
   });
 
-  it("does every command that README.md and docs/ show", async () => {
+  it("runs every command that README.md and docs/ show", async () => {
     // The commands of docs/recipe.md are about its sample; test/recipes.test.ts builds that one's kickstart.
     const pages = (await readdir(join(repository, "docs"))).filter((name) =>
       /^(?!recipe\.).*\.md$/.test(name),
@@ -434,7 +434,7 @@ function commandsShown(text: string): string[] {
     .filter((line) => line.startsWith("tbuild "));
 }
 
-/** What answers otherwise here than where a README is read: no disc of Oracle's, no registry, and no machine was kept. */
+/** Commands with other results here than for a reader: there is no Oracle disc, no registry, and no machine was kept. */
 const elsewhere: Record<string, [code: number, words: string]> = {
   // They ask on a terminal; questions.test.ts answers.
   "tbuild recipe ol6-grid --rehearse --debug": [2, "it asks on a terminal"],
@@ -520,14 +520,14 @@ async function sealedTree(recipe: string): Promise<GuestTree> {
   return access.open(sealed.gives.image, mounts, { readOnly: true });
 }
 
-/** Path → what a file is and holds, of all that sealing is about. */
+/** Path → kind and content of every file that sealing affects. */
 async function listed(recipe: string): Promise<Map<string, string>> {
   await using tree = await sealedTree(recipe);
   const found = new Map<string, string>();
   async function walk(path: string): Promise<void> {
     const at = await tree.stat(path);
     if (!at) return;
-    // The volumes of a template have their UUIDs by the name of its recipe.
+    // The UUIDs of a template's volumes depend on its recipe's name.
     const text = (data: Uint8Array) =>
       Buffer.from(data)
         .toString("latin1")

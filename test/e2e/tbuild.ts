@@ -11,11 +11,11 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** The built `tbuild`, in a home of the tests' own that shares the media. */
+/** The built `tbuild`, in a home for tests that shares the media. */
 export interface Tbuild {
   readonly home: string;
   run(...args: string[]): Promise<Ended>;
-  /** Starts it, and gives it to be ended by the test. */
+  /** Starts it; the test ends it. */
   start(...args: string[]): ChildProcess & { readonly ended: Promise<Ended>; said(): string };
 }
 
@@ -29,7 +29,7 @@ export async function makeTbuild(name: string, recipes = join(repository, "recip
     const child = spawn(
       process.execPath,
       [join(repository, "dist/bin/main.js"), "--home", home, "--recipes", recipes, ...args],
-      // In the recipe repo, as a person is.
+      // In the recipe repo, like a user.
       { cwd: join(recipes, ".."), stdio: "pipe", env: { ...process.env, VISUAL: "", EDITOR: "vi" } },
     );
     const said = { stdout: "", stderr: "" };

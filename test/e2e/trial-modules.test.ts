@@ -10,7 +10,7 @@ const title = "the boot trial of a template with a module";
 let folder: string;
 let tbuild: Tbuild;
 
-// One installation; each way in which the module ends costs another trial.
+// One installation, and one trial for each way in which the module ends.
 async function trial(how: string, ...checks: string[][]): Promise<{ code: number | null; stderr: string }> {
   await writeFile(
     join(folder, "recipes/ol6-trial.yaml"),
@@ -70,7 +70,7 @@ esac
   const lines = (from: number, to: number) =>
     Array.from({ length: to - from + 1 }, (_, i) => `  ending: line ${from + i} with ***\n`).join("");
 
-  it("that fails shows what the module said, without its secret", async () => {
+  it("that fails shows the module's output, without its secret", async () => {
     const { code, stderr } = await trial("fail");
     expect(code, stderr).toBe(4);
     expect(stderr).toContain(

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, vi } from "vitest";
 
-/** What tbuild prints during a test of this file, which then does not appear in the test's own output. */
+/** tbuild's output during a test of this file, which does not appear in the test's own output. */
 export function captured(): { out: string; err: string; all: string } {
   const streams = { out: process.stdout, err: process.stderr };
   const said = { out: "", err: "", all: "" };

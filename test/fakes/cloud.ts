@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Hypervisor, HypervisorKind } from "../../src/hypervisor/hypervisor.ts";
 
 const options = z.strictObject({ bridge: z.string().describe("The bridge of the network `build`.") });
-/** A hypervisor that can do nothing but be found by its line in the table. */
+/** A hypervisor that can only be found by its line in the table. */
 export const cloud: HypervisorKind<typeof options> = {
   summary: "machines in a cloud, for this test",
   options,

@@ -3,11 +3,11 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 
 export interface ConnectProxy extends AsyncDisposable {
   readonly port: number;
-  /** Where it was asked to connect to, in order. */
+  /** The requested targets, in order. */
   readonly asked: string[];
 }
 
-/** A proxy on the loopback that only connects others through, and only who says `login` (`user:password`), if that is given. */
+/** A proxy on the loopback that supports CONNECT only, and requires `login` (`user:password`) if that is given. */
 export async function connectProxy(login?: string): Promise<ConnectProxy> {
   const asked: string[] = [];
   const sockets = new Set<Socket>();

@@ -4,7 +4,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { waitFor } from "../../src/host/wait-for.ts";
 
-/** Debian's docker-registry on a free port of the loopback, with its data in `folder`; `auth` and `tls` are YAML of its own. */
+/**
+ * Debian's docker-registry on a free port of the loopback, with its data in `folder`; `auth` and `tls` are parts of its
+ * YAML configuration.
+ */
 export async function startRegistry(folder: string, auth = "", tls = ""): Promise<DockerRegistry> {
   const port = await freePort();
   await mkdir(folder, { recursive: true });
@@ -44,7 +47,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-// Also where TLS is spoken: then it answers that this is no TLS.
+// This also works with TLS: the registry then answers that the request is not TLS.
 async function answers(port: number, child: ChildProcess): Promise<true | undefined> {
   if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`);
   return (await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => undefined)) ? true : undefined;

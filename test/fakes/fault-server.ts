@@ -4,11 +4,11 @@ import type { AddressInfo } from "node:net";
 export interface FaultServer extends AsyncDisposable {
   /** `127.0.0.1:PORT`. */
   readonly address: string;
-  /** What was asked, as `GET /path`, with its headers. */
+  /** The requests, as `GET /path`, with their headers. */
   readonly asked: { readonly line: string; readonly headers: IncomingMessage["headers"] }[];
 }
 
-/** A server on the loopback that misbehaves as `handler` says; the number is how many requests came before. */
+/** A server on the loopback that misbehaves as `handler` says. The number counts earlier requests. */
 export async function faultServer(
   handler: (request: IncomingMessage, response: ServerResponse, before: number) => void,
 ): Promise<FaultServer> {
@@ -36,7 +36,7 @@ export function cutAfter(response: ServerResponse, data: Buffer, at: number): vo
   response.write(data.subarray(0, at), () => setTimeout(() => response.destroy(), 10));
 }
 
-/** What a server that knows ranges answers. */
+/** The answer of a server that supports ranges. */
 export function serveRange(request: IncomingMessage, response: ServerResponse, data: Buffer): void {
   const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
   const headers = { "content-length": data.length - from };

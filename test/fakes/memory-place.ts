@@ -20,13 +20,13 @@ interface MemoryMachine {
   disks: { slot: number; disk: string; mode: DiskMode }[];
   /** The next boot configures the guest. */
   armed: boolean;
-  /** How often it was configured, and with what. */
+  /** How often it was configured, and with which values. */
   configured: Record<string, string>[];
   messages: { key: string; value: string; isSecret: boolean }[];
   reports: { key: string; value: string }[];
 }
 
-/** What there is at a place in memory. It outlives the "processes" that open it. */
+/** The contents of a place in memory. They outlive the "processes" that open it. */
 export interface World {
   readonly machines: Map<string, MemoryMachine>;
   readonly disks: Map<string, { mark: Mark; bytes: number; isShared: boolean }>;
@@ -61,8 +61,8 @@ export class Killed extends Error {
 }
 
 /**
- * A place in memory. `tick` is called before and after each effect; where it throws, the process is as dead there. A creation
- * of a machine has a moment in between at which half of it is there.
+ * A place in memory. It calls `tick` before and after each effect; if `tick` throws, the process counts as killed there.
+ * The creation of a machine also has a moment when half of it exists.
  */
 export function memoryPlace(
   world: World,

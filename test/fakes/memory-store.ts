@@ -3,7 +3,7 @@ import { lineOf, manifestDigest } from "../../src/model/manifest.ts";
 import { compareVersions } from "../../src/model/version.ts";
 import type { Store } from "../../src/store/store.ts";
 
-/** A store that has manifests, and no disks. */
+/** A store with manifests and without disks. */
 export function memoryStore(manifests: readonly Manifest[]): Store {
   const of = (kind: string, name: string) =>
     manifests

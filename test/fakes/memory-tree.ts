@@ -18,7 +18,7 @@ export interface MemoryOptions {
 
 type Node = { readonly stat: Stat; readonly data?: Uint8Array };
 
-/** A tree in memory that changes at once. `snapshot` shows it whole. */
+/** A tree in memory that changes immediately. `snapshot` shows all of it. */
 export class MemoryTree extends GuestTree {
   readonly nodes: Map<string, Node>;
 
@@ -27,7 +27,7 @@ export class MemoryTree extends GuestTree {
     this.nodes = nodes;
   }
 
-  /** One line for each thing, with all that is to be kept. */
+  /** One line for each file, with everything that must not change. */
   snapshot(): string[] {
     return [...this.nodes]
       .map(([path, { stat, data }]) => {

@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "vitest";
 
-/** What of `needs` this machine lacks, in words, to be shown beside a skipped test; nothing when all is there. */
+/** The parts of `needs` that this machine lacks, in words for a skipped test; empty if it has all. */
 export function missing(...needs: readonly string[]): string | undefined {
   const lacking = needs.filter((need) => !has(need));
   if (lacking.length === 0) return undefined;
@@ -10,7 +10,10 @@ export function missing(...needs: readonly string[]): string | undefined {
   return `this machine lacks ${lacking.join(", ")}`;
 }
 
-/** A group of tests that need programs, files, `root` or `loop`; where one is missing it is skipped, and its title says why. */
+/**
+ * A group of tests that need programs, files, `root` or `loop`. If one is missing, the group is skipped, and its title says
+ * why.
+ */
 export function describeWith(needs: readonly string[], name: string, tests: () => void): void {
   const lacking = missing(...needs);
   describe.skipIf(lacking !== undefined)(titled(name, lacking), tests);

@@ -5,8 +5,8 @@ const pythonPrograms = ["forward", "xenstore-read", "xenstore-list", "ip"];
 const program = join(import.meta.dirname, "oracle-vm-server.py");
 
 /**
- * The programs of a dom0 over machines of qemu in `machines`, in `folder`, which is to stand first in PATH: `ssh` to `root@ovs1`
- * and `root@ovs2` is this machine, and everywhere else it is the real one.
+ * The programs of a dom0 for qemu machines in `machines`. They are in `folder`, which must come first in PATH: `ssh` to
+ * `root@ovs1` and `root@ovs2` reaches this machine, and is the real ssh otherwise.
  */
 export async function fakeServer(folder: string, machines: string): Promise<string> {
   await mkdir(folder, { recursive: true });
@@ -16,7 +16,10 @@ export async function fakeServer(folder: string, machines: string): Promise<stri
   return folder;
 }
 
-/** A qemu, in `folder`, which forwards a port to port 22 of the guest at each of these addresses, too: a network of its own knows one only. */
+/**
+ * A qemu, in `folder`, which also forwards a port to port 22 of the guest at each of these addresses. qemu's own network
+ * has only one.
+ */
 export async function qemuForGuestsAt(folder: string, addresses: readonly string[]): Promise<void> {
   const text = (await readFile(join(import.meta.dirname, "forwarding-qemu.py"), "utf8"))
     .replace("@FOLDER@", folder)
@@ -31,7 +34,7 @@ async function writePrograms(folder: string, programs: Readonly<Record<string, s
   }
 }
 
-/** Shows the disks of a simulator with real machines as servers do: below the ids of its repositories. */
+/** Shows the disks of a simulator with real machines like a server: below the IDs of its repositories. */
 export async function mountRepositories(to: string, disks: string, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     await mkdir(join(to, id), { recursive: true });

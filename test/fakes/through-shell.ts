@@ -2,7 +2,7 @@ import { TbuildError } from "../../src/errors.ts";
 import type { Host } from "../../src/host/host.ts";
 import { localHost, shellCommand } from "../../src/host/local.ts";
 
-/** What ssh does: the argv becomes one string, and a shell with a poor environment takes it apart again. */
+/** Like ssh: joins the argv to one string, which a shell with a minimal environment splits again. */
 export function throughShell(): Host {
   const host = localHost();
   return {

@@ -9,8 +9,8 @@ export interface UnreliableProxy extends AsyncDisposable {
 }
 
 /**
- * Stands before a real registry, on the loopback: it wants tokens that last for a few requests, and fails about every third
- * request in one of the ways of real ones, as the seed has it.
+ * A proxy before a real registry, on the loopback. It requires tokens that last for a few requests, and fails about every
+ * third request like real registries do. The seed decides how.
  */
 export async function unreliableProxy(target: string, seed: number): Promise<UnreliableProxy> {
   const random = randomFrom(seed);

@@ -196,6 +196,93 @@ Permanent HW addr: 00:21:F6:00:00:0b
     expect(out).toMatch(/\n755\n$/);
   });
 
+  it("names the card as before where udev's rule of this boot is not yet among the others, as on EL6", () => {
+    const rule = (mac: string, name: string) => `SUBSYSTEM=="net", ATTR{address}=="${mac}", NAME="${name}"\n`;
+    const { code, out, err } = guest(
+      `rm -rf /etc/template.d/cleanup
+       mkdir -p /var/lib/tbuild-clone; echo ${original} > /var/lib/tbuild-clone/macs
+       mkdir -p /udev; printf '%s' '${rule(clone, "eth1")}' > /udev/tmp-rules--70-persistent-net.rules
+       sed -i 's|/dev/.udev/|/udev/|' /usr/lib/tbuild-clone/clonedetect/cards.py
+       card eth1 ${clone}; rm -f /usr/sbin/ip /usr/bin/ip; cp /fake-ip /usr/sbin/ip
+       boot; cat /renamed /etc/udev/rules.d/70-persistent-net.rules; ls /udev`,
+      undefined,
+      {
+        "fake-ip": '#!/bin/sh\necho "$@" >> /renamed\n',
+        "etc/udev/rules.d/70-persistent-net.rules": rule(original, "eth0"),
+      },
+    );
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toContain("tbuild-clone: eth1 is eth0 now\n");
+    expect(
+      out.endsWith(`link set dev eth1 down\nlink set dev eth1 name eth0\n${rule(clone, "eth0")}`),
+      out,
+    ).toBe(true);
+  });
+
+  it("frees NetworkManager's connections of the original's address, and keeps names such as ens3", () => {
+    const { out } = guest(
+      `mkdir -p /var/lib/tbuild-clone; echo ${original} > /var/lib/tbuild-clone/macs
+       rm -rf /etc/template.d/cleanup; card ens3 ${clone}; chmod 600 /etc/NetworkManager/system-connections/*; boot
+       cd /etc/NetworkManager/system-connections; stat -c %a *; cat * /etc/sysconfig/network-scripts/ifcfg-ens3`,
+      undefined,
+      {
+        "etc/sysconfig/network-scripts/ifcfg-ens3": `DEVICE=ens3\nHWADDR=${original}\n`,
+        "etc/NetworkManager/system-connections/a.nmconnection": `[ethernet]\nmac-address=${original.toUpperCase()}\n[ipv4]\nmethod=auto\n`,
+        "etc/NetworkManager/system-connections/b": `[ethernet]\nmac-address=${clone}\n`,
+      },
+    );
+    expect(out).toMatch(
+      new RegExp(
+        `\n600\n600\n\\[ethernet\\]\n\\[ipv4\\]\nmethod=auto\n\\[ethernet\\]\nmac-address=${clone}\nDEVICE=ens3\n$`,
+      ),
+    );
+  });
+
+  it("goes on with a clone whose configuration failed after the original's card is back: it was cleaned", () => {
+    const { out } = guest(
+      `card eth0 ${original}; boot; card eth0 ${clone}
+       echo '{"x.one": "bad"}' > /etc/tbuild/clone.json; boot
+       card eth0 ${original}; boot; rm /etc/tbuild/clone.json; boot; boot; verdict`,
+    );
+    expect(out.match(/^-> .*/gm)).toEqual([
+      "-> ",
+      "-> cleanup;configure one=bad;",
+      "-> configure one=bad;",
+      `-> configure one=;hook ${original}>${original} {};`,
+      "-> ",
+    ]);
+    expect(out).toMatch(/same\n$/);
+  });
+
+  it("takes a machine whose only card was replaced and put back for a clone each time, unless it was told before", () => {
+    const { out } = guest(
+      `for mac in ${original} ${original} ${clone} ${original} ${original}; do card eth0 $mac; boot; done
+       /usr/libexec/tbuild-clone record ${clone.toUpperCase()}; card eth0 ${clone}; boot; cat /var/lib/tbuild-clone/macs
+       /usr/libexec/tbuild-clone configure; echo "by hand: $?"`,
+    );
+    expect(out.match(/^(?:-> |by hand|..:).*/gm)).toEqual([
+      "-> ",
+      "-> ",
+      `-> cleanup;configure one=;hook ${original}>${clone} {};`,
+      `-> cleanup;configure one=;hook ${clone}>${original} {};`,
+      "-> ",
+      "-> ",
+      clone,
+      "by hand: 0",
+    ]);
+  });
+
+  it("waits for NetworkManager before it configures, and not in a machine that is the same", () => {
+    const { out } = guest(
+      `mkdir -p /run/NetworkManager; cp /fake /usr/bin/nm-online
+       card eth0 ${original}; boot; card eth0 ${clone}; boot; boot; cat /asked`,
+      undefined,
+      { fake: '#!/bin/sh\necho "nm-online $*" >> /asked; exit 1\n' },
+    );
+    expect(out).toContain("-> cleanup;configure");
+    expect(out.match(/nm-online.*/g)).toEqual(["nm-online -s -q -t 60"]);
+  });
+
   it("tells what a hook said that failed, without secrets, and ends one at its deadline", () => {
     const { out } = guest(
       `card eth0 ${clone}; /usr/libexec/tbuild-clone arm; chmod 644 /etc/tbuild/clone.d/30-no-program
@@ -233,6 +320,7 @@ print(run_one('/slow', {'PATH': '/usr/bin:/bin'}, '', 0.3), run_one('/etc/tbuild
     ["bogus", /Usage/],
     ["detect more", /Usage/],
     ["record", /there is no network card/],
+    ["record 00:21:f6", /no MAC address: 00:21:f6/],
   ];
   it.each(refused)("refuses %j", (words, said) => {
     const { code, err } = guest(`/usr/libexec/tbuild-clone ${words}`);

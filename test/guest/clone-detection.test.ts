@@ -59,6 +59,18 @@ describe("clone detection", () => {
     expect(await order("tbuild-clone")).toBeLessThan(55);
   });
 
+  it("configures before sshd and each console, after the network; a console's login waits for no common target", async () => {
+    const tree = guestOf(8);
+    await applyAll(tree, [cloneDetection]);
+    const unit = (await tree.text("/usr/lib/systemd/system/tbuild-clone.service")) ?? "";
+    const words = (key: string) =>
+      [...unit.matchAll(new RegExp(`^${key}=(.*)$`, "gm"))].flatMap(([, all = ""]) => all.split(" "));
+    expect(words("Before")).toEqual(
+      expect.arrayContaining(["sshd.service", "getty@tty1.service", "serial-getty@ttyS0.service"]),
+    );
+    expect(words("After")).toEqual(expect.arrayContaining(["network.service", "NetworkManager.service"]));
+  });
+
   it("forgets the addresses of a machine that ran, and a configuration that was pending", async () => {
     const tree = guestOf(6, { [cloneRecord]: "00:21:f6:00:00:01\n", [clonePending]: "00:21:f6:00:00:02\n" });
     await applyAll(tree, [cloneDetection]);

@@ -2,6 +2,7 @@ import { copyFile, mkdtemp, open, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { TbuildError } from "../../src/errors.ts";
 import type { Host } from "../../src/host/host.ts";
 import { localHost } from "../../src/host/local.ts";
 import { fetchImage, readExtents, runsOf, sendImage } from "../../src/host/transfer.ts";
@@ -100,6 +101,22 @@ describe("a disk image that goes to a host and comes back", () => {
     await fetchImage(host, at("far"), at("back"));
     expect(pieces()).toHaveLength(3);
     expect(await same(at("back"), from)).toBe(true);
+  });
+
+  it("opens a lost connection again", async () => {
+    const from = await image(places, size);
+    let lost = 0;
+    const flaky: Host = {
+      ...host,
+      run: async (argv, options) => {
+        if (argv[4] === "2" && lost++ === 0)
+          throw new TbuildError("environment", "no ssh connection", { code: "no-connection" });
+        return host.run(argv, options);
+      },
+    };
+    await sendImage(flaky, from, at("far"), everything);
+    expect([lost, pieces().length]).toEqual([2, 4]);
+    expect(await same(at("far"), from)).toBe(true);
   });
 
   it("begins anew when the image has changed in between", async () => {

@@ -1,6 +1,7 @@
 import { inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { TbuildError } from "../../src/errors.ts";
+import type { Runner } from "../../src/host/host.ts";
 import { addressOf } from "../../src/hypervisor/xen/address.ts";
 import { xenConfig } from "../../src/hypervisor/xen/config.ts";
 import { readDomains } from "../../src/hypervisor/xen/domains.ts";
@@ -8,7 +9,8 @@ import { readInfo } from "../../src/hypervisor/xen/examine.ts";
 import type { Definition } from "../../src/hypervisor/xen/machine.ts";
 import { XenOptions } from "../../src/hypervisor/xen/options.ts";
 import { pngOfPpm } from "../../src/hypervisor/xen/picture.ts";
-import { notStarted } from "../../src/hypervisor/xen/start.ts";
+import { startScript } from "../../src/hypervisor/xen/scripts.ts";
+import { notStarted, startDomain } from "../../src/hypervisor/xen/start.ts";
 import { packetOf, readPackets } from "../../src/hypervisor/xen/xenstore.ts";
 import { readVmCfg } from "../../src/vm-cfg/document.ts";
 import { machineOf } from "../../src/vm-cfg/machine.ts";
@@ -118,12 +120,41 @@ describe("a machine that Xen does not start", () => {
       "libxl_aoutils.c:539:async_exec_timeout: killing execution of /etc/xen/scripts/block add because of timeout",
       /too busy/,
     ],
+    [
+      "libxl_dm.c:3381:device_model_postconfig_done: Domain 1:Post DM startup configs failed, rc=-9",
+      /too busy/,
+    ],
     ["libxl_bootloader.c:661:bootloader_finished: Domain 1:bootloader failed - consult logfile", /pygrub/],
     ["libxl_dom.c:589:libxl__build_dom: xc_dom_parse_image failed", /cannot run the kernel/],
     ["libxl_mem.c:300: failed to free memory for the domain", /Free memory/],
     ["something else", /\/var\/log\/xen on dom0/],
   ])("has a next step for: %s", (said, hint) => {
     expect(fault([said]).hint).toMatch(hint);
+  });
+});
+
+describe("a start on a slow Xen host", () => {
+  const slow = "libxl_create.c:1896:domcreate_devmodel_started: Domain 1:device model did not start: -9";
+  const start = { vm: "m-1", console: "console/tty", restarts: false };
+  async function triesOf(tries: number, said: readonly string[]): Promise<number> {
+    let begun = 0;
+    const run: Runner["run"] = async (argv) => {
+      const line = argv.includes(startScript) ? said[begun++] : undefined;
+      if (line !== undefined)
+        throw new TbuildError("environment", "exit code 3", { lines: [line], code: "command-failed" });
+      return { exitCode: 0, stdout: "", stderr: "", bytes: new Uint8Array() };
+    };
+    await startDomain({ name: "dom0", run }, "/m", { ...start, tries }).catch((error) => {
+      expect(error.message).toBe("m-1: Xen on dom0 does not start it");
+      begun = -begun;
+    });
+    return begun;
+  }
+  it("is tried again after xl's own time limits, and after nothing else", async () => {
+    expect(await triesOf(3, [slow, slow])).toBe(3);
+    expect(await triesOf(3, [slow, slow, slow])).toBe(-3);
+    expect(await triesOf(1, [slow])).toBe(-1);
+    expect(await triesOf(3, ["xc_dom_parse_image failed"])).toBe(-1);
   });
 });
 

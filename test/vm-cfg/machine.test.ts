@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { lostOptions, readDisk } from "../../src/vm-cfg/devices.ts";
 import { readVmCfg } from "../../src/vm-cfg/document.ts";
 import { machineOf } from "../../src/vm-cfg/machine.ts";
-import { masked } from "../../src/vm-cfg/secrets.ts";
+import { masked, withoutSecrets } from "../../src/vm-cfg/secrets.ts";
 
 describe("an entry of disk", () => {
   // What xl's own parser (libxlutil 4.17) makes of those that it takes.
@@ -135,5 +135,29 @@ OVM_high_availability = True
     for (const [key, value] of config.values)
       expect(JSON.stringify(masked(key, value))).not.toContain("s3cret");
     expect(masked("vfb", ["type=vnc,vncpasswd=s3cret"])).toEqual(["type=vnc,vncpasswd=***"]);
+  });
+
+  it.each([
+    ["type=vnc, vncpasswd=s3cret, keymap=de", "type=vnc, vncpasswd=***, keymap=de", "type=vnc, keymap=de"],
+    ["vncpasswd=my s3cret,type=vnc", "vncpasswd=***,type=vnc", "type=vnc"],
+    ["console=hvc0 rootpw=s3cret ks=cdrom", "console=hvc0 rootpw=*** ks=cdrom", "console=hvc0 ks=cdrom"],
+    [
+      "ks=http://adm:s3cret@10.0.0.1/ks.cfg",
+      "ks=http://adm:***@10.0.0.1/ks.cfg",
+      "ks=http://10.0.0.1/ks.cfg",
+    ],
+    ["inst.rootpw='s3cret s3cret'", "inst.rootpw=***", ""],
+    ["user@example.org, http://a/b:c", "user@example.org, http://a/b:c", "user@example.org, http://a/b:c"],
+  ])("shows and keeps %s without its password only", (text, shown, kept) => {
+    expect(masked("extra", text)).toBe(shown);
+    expect(withoutSecrets("extra", text)).toBe(kept);
+  });
+
+  it.each(["a.", " ", "a:", "://:", "passwd=", ",passwd=a "])("reads much of %j in no time", (part) => {
+    const text = part.repeat(200_000 / part.length);
+    const start = performance.now();
+    masked("extra", text);
+    withoutSecrets("extra", text);
+    expect(performance.now() - start).toBeLessThan(2000);
   });
 });

@@ -150,7 +150,7 @@ export const agents: readonly Agent[] = [
   {
     name: "Zabbix agent",
     reports: ["/etc/zabbix/*.psk", "/etc/zabbix/*/*.psk"],
-    afterwards: "each host should have a key of its own",
+    afterwards: "each host should have its own key",
   },
   {
     name: "Datadog agent",
@@ -225,7 +225,7 @@ export const agents: readonly Agent[] = [
   {
     name: "CrowdStrike Falcon",
     reports: ["/opt/CrowdStrike/falconstore"],
-    afterwards: "`falconctl -d -f --aid` in the build takes its agent id away",
+    afterwards: "`falconctl -d -f --aid` in the build removes its agent ID",
   },
   { name: "Tanium", reports: ["/opt/Tanium/TaniumClient/pki.db"], afterwards: register },
   {
@@ -320,7 +320,7 @@ export const agents: readonly Agent[] = [
   {
     name: "Tripwire",
     reports: ["/etc/tripwire/*.key"],
-    afterwards: "each host should have keys of its own",
+    afterwards: "each host should have its own keys",
   },
   // Clouds
   { name: "Azure's agent (WALinuxAgent)", resets: ["/var/lib/waagent/*"], afterwards: anew },
@@ -369,7 +369,7 @@ export const agents: readonly Agent[] = [
     name: "WireGuard",
     reports: ["/etc/wireguard/*.conf"],
     looks: /^\s*(?:PrivateKey|PresharedKey)\s*=\s*\S/im,
-    afterwards: "each peer should have a key of its own",
+    afterwards: "each peer should have its own key",
   },
   {
     name: "IPsec",
@@ -382,7 +382,7 @@ export const agents: readonly Agent[] = [
       "/var/lib/ipsec/nss/key*.db",
     ],
     looks: /^\s*[^#\s](?!nclude\b)/m,
-    afterwards: "each host should have keys of its own",
+    afterwards: "each host should have its own keys",
   },
   {
     name: "Tor",
@@ -420,7 +420,7 @@ export const agents: readonly Agent[] = [
     name: "racoon",
     reports: ["/etc/racoon/psk.txt"],
     looks: /^\s*[^#\s]/m,
-    afterwards: "each host should have keys of its own",
+    afterwards: "each host should have its own keys",
   },
   {
     name: "chrony and ntpd",
@@ -430,7 +430,11 @@ export const agents: readonly Agent[] = [
     afterwards: "measures the drift of the clock again",
   },
   { name: "Bluetooth", resets: ["/var/lib/bluetooth/*"], afterwards: anew },
-  { name: "BIND's rndc", resets: ["/etc/rndc.key"], afterwards: "the service's first start makes a new key" },
+  {
+    name: "BIND's rndc",
+    resets: ["/etc/rndc.key"],
+    afterwards: "generates a new key at the service's first start",
+  },
   {
     name: "Unbound",
     resets: [
@@ -486,7 +490,7 @@ export const agents: readonly Agent[] = [
   {
     name: "Redis",
     reports: ["/var/lib/redis/nodes.conf", "/var/lib/redis/*/nodes.conf"],
-    afterwards: "a node of a cluster has an ID of its own",
+    afterwards: "each node of a cluster has its own ID",
   },
   {
     name: "RabbitMQ and Erlang",
@@ -515,7 +519,7 @@ export const agents: readonly Agent[] = [
   {
     name: "ZooKeeper",
     reports: ["/var/lib/zookeeper/myid", "/var/lib/zookeeper/data/myid"],
-    afterwards: "each server has a number of its own",
+    afterwards: "each server has its own number",
   },
   {
     name: "GlusterFS",
@@ -525,7 +529,7 @@ export const agents: readonly Agent[] = [
   {
     name: "Ceph",
     reports: ["/etc/ceph/*.keyring", "/var/lib/ceph/*/*/keyring"],
-    afterwards: "each daemon has a key of its own",
+    afterwards: "each daemon has its own key",
   },
   {
     name: "Jenkins",
@@ -638,7 +642,7 @@ export const agents: readonly Agent[] = [
     name: "corosync",
     resets: ["/var/lib/corosync/ringid_*"],
     reports: ["/etc/corosync/authkey", "/etc/booth/*.key"],
-    afterwards: "a cluster of the clones would have the keys of the build's",
+    afterwards: "a cluster of clones would share the keys of the build's cluster",
   },
   {
     name: "the nodes of corosync",
@@ -687,7 +691,7 @@ export const agents: readonly Agent[] = [
     resets: ["/var/lib/uptrack/uuid"],
     reports: ["/etc/uptrack/uptrack.conf"],
     looks: /^\s*accesskey\s*=\s*[\da-f]{16}/im,
-    afterwards: "is counted as a host of its own; its access key opens the account",
+    afterwards: "counts as a new host; its access key opens the account",
   },
   {
     name: "NetBackup",
@@ -697,7 +701,7 @@ export const agents: readonly Agent[] = [
   {
     name: "Tivoli Storage Manager",
     reports: ["/etc/adsm/*", "/opt/tivoli/guid/*"],
-    afterwards: "each node has a name and a password of its own",
+    afterwards: "each node has its own name and password",
   },
   {
     name: "Networker",
@@ -708,13 +712,13 @@ export const agents: readonly Agent[] = [
   {
     name: "VMware Tools",
     reports: ["/var/lib/vmware/VGAuth/aliasStore/*"],
-    afterwards: "lets somebody run programs in the guest",
+    afterwards: "allows others to run programs in the guest",
   },
   { name: "QEMU guest agent", resets: ["/var/lib/qemu-ga/*"], afterwards: anew },
   {
     name: "Host ID",
     resets: ["/etc/hostid"],
-    afterwards: "gethostid(3) takes one from the address",
+    afterwards: "gethostid(3) derives one from the IP address",
   },
   {
     name: "mdadm",
@@ -945,6 +949,6 @@ export const peoplesSecrets: readonly Agent[] = [
   {
     name: "Key rings",
     reports: [".local/share/keyrings/*.keyring", ".subversion/auth/svn.simple/*", ".cvspass"],
-    afterwards: "holds passwords",
+    afterwards: "contains passwords",
   },
 ];

@@ -45,6 +45,6 @@ export const OracleVmOptions = z.strictObject({
     .min(1)
     .max(100)
     .default(1)
-    .describe("A factor for all time limits of guests, for slow servers."),
+    .describe("A factor for all time limits of guests and of ssh, for slow servers."),
 });
 export type OracleVmOptions = z.infer<typeof OracleVmOptions>;

@@ -15,9 +15,9 @@ export interface Servers {
   readonly all: ReadonlyMap<string, FarHost>;
 }
 
-export function serversOf({ servers, sshConfig }: OracleVmOptions): Servers {
+export function serversOf({ servers, sshConfig, patience }: OracleVmOptions): Servers {
   const all = new Map(
-    Object.entries(servers).map(([name, address]) => [name, farHost(address, sshConfig)] as const),
+    Object.entries(servers).map(([name, address]) => [name, farHost(address, sshConfig, patience)] as const),
   );
   const [[firstName, first] = []] = all;
   const [firstAddress] = Object.values(servers);

@@ -6,13 +6,13 @@ export const XenOptions = z.strictObject({
   host: sshAddress
     .optional()
     .describe("The ssh address of the Xen host (`root@dom0`). Default: this machine."),
-  sshConfig: z.string().optional().describe("Another file than `~/.ssh/config`."),
+  sshConfig: z.string().optional().describe("The ssh configuration file. Default: `~/.ssh/config`."),
   patience: z
     .number()
     .min(1)
     .max(100)
     .default(1)
-    .describe("A factor for all time limits of guests, for a slow Xen host."),
+    .describe("A factor for all time limits of guests and of ssh, for a slow Xen host."),
   folder: z
     .string()
     .startsWith("/")

@@ -12,7 +12,7 @@ import { brought, startDomain } from "./start.ts";
 /** Starts and stops machines. */
 export function power(
   { host, folder, paths, definitionOf, state, destroyDomain }: XenMachines,
-  bridges: XenOptions["bridges"],
+  { bridges, patience }: Pick<XenOptions, "bridges" | "patience">,
 ): Pick<Hypervisor, "start" | "stop" | "waitStopped"> {
   const waitStopped: Hypervisor["waitStopped"] = (vm, { timeoutMs, signal }) =>
     waitFor<Stopped>(
@@ -38,7 +38,7 @@ export function power(
       await host.writeFile(paths(vm).config, xenConfig(definition, bridges, given), 0o600);
       const console = definition.domainType === "pvm" ? "console/tty" : "serial/0/tty";
       const restarts = definition.restarts === true;
-      await startDomain(host, paths(vm).folder, { vm, console, restarts });
+      await startDomain(host, paths(vm).folder, { vm, console, restarts, tries: patience > 1 ? 3 : 1 });
     },
 
     async stop(vm, how = { force: false }) {

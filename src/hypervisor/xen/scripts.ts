@@ -32,14 +32,18 @@ echo $! > watcher
 xl unpause "$id"
 rm -f restarting`;
 
-/** The ends of Xen's newest logs about a machine that did not start. `$0`: its folder; `$1`: its name. */
+/**
+ * The ends of Xen's newest logs about a machine that did not start, without the control sequences of pygrub's menu. `$0`: its
+ * folder; `$1`: its name.
+ */
 export const logsScript = `
 logs=/var/log/xen
+escape=$(printf '\\033')
 newer() { [ -s "$1" ] && [ -n "$(find "$1" -newer "$2" 2>/dev/null)" ]; }
 for log in "$logs"/bootloader.*.log "$logs/qemu-dm-$1.log" "$logs/xen-hotplug.log"; do
   newer "$log" "$0/vm.cfg" || continue
   echo "$log:"
-  tail -n 6 -- "$log" | tr -d '\\000-\\010\\013-\\037'
+  tail -n 6 -- "$log" | sed "s/$escape[[(][0-9;?]*[A-Za-z]//g" | cut -c 1-200 | tr -d '\\000-\\010\\013-\\037'
 done
 true`;
 

@@ -6,24 +6,35 @@ import type { DirectBoot } from "../hypervisor.ts";
 import type { FarBoot } from "./config.ts";
 import { logsScript, startScript, watcherScript } from "./scripts.ts";
 
-/**
- * Starts a domain from the configuration in `folder`. `console`: the xenstore key of its console's device.
- * `restarts`: a guest that reboots continues by itself.
- */
-export async function startDomain(
-  host: Runner,
-  folder: string,
-  { vm, console, restarts }: { readonly vm: string; readonly console: string; readonly restarts: boolean },
-): Promise<void> {
-  try {
-    const again = restarts ? startScript : "";
-    await host.run(["sh", "-c", startScript, folder, vm, console, watcherScript, again, ""]);
-  } catch (error) {
-    if (!(error instanceof TbuildError) || error.code !== "command-failed") throw error;
-    const logs = await host.run(["sh", "-c", logsScript, folder, vm]).catch(() => undefined);
-    throw notStarted(error, vm, host.name, logs?.stdout ?? "");
+export interface Start {
+  readonly vm: string;
+  /** The xenstore key of its console's device. */
+  readonly console: string;
+  /** A guest that reboots continues by itself. */
+  readonly restarts: boolean;
+  /** How often to try on a host that is too slow for xl's own time limits. */
+  readonly tries: number;
+}
+
+/** Starts a domain from the configuration in `folder`. */
+export async function startDomain(host: Runner, folder: string, start: Start): Promise<void> {
+  const { vm, console, restarts } = start;
+  for (let left = start.tries; ; left--) {
+    try {
+      const again = restarts ? startScript : "";
+      await host.run(["sh", "-c", startScript, folder, vm, console, watcherScript, again, ""]);
+      return;
+    } catch (error) {
+      if (!(error instanceof TbuildError) || error.code !== "command-failed") throw error;
+      if (left > 1 && error.said.some((line) => tooSlow.test(line))) continue;
+      const logs = await host.run(["sh", "-c", logsScript, folder, vm]).catch(() => undefined);
+      throw notStarted(error, vm, host.name, logs?.stdout ?? "");
+    }
   }
 }
+
+/** libxl's ERROR_TIMEDOUT is -9. */
+const tooSlow = /async_exec_timeout.*because of timeout|startup timed out|(?:rc=|did not start: )-9\b/;
 
 /** Copies a kernel and its initramfs to a machine's folder on the Xen host. */
 export async function brought(host: Host, boot: DirectBoot, folder: string): Promise<FarBoot> {
@@ -51,8 +62,8 @@ export function notStarted(error: TbuildError, vm: string, host: string, logs: s
 
 const hints: readonly { readonly said: RegExp; readonly hint: string }[] = [
   {
-    said: /async_exec_timeout.*because of timeout|startup timed out/,
-    hint: "The Xen host is too busy: its scripts for disks and network cards end after 40 seconds. Start fewer machines at a time.",
+    said: tooSlow,
+    hint: "The Xen host is too busy: xl gives its scripts for disks and network cards 40 seconds, and qemu 10. Start fewer machines at a time, or set hypervisor.patience in the site file: then tbuild tries again.",
   },
   {
     said: /bootloader (?:failed|timeout)|bootloader_(?:finished|timeout)|boot ?loader (?:didn't|exited)/i,

@@ -27,7 +27,8 @@ export const xenKind = {
  * host.
  */
 function xen(here: Host, options: XenOptions): Hypervisor {
-  const far = options.host === undefined ? undefined : farHost(options.host, options.sshConfig);
+  const far =
+    options.host === undefined ? undefined : farHost(options.host, options.sshConfig, options.patience);
   const host = far ?? here;
   const place = options.host === undefined ? "" : `${options.host}:`;
   const { folder, bridges } = options;
@@ -53,7 +54,7 @@ function xen(here: Host, options: XenOptions): Hypervisor {
     apart: { host, folder: join(folder, "disks") },
 
     ...shaping(machines, disks),
-    ...power(machines, bridges),
+    ...power(machines, options),
 
     async address(vm) {
       const domain = await domainOf(vm);

@@ -49,7 +49,7 @@ describe("the report of a build that failed", () => {
     },
   );
 
-  it("says what happened and where, and escapes what a guest said", () => {
+  it("says what happened and where, and escapes the guest's output", () => {
     expect(page).toContain("What happened in provision-guest");
     expect(page).toContain("script breaks: exit code 3");
     expect(page).toContain("no such &#60;b&#62;luck");
@@ -59,7 +59,7 @@ describe("the report of a build that failed", () => {
     expect(page).toContain('href="log.txt"');
   });
 
-  it("shows each step where it ran, with its phases", () => {
+  it("shows when each step ran, with its phases", () => {
     expect(page).toContain('<span class="ms">1:01</span>');
     expect(page).toContain('margin-left:76.3%;width:23.8%"></i></span><span class="ms">0:19, failed</span>');
     expect(page).toContain("clone1: booting");

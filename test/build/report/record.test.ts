@@ -25,7 +25,7 @@ async function recordOf(...lines: readonly string[]) {
 }
 
 describe("the record of a build", () => {
-  it("has the last run of a log, and nothing of a line that was cut off", async () => {
+  it("has the last run of a log, and nothing of a truncated line", async () => {
     const record = await recordOf(
       at(0, started),
       at(1, step("old")),
@@ -41,7 +41,7 @@ describe("the record of a build", () => {
     expect(record.end).toBe(2000);
   });
 
-  it("has phases until the next one of the same machine, each once, however often it was counted", async () => {
+  it("has each phase once, until the next phase of the same machine, however often it was counted", async () => {
     const { steps } = await recordOf(
       at(0, started),
       at(1, step("trial")),
@@ -59,7 +59,7 @@ describe("the record of a build", () => {
     ]);
   });
 
-  it("has one phase of things that are counted, whether each has its name or not", async () => {
+  it("has one phase for counted items, with or without names", async () => {
     const counted = (text: string, done: number, total: number): BuildEvent => ({
       ...progress("seal", text),
       done,

@@ -65,11 +65,11 @@ describe("the watch over an installer", () => {
     await expect(watch(lines)).rejects.toThrow(words);
   });
 
-  it("does not wait for the end of a console that says why it failed, and hangs", async () => {
+  it("does not wait for the end of a console that reports a failure and hangs", async () => {
     await expect(watch(["you may safely reboot your system"], 60_000)).rejects.toThrow("gave up");
   });
 
-  it("ends at silence", async () => {
+  it("ends after silence", async () => {
     await expect(watch(["Starting install process"], 50)).rejects.toThrow("has printed nothing for 1 second");
   });
 

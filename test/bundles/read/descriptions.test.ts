@@ -16,7 +16,7 @@ const machine = (resource: string) =>
   `<VirtualSystem ovf:id="a"><VirtualHardwareSection><Item><rasd:HostResource>${resource}</rasd:HostResource><rasd:ResourceType>17</rasd:ResourceType></Item></VirtualHardwareSection></VirtualSystem>`;
 
 describe("an OVF", () => {
-  it("of our own is read back: machine, disks, and the contract with what is a password", () => {
+  it("of ours is read back: machine, disks, and the contract with its passwords", () => {
     const manifest = sampleManifest(disk);
     const read = readOvf("x.ovf", ovfDescriptor(manifest, [{ href: "System.vmdk", bytes: 12345 }]));
     expect(read).toMatchObject({
@@ -113,7 +113,7 @@ describe("an OVF", () => {
     expect(readOvf("x.ovf", text)).toMatchObject({ nics: [], disks: [{ href: "d.raw", capacity: 1048576 }] });
   });
 
-  it("with a blank disk has it, at its place", () => {
+  it("with a blank disk keeps it, in its place", () => {
     const disks =
       '<DiskSection><Disk ovf:diskId="e" ovf:capacity="2" ovf:capacityAllocationUnits="byte * 2^20"/><Disk ovf:diskId="d" ovf:fileRef="f"/></DiskSection>';
     const items = ["e", "d"].map((id) => item(`ResourceType=17;HostResource=ovf:/disk/${id};`)).join("");
@@ -123,7 +123,7 @@ describe("an OVF", () => {
     ]);
   });
 
-  it("with several configurations is that of the default one", () => {
+  it("with several configurations is read as the default one", () => {
     const options =
       '<DeploymentOptionSection><Configuration ovf:id="small"/><Configuration ovf:id="large" ovf:default="true"/></DeploymentOptionSection>';
     const disk = '<DiskSection><Disk ovf:diskId="d" ovf:fileRef="f"/></DiskSection>';
@@ -172,7 +172,7 @@ describe("an OVF", () => {
       "",
       ['the OVF requires "Config", which tbuild does not read'],
     ],
-  ])("notes what it requires and nothing reads: %s%s", (hardware, section, notes) => {
+  ])("notes requirements that tbuild does not read: %s%s", (hardware, section, notes) => {
     const disk = '<DiskSection><Disk ovf:diskId="d" ovf:fileRef="f"/></DiskSection>';
     const disks = item("ResourceType=17;HostResource=ovf:/disk/d;");
     const inside = virtual(disks + hardware).replace("</VirtualSystem>", `${section}</VirtualSystem>`);
@@ -216,7 +216,7 @@ describe("an OVF", () => {
     ]);
   });
 
-  it("says which number of CPUs it does not understand", () => {
+  it("names a number of CPUs that it does not understand", () => {
     const read = readOvf("x.ovf", simple(item("ResourceType=3;VirtualQuantity=0;")));
     expect([read.vcpus, read.notes]).toEqual([undefined, ['its number of CPUs is not understood: "0"']]);
   });
@@ -295,7 +295,7 @@ describe("an OVF", () => {
     );
   });
 
-  it("of two machines, or of version 2, is refused as what it is", () => {
+  it("of two machines, or of version 2, is refused with the reason", () => {
     expect(() => readOvf("x.ovf", ovf(machine("/a") + machine("/b")))).toThrow("describes 2 machines");
     const two = ovf("").replaceAll("envelope/1", "envelope/2");
     expect(() => readOvf("x.ovf", two)).toThrow("OVF 2");

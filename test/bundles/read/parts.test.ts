@@ -33,7 +33,7 @@ describe("a template in several archives", () => {
     expect(found).toEqual(["a", "b"]);
   });
 
-  it("with one member missing is refused, and the message names the missing disk", async () => {
+  it("is refused if a member is missing, and the message names the missing disk", async () => {
     await pack("RAC-1of2.tar.gz", "vm.cfg", "a.img");
     await expect(unpack()).rejects.toThrow('"b.img", which is not in the archive');
   });

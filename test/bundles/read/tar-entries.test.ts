@@ -54,7 +54,7 @@ describe("an archive from elsewhere", () => {
     }
   });
 
-  it("is refused when a long name of pax or GNU leads out", async () => {
+  it("is refused if a long name of pax or GNU leads out", async () => {
     const pax = tarFile([
       { name: "p", type: "x", data: "27 path=../../../etc/passwd\n" },
       { name: "x", data: "x" },
@@ -76,7 +76,7 @@ describe("an archive from elsewhere", () => {
     await expect(membersIn(tarFile(entries))).rejects.toThrow("more than 1000 entries");
   });
 
-  it("is refused wherever it is cut off or bent, and never hangs or crashes", async () => {
+  it("is refused wherever it is truncated or damaged, and never hangs or crashes", async () => {
     const archive = tarFile([
       { name: "vm.cfg", data: "memory = 1\n" },
       { name: "System.img", data: Buffer.alloc(5000, "x") },
@@ -98,12 +98,12 @@ describe("an archive from elsewhere", () => {
     await expect(membersIn(bent, "gzip")).rejects.toThrow(/gzip|tar/);
   });
 
-  it("is refused when its gzip continues long after the tar", async () => {
+  it("is refused if its gzip continues long after the tar", async () => {
     const bomb = gzipSync(Buffer.concat([tarFile([{ name: "a" }]), Buffer.alloc(20 << 20)]));
     await expect(membersIn(bomb, "gzip")).rejects.toThrow("has data after the end");
   });
 
-  it("is refused when its sparse map reaches past its size or runs backwards", async () => {
+  it("is refused if its sparse map exceeds its size or runs backwards", async () => {
     const sparse = (map: string, size: number) =>
       tarFile([
         { name: "p", type: "x", data: paxLines({ "GNU.sparse.map": map, "GNU.sparse.size": String(size) }) },
@@ -144,9 +144,9 @@ describe("an archive from elsewhere", () => {
     ["pax", ["--sparse-version=0.0"]],
     ["pax", ["--sparse-version=0.1"]],
     ["pax", ["--sparse-version=1.0"]],
-  ])("packed by tar -S in format %s %j comes out to the byte, and stays sparse", async (format, more) => {
+  ])("packed by tar -S in format %s %j is read to the byte, and stays sparse", async (format, more) => {
     const handle = await open(join(folder, "System.img"), "w");
-    // More pieces than a header of the old format holds, and than one block of its continuation.
+    // More pieces than fit into a header of the old format, and into one block of its continuation.
     for (let i = 0; i < 60; i++) await handle.write(Buffer.alloc(4096, `piece ${i}`), 0, 4096, i * 3 * 65536);
     await handle.truncate(16 * 2 ** 20);
     await handle.close();
@@ -163,7 +163,7 @@ describe("an archive from elsewhere", () => {
     }
   });
 
-  it("of more than 8 GiB, whose size octal digits cannot say, is read, as tar writes it and as we do", async () => {
+  it("of more than 8 GiB, which exceeds the octal size, is read, whether tar or we wrote it", async () => {
     const bytes = 9 * 2 ** 30;
     const handle = await open(join(folder, "large.img"), "w");
     await handle.truncate(bytes);
@@ -187,7 +187,7 @@ describe("an archive from elsewhere", () => {
     await expect(membersIn(await tar("-cf", "-", "link.img"))).rejects.toThrow("a symbolic link");
   });
 
-  it("of one entry followed by rubbish ends where its tar ends", async () => {
+  it("of one entry followed by garbage ends where its tar ends", async () => {
     expect(await membersIn(Buffer.concat([tarFile([{ name: "a" }]), Buffer.from("rubbish")]))).toHaveLength(
       1,
     );

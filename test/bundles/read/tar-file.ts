@@ -1,11 +1,11 @@
-/** Makers of tar archives, byte by byte, for what no tar program would pack. */
+/** Makes tar archives byte by byte that no tar program would pack. */
 
 export interface RawEntry {
   readonly name: string;
   readonly data?: string | Uint8Array;
   /** `0` a file, `1` a hard link, `2` a symbolic link, `3` a device, `5` a folder … */
   readonly type?: string;
-  /** What the header says, where that is not the size of the data. */
+  /** The size in the header, if it differs from that of the data. */
   readonly size?: number;
   readonly link?: string;
 }

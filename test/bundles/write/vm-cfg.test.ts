@@ -9,7 +9,7 @@ import { sampleManifest } from "../../manifest-sample.ts";
 const disk = { name: "System", digest: `sha256:${"b".repeat(64)}`, bytes: 2 ** 30, dataBytes: 1 } as const;
 const domainTypes = ["XEN_PVM", "XEN_HVM", "XEN_HVM_PV_DRIVERS"] as const;
 
-/** As the import of a vm.cfg with gaps between its disks leaves it. */
+/** The import of a vm.cfg with gaps between its disks. */
 const imported = sampleManifest(disk, {
   disks: [
     disk,
@@ -43,7 +43,7 @@ describe("vm.cfg of a template", () => {
     expect(machineOf(config).domainType).toBe(domainType);
   });
 
-  it("has everything that the imported one had", () => {
+  it("keeps everything of the imported one", () => {
     const config = readVmCfg(vmCfg(imported));
     expect(config.values.get("disk")).toEqual([
       "file:System.img,xvda,w",
@@ -62,7 +62,7 @@ describe("vm.cfg of a template", () => {
     expect(hvm.values.get("disk")).toContain(",xvdb:cdrom,r");
   });
 
-  it("gives disks without a place the places that are free", () => {
+  it("gives disks without a slot the free slots", () => {
     const many = Array.from({ length: 30 }, (_, index) => ({ ...disk, name: `d${index}` }));
     const config = readVmCfg(vmCfg(sampleManifest(disk, { disks: [{ ...disk, slot: "xvdb" }, ...many] })));
     const slots = machineOf(config).disks.map(({ slot }) => slot);
@@ -71,7 +71,7 @@ describe("vm.cfg of a template", () => {
     expect(new Set(slots).size).toBe(31);
   });
 
-  it("names its encoding when it is no ASCII, since Python 2 refuses it else", () => {
+  it("names its encoding if it is not ASCII, because Python 2 would refuse it", () => {
     const first = (summary: string) => vmCfg(sampleManifest(disk, { summary })).toString().split("\n")[0];
     expect(first("plain")).toMatch(/^# ol6-sample/);
     expect(first("für Zürich\u0000 — 数")).toBe("# -*- coding: utf-8 -*-");
@@ -81,7 +81,7 @@ describe("vm.cfg of a template", () => {
     expect(readVmCfg(text).values.get("OVM_description")).toContain("a\0\n'''\u2028b\\ (");
   });
 
-  it("claims no release and no first boot that nobody knows", () => {
+  it("claims no unknown release or first boot", () => {
     const unknown = sampleManifest(disk, {
       release: { name: "unknown", major: 0, update: 0 },
       kernel: "unknown",
@@ -108,7 +108,7 @@ describe("vm.cfg of a template", () => {
 });
 
 describe("the xl configuration of a template", () => {
-  it.each(domainTypes)("of %s has nothing that xl refuses", (domainType) => {
+  it.each(domainTypes)("of %s contains nothing that xl refuses", (domainType) => {
     for (const manifest of [sampleManifest(disk, { domainType }), { ...imported, domainType }]) {
       const text = xlCfg(manifest, ({ name }) => `/images/${name}.img`).toString();
       for (const line of text.trim().split("\n"))

@@ -23,6 +23,7 @@ function hypervisorsPlace(context: PlaceContext): Place {
   return {
     name: `${hypervisor.name} on ${context.host.name}`,
     identity: `${hypervisor.name} ${resolve(folder)}`,
+    ...(hypervisor.patience !== undefined && { patience: hypervisor.patience }),
 
     async check() {
       await hypervisor.check();

@@ -9,9 +9,12 @@ from templateconfig.common import read_text, write_text
 NET = '/sys/class/net'
 BONDS = '/proc/net/bonding'
 RULES = '/etc/udev/rules.d/70-persistent-net.rules'
+# Where udev of EL6 leaves the rules of new cards while the root file system is read-only. `udev-post` (26) appends them later.
+RULES_OF_THIS_BOOT = '/dev/.udev/tmp-rules--70-persistent-net.rules'
 # kudzu of EL5 takes a card for another one when the address in its list differs, and replaces ifcfg-eth0 then.
 HARDWARE = '/etc/sysconfig/hwconf'
 INTERFACES = '/etc/sysconfig/network-scripts/ifcfg-*'
+CONNECTIONS = '/etc/NetworkManager/system-connections/*'
 
 
 def cards():
@@ -48,6 +51,8 @@ def forget_absent(present):
     said = []
     for path in glob.glob(INTERFACES):
         said += without_lines(path, r'^\s*HWADDR\s*=\s*["\']?([0-9a-fA-F:]{17})["\']?\s*$', macs)
+    for path in glob.glob(CONNECTIONS):
+        said += without_lines(path, r'^\s*mac-address\s*=\s*([0-9a-fA-F:]{17})\s*$', macs)
     said += without_lines(HARDWARE, r'^network\.hwaddr:\s*([0-9a-fA-F:]{17})\s*$', macs)
     return said + renamed(present)
 
@@ -68,8 +73,9 @@ def without_lines(path, pattern, macs):
 def renamed(present):
     """udev of EL6 keeps the names of cards that are gone: the card of a clone becomes eth1."""
     text = read_text(RULES)
-    if not text:
-        return []
+    if text and not text.endswith('\n'):
+        text += '\n'
+    text += read_text(RULES_OF_THIS_BOOT)
     macs = list(present.values())
     kept, free, taken = [], [], []
     for line in text.splitlines():
@@ -96,6 +102,8 @@ def renamed(present):
         kept = [line.replace('NAME="%s"' % name, 'NAME="%s"' % lower[0]) for line in kept]
         said.append('%s is %s now' % (name, lower[0]))
     write_text(RULES, '\n'.join(kept) + '\n')
+    if os.path.exists(RULES_OF_THIS_BOOT):
+        os.unlink(RULES_OF_THIS_BOOT)
     return ['%s named a card that is not here' % RULES] + said
 
 

@@ -5,7 +5,7 @@ import os
 from clonedetect.cards import cards, forget_absent
 from clonedetect.hooks import run_hooks
 from ovmdaemon import ovf
-from ovmdaemon.compat import caught, json
+from ovmdaemon.compat import caught, json, run
 from templateconfig.common import native, read_text, write_text
 from templateconfig.inputs import TRIGGER, Refused, object_of
 from templateconfig.modules import enabled
@@ -21,6 +21,8 @@ PENDING = STATE + '/pending'
 STATES = ('/var/lib/tbuild/modules/*', '/var/lib/tbuild/after-boot/*')
 # Values of every clone of this template.
 VALUES = '/etc/tbuild/clone.json'
+NETWORK_MANAGER = '/run/NetworkManager'
+NETWORK_SECONDS = 60
 
 
 def judged():
@@ -41,16 +43,17 @@ def judged():
 def detect(say):
     """Before the network: frees a clone of what ties it to the original, and leaves a note for `configure`."""
     verdict, why = judged()
-    present = macs_of(cards())
+    present, pending = macs_of(cards()), lines_of(PENDING)
     if verdict == 'unknown':
         say(why)
+    elif pending is not None and (pending == present or verdict in ('new', 'same')):
+        # Also when the original's card is back: the clean-up ran, so this is no longer the machine that it was.
+        say('the configuration of this clone failed before; it is tried again')
+        write_lines(PENDING, present)
     elif verdict in ('new', 'same'):
         # A card that was added or replaced beside one that is known belongs to the machine from now on.
         if lines_of(RECORD) != present:
             record(present)
-        remove(PENDING)
-    elif lines_of(PENDING) == present:
-        say('the configuration of this clone failed before; it is tried again')
     else:
         say('%s: %s' % (verdict, why))
         for line in forget_absent(cards()):
@@ -85,6 +88,7 @@ def configure(say):
         if not values.get(TRIGGER):
             names = [one for one in names if one[1] != 'authentication']
             log('configure: no %s is given: the root password stays' % TRIGGER)
+        wait_for_network()
         say('configuring')
         values = run_modules('configure', names, values, telling(say))
         run_hooks(values, recorded_before(), present, log)
@@ -97,6 +101,12 @@ def configure(say):
     remove(PENDING)
     say('configured')
     return 0
+
+
+def wait_for_network():
+    """NetworkManager's service counts as started before its interfaces are up. Where nothing can come up, this ends early."""
+    if os.path.isdir(NETWORK_MANAGER) and os.path.exists('/usr/bin/nm-online'):
+        run(['/usr/bin/nm-online', '-s', '-q', '-t', str(NETWORK_SECONDS)])
 
 
 def telling(say):

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Prepares a clone for Grid Infrastructure: groups, users, limits, folders, ASM disks (by ASMLib where there is oracleasm, by
-# udev elsewhere) and the installer's response file. Any bad value ends it before it changes anything. What is there stays.
+# Prepares a clone for Grid Infrastructure: groups, users, limits, folders, ASM disks (by ASMLib if there is oracleasm,
+# otherwise by udev) and the installer's response file. It checks all values before it changes anything, and keeps what exists.
 set -eu
 export LC_ALL=C
 . /opt/tbuild/grid/release.sh
@@ -28,7 +28,7 @@ for disk in ${ASM_DISKS//,/ }; do
   [ -b "$disk" ] || fail "$disk: no such disk"
   count=$((count + 1))
 done
-# A cluster keeps its voting files there: one more disk to decide.
+# A cluster keeps its voting files in the disk group, so it needs one or two more disks for a majority.
 case $MODE:$REDUNDANCY in
   cluster:NORMAL) least=3 ;;
   cluster:HIGH) least=5 ;;
@@ -38,7 +38,7 @@ case $MODE:$REDUNDANCY in
 esac
 [ "$count" = 0 ] || [ "$count" -ge "$least" ] || fail "redundancy $REDUNDANCY in mode $MODE needs $least disks; asm-disks has $count"
 matches software "$SOFTWARE" '^/[A-Za-z0-9._/+-]+$'
-# A response file is lines of KEY=VALUE in which a backslash has a meaning.
+# A response file has lines KEY=VALUE, in which a backslash is special.
 case $ASM_PASSWORD in *[![:graph:]]*|*\\*) fail "asm-password has a blank, a backslash or a letter that is not ASCII" ;; esac
 find_release
 
@@ -61,13 +61,13 @@ if [ ! -f /etc/oraInst.loc ]; then
   chgrp oinstall /etc/oraInst.loc
 fi
 
-# What the installer is told of the disks, and how it finds them.
+# The disks and the discovery pattern for the installer.
 number=0 names= discovery=
 if [ -x /usr/sbin/oracleasm ]; then
   for disk in ${ASM_DISKS//,/ }; do
     number=$((number + 1))
     label=$DISK_GROUP$number
-    # On the second node of a cluster the shared disks carry their label already.
+    # On the second node of a cluster, the shared disks already have their labels.
     /usr/sbin/oracleasm querydisk "$label" > /dev/null 2>&1 || /usr/sbin/oracleasm createdisk "$label" "$disk"
     # Not ORCL:LABEL, which needs Oracle's oracleasmlib as well.
     names=${names:+$names,}/dev/oracleasm/disks/$label

@@ -13,7 +13,7 @@ as_grid() { su - grid -s /bin/sh --session-command="$1"; }
 find_release
 if [ -e "$state/installed" ]; then echo "grid: installed already"; exit 0; fi
 
-# Where the other node finds what this one asks of it; the user grid of the first node logs in by ssh.
+# The first node of a cluster leaves its requests here: it logs in as grid, by ssh.
 mkdir -p "$state"
 chown grid:oinstall "$state"
 chmod 0700 "$state"
@@ -51,7 +51,7 @@ if [ "$MODE" = cluster ]; then
   fi
 fi
 
-# The software.
+# Finds the installer.
 if is_image; then
   if [ ! -x "$home/gridSetup.sh" ]; then
     zips=("$SOFTWARE"/*grid_home*.zip)
@@ -69,7 +69,8 @@ fi
 [ -n "$ASM_PASSWORD" ] || fail "asm-password is not given, so nothing was installed"
 [ -n "$ASM_DISKS" ] || fail "asm-disks is not given, so nothing was installed"
 
-# The response file with passwords, and that of the configuration assistants: for grid alone, in memory, and not longer than needed.
+# The response files with passwords, for the installer and the configuration assistants. They are in memory, only grid can
+# read them, and they are removed at the end.
 private=$(mktemp -d /dev/shm/grid.XXXXXX)
 trap 'rm -rf "$private"' EXIT
 secret=$private/grid.rsp assistants=$private/cfgrsp.properties

@@ -1,4 +1,4 @@
-# Sourced: which Grid this is, and what its installer is told.
+# Sourced. Finds the release of Grid, and writes its response file.
 # The keys of the response files are those of published installations; docs/modules.md names them.
 
 base=/u01/app/grid
@@ -8,7 +8,7 @@ state=/var/lib/tbuild/grid
 
 fail() { echo "grid: $*" >&2; exit 2; }
 
-# Sets home, release (11.2.0 and so on) and schema: by the home that is there, or by VERSION.
+# Sets home, release (11.2.0 and so on) and schema, from the existing home or from VERSION.
 find_release() {
   local homes=(/u01/app/[0-9]*/grid)
   if [ ! -d "${homes[0]}" ]; then
@@ -25,7 +25,7 @@ find_release() {
     12.2|12.2.*) release=12.2.0 schema=v12.2.0 ;;
     18|18.*) release=18.0.0 schema=v18.0.0 ;;
     19|19.*) release=19.0.0 schema=v19.0.0 ;;
-    *) fail "Grid $found in $home is none that this module knows" ;;
+    *) fail "$home: this module does not support Grid $found" ;;
   esac
   [ -z "$VERSION" ] || [ "$VERSION" = "$release" ] || fail "version is $VERSION, and $home is Grid $release"
 }
@@ -91,12 +91,12 @@ write_cluster() {
   echo "oracle.install.crs.config.networkInterfaceList=$(interfaces)"
 }
 
-# 12.2 and 18 want the role of each node; 19 has one role only.
+# 12.2 and 18 require the role of each node; 19 has only one role.
 cluster_nodes() {
   case $release in 12.2.0|18.0.0) echo "${NODES//,/:HUB,}:HUB" ;; *) echo "$NODES" ;; esac
 }
 
-# NAME:SUBNET:TYPE of each: 1 is public; 2 is private, and from 12.2 on 5, private and ASM.
+# NAME:SUBNET:TYPE of each interface. Types: 1 public, 2 private, 5 private and ASM (12.2 and later).
 interfaces() {
   local private=2 found= nic subnet
   ! is_image || private=5

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Writes the lines ENTRY_0, ENTRY_1 ... to /etc/hosts, between two marks. `cleanup` removes them.
-# Any bad line ends it before it changes anything.
+# It checks all lines before it changes anything.
 set -eu
 
 file=/etc/hosts

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Prepares the disks DISK_0, DISK_1 ...: a partition over the whole disk, with VG a volume group and a logical volume of that disk, a
-# file system, and a line in /etc/fstab. It never changes a disk on which anything is stored, unless fstab shows that it is prepared
-# already. All values are checked before the first disk changes. What is in the folder of a mount point is copied to its disk.
+# file system, and a line in /etc/fstab. It never changes a disk that contains anything, unless fstab shows that it is already prepared.
+# It checks all values before it changes the first disk. It copies the files below a mount point to the new disk.
 set -eu
 
 fail() { echo "storage: $*" >&2; exit 2; }
@@ -27,7 +27,7 @@ partition_of() {
 disks=()
 for name in $(compgen -v | grep -E '^DISK_[0-9]+$' | sort -t_ -k2n); do disks+=("${!name}"); done
 
-# Given once each: a disk, a mount point, a volume group.
+# Refuses a disk, a mount point or a volume group that is given twice.
 given=" "
 once() {
   case $given in *" $2 "*) fail "\"$one\": $1 $2 is given twice" ;; esac
