@@ -70,7 +70,7 @@ def main():
     for one, python in zip(found, PYTHONS):
         one['members'] = ask(python, HAS, json.dumps(members))
     print('// Made by .ci/python-library.py from the standard libraries of Python 2.7, 3.6 and 3.9. Change that file.\n')
-    print('/** What they do not share, by where it is: y or n for 2.7, 3.6 and 3.9. */')
+    print('/** Names that some of them lack, by module: y or n for 2.7, 3.6 and 3.9. */')
     print('export const libraryDifferences = {')
     for kind in ('modules', 'members', 'builtins', 'methods'):
         words = {}

@@ -15,7 +15,7 @@ export interface GuestFiles {
   readonly links?: Readonly<Record<string, string>>;
 }
 
-/** A folder with the files of a guest; given back to be made into a file system. */
+/** A folder with the files of a guest, to make a file system from. */
 export async function guestFolder({ files, links = {} }: GuestFiles): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), "tbuild-guest-"));
   for (const [path, file] of Object.entries(files)) {
@@ -100,7 +100,7 @@ export async function emptyDisk(image: string, mebibytes: number): Promise<void>
   await disk.write(mbr([{ type: 0x83, start: 2048, count: (mebibytes - 1) * 2048 }]), 0);
 }
 
-/** An Oracle Linux 6 guest with additions, as small as it may be. */
+/** A minimal Oracle Linux 6 guest with additions. */
 export const ol6Guest: GuestFiles = {
   files: {
     "/etc/oracle-release": "Oracle Linux Server release 6.10\n",

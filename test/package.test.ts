@@ -36,14 +36,14 @@ describe("the documents", () => {
 describe("the npm package", () => {
   const packed = packedFiles();
 
-  it("holds every document, and every file that they link", () => {
+  it("contains every document, and every file that they link", () => {
     const wanted = [...documents, ...links.map(({ path }) => path)].filter(
       (path) => !statSync(join(repository, path)).isDirectory(),
     );
     expect([...new Set(wanted)].filter((path) => !packed.includes(path))).toEqual([]);
   });
 
-  it("holds what the program reads, and neither tests nor what a build wrote", () => {
+  it("contains the files that the program reads, and neither tests nor results of builds", () => {
     for (const path of ["recipes/ol6-base.yaml", "recipes/modules/grid/module.yaml", "kickstart/ol6.ks.hbs"])
       expect(packed).toContain(path);
     expect(packed).toContain("src/rehearsal/assets/tables.py");

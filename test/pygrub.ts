@@ -34,12 +34,16 @@ export async function realPygrub(): Promise<
 }
 
 /** Debian's packages, unpacked and not installed. They are kept for the next run. */
-export async function unpackedDebs(name: string, packages: readonly string[]): Promise<string> {
+export async function unpackedDebs(
+  name: string,
+  packages: readonly string[],
+  aptOptions: readonly string[] = [],
+): Promise<string> {
   const place = join(tools, name);
   if (await stat(join(place, "usr")).catch(() => undefined)) return place;
   const part = `${place}.part-${process.pid}`;
   await mkdir(part, { recursive: true });
-  await host.run(["apt-get", "download", ...packages], { cwd: part });
+  await host.run(["apt-get", ...aptOptions, "download", ...packages], { cwd: part });
   const { stdout } = await host.run(["find", part, "-name", "*.deb"]);
   for (const file of stdout.trim().split("\n")) await host.run(["dpkg-deb", "-x", file, part]);
   await rename(part, place).catch(() => rm(part, { recursive: true, force: true }));

@@ -153,7 +153,7 @@ export async function useless(folder: string, options: { readonly parts: boolean
     if (reachable(checkpoint)) continue;
     const { id, key, recipe, step } = checkpoint;
     const isLinked = linked.get(key) === id;
-    const why = isLinked ? "its base was removed or made again" : "it was made again";
+    const why = isLinked ? "its base was removed or rebuilt" : "it was rebuilt";
     found.push({ name: id, why: `${recipe} ${step}: ${why}`, ...(isLinked && { key }) });
   }
   return found;

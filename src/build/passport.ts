@@ -32,8 +32,8 @@ interface Sealed {
 }
 
 /**
- * The sealed image with a passport that is true of `version` and its recipe. A cached image that was published before, under
- * another number or for another recipe, is copied and gets a passport of its own.
+ * The sealed image with a passport for `version` and its recipe. If a cached image was published before, under another
+ * number or for another recipe, a copy of it gets the new passport.
  */
 export async function imageOfVersion(
   context: StepContext,

@@ -15,7 +15,7 @@ import { hostsOf } from "./manifest.ts";
 import type { BuildContext, Hosts, Inputs, Step, StepContext } from "./step.ts";
 import { stepCode } from "./step-code.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: the one place where steps of different types lie in one list
+// biome-ignore lint/suspicious/noExplicitAny: the one place with steps of different types in one list
 type AnyStep = Step<any, any>;
 
 /** A sequence of steps. A step whose input no earlier step provides is a compile error. */

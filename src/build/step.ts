@@ -66,8 +66,8 @@ export interface Step<Needs extends object = object, Gives extends object = obje
   readonly inputs: (state: Needs) => Inputs;
   readonly run: (context: StepContext, state: Needs) => Promise<Gives>;
   /**
-   * Why a cached result cannot be used although its inputs are the same: what it refers to outside its folder is gone, or a
-   * password, which no input may hold, is another.
+   * The reason why a cached result cannot be used although its inputs are the same: something outside its folder is gone,
+   * or a password changed. No input may contain a password.
    */
   readonly outdated?: (context: BuildContext, gives: Gives) => Promise<string | undefined>;
   /** Removes what `run` may have left outside its folder, by name, even after a crash. */

@@ -60,7 +60,7 @@ Examples:
     .option("--vcpus <n>", "number of virtual processors (default: the template's)")
     .option("--memory <size>", "such as 4G (default: the template's)")
     .option("--nic <network>", "a vnic: NETWORK, or NETWORK,ADDRESS/BITS,GATEWAY (repeatable)", gathered)
-    .option("--disk <name=size>", "a disk of its own, such as u01=20G (repeatable)", gathered)
+    .option("--disk <name=size>", "an additional disk, such as u01=20G (repeatable)", gathered)
     .option("--values <file>", "first-boot values, as for `tbuild message`")
     .option("--full", "make full copies of the system disks")
     .option("--storage <name>", "where the place keeps the disks, such as a repository")

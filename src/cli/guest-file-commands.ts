@@ -49,6 +49,33 @@ export function addGuestFileCommands(program: Command): void {
     .argument("<image:path>", "the folder in the guest")
     .addHelpText("after", "\nExample:\n  tbuild tar-in --plan files.tar.gz System.img:/")
     .action(lazily(() => import("./commands/tar-in.ts")));
+  program
+    .command("sh")
+    .description("run a shell or a program of an image's guest, in a copy; then show and ask")
+    .argument("<image>", "the image of a stopped machine")
+    .argument(
+      "[command...]",
+      "one word: a script for the guest's /bin/sh; several: a program and its arguments",
+    )
+    .option("--plan", "show what the command changes; change nothing")
+    .option("--yes", "do not ask")
+    .option("--fsck", "check each whole file system with e2fsck, before and after the change")
+    .option("--json", "print one JSON object; the command's output goes to standard error")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tbuild sh System.img
+  tbuild sh System.img -- rpm -qa
+  tbuild sh --yes System.img 'rpm -e cups && systemctl disable ntpd'
+  tbuild sh --plan System.img < script.sh
+
+Without a command, tbuild starts a shell on the terminal, or reads a script
+from standard input. Programs run in User-mode Linux, without a network and
+without access to this machine's files. If a command fails, the image is not
+changed.`,
+    )
+    .action(lazily(() => import("./commands/sh.ts")));
 
   function reading(name: string, description: string): Command {
     return program

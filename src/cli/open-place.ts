@@ -32,6 +32,7 @@ export async function openPlace(
     folder,
     signal,
     askSecret,
+    note: (text) => void process.stderr.write(`${text}\n`),
     memory: home.memory,
     hypervisor: await deploymentHypervisor(workshop),
     restoreDisk: (disk, to, stop) => store.restoreDisk(disk, to, stop),

@@ -93,7 +93,7 @@ export function freedHint({ scrubbed, backing }: Pick<Outcome, "scrubbed" | "bac
   return [
     scrubbed === undefined
       ? "removed data can be recovered from free blocks; --scrub overwrites them"
-      : "the undo record still holds the scrubbed data: delete it before you publish the image",
+      : "the undo record still contains the scrubbed data: delete it before you publish the image",
     ...(backing.length > 0
       ? ["to publish the image without its backing file: qemu-img convert -O qcow2 IMAGE COPY"]
       : []),

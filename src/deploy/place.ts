@@ -248,6 +248,8 @@ export interface PlaceContext {
   readonly memory: string;
   readonly restoreDisk: (disk: Manifest["disks"][number], to: string, signal?: AbortSignal) => Promise<void>;
   readonly environment: (name: string) => string | undefined;
+  /** Called with what a run waits for. */
+  readonly note?: (text: string) => void;
   /** Asks a person at the terminal; throws a `usage` fault if there is no terminal. */
   readonly askSecret: (question: string) => Promise<string>;
   readonly signal: AbortSignal;

@@ -44,7 +44,7 @@ export async function scriptIn(tree: GuestTree, { script, scriptFor }: FirstBoot
   return Buffer.from(text.replace(named, `#!${platformPython}`), "latin1");
 }
 
-const named = /^#!\s*(?:\/usr\/bin\/env\s+python|\/usr\/bin\/python)(?=\s)/;
+const named = /^#!\s*(?:\/usr)?\/bin\/(?:env\s+)?python(?=\s)/;
 const platformPython = "/usr/libexec/platform-python";
 
 const scripts = "/etc/template.d/scripts";

@@ -5,7 +5,7 @@ export interface Problem {
   readonly text: string;
 }
 
-/** What a module says of itself, and what is wrong with it. */
+/** A module's header, and its faults. */
 export interface ModuleHeader {
   readonly name: string | undefined;
   readonly nameLine: number;

@@ -9,17 +9,17 @@ export interface NoCloudSeed {
   readonly left: readonly string[];
 }
 
-/** Of the network in a seed; 0 stands for what came before 1. */
+/** The version of a seed's network configuration; 0 is the format before version 1. */
 export type NetworkVersion = 0 | 1 | 2;
 
 const oracle = "com.oracle.linux.";
 
 /**
- * The same values for a guest with cloud-init. `hashes` has a crypt(3) hash for the value of each password key: a seed lies on a
- * disc, so no password is written in it. The network is written in the version that is asked for: every cloud-init from 0.7.7 on reads
- * 1; those that read 2, which is netplan's, have NETWORK_CONFIG_V2 among their features (`cloud-init features`). 0 is for those
- * before 0.7.7, such as OL6's 0.7.5: they take the network from the meta-data, hashes of new users only, and no uid (ChangeLog of
- * cloud-init, 0.7.7 and 0.7.8).
+ * The same values for a guest with cloud-init. A seed is on a disc, so it contains no passwords: `hashes` has a crypt(3)
+ * hash for the value of each password key. Every cloud-init from 0.7.7 on reads network version 1. Version 2 is netplan's;
+ * a cloud-init that reads it has NETWORK_CONFIG_V2 among its features (`cloud-init features`). Version 0 is for cloud-init
+ * before 0.7.7, such as OL6's 0.7.5: it reads the network from the meta-data, accepts hashes for new users only, and
+ * ignores uids (ChangeLog of cloud-init, 0.7.7 and 0.7.8).
  */
 export function noCloudSeed(
   answers: readonly Answer[],
@@ -27,57 +27,121 @@ export function noCloudSeed(
   hashes: ReadonlyMap<string, string>,
   networkVersion: NetworkVersion = 1,
 ): NoCloudSeed {
-  const taken = new Set<string>();
-  const values = new Map(answers.filter(({ value }) => value !== "").map(({ key, value }) => [key, value]));
-  const take = (name: string): string | undefined => {
-    const key = `${oracle}${name}`;
-    const value = values.get(key);
-    if (value !== undefined) taken.add(key);
-    return value;
-  };
-  const hash = (name: string) => (take(name) === undefined ? undefined : hashes.get(`${oracle}${name}`));
-  const numbers = [...new Set(answers.map(({ key }) => /\.(\d+)$/.exec(key)?.[1] ?? ""))]
-    .filter((text) => text !== "")
-    .map(Number)
-    .sort((one, other) => one - other);
-
-  const hostname = take("network.hostname");
-  const root = hash("root-password");
-  const config: Record<string, unknown> = {
+  const values = valuesOf(answers, hashes);
+  const hostname = values.take("network.hostname");
+  const config = {
     ...(hostname !== undefined && {
       hostname: hostname.split(".")[0],
       fqdn: hostname,
       manage_etc_hosts: true,
     }),
-    ...given("timezone", take("datetime.timezone")),
+    ...(networkVersion === 0 ? oldSettings(values) : settings(values)),
   };
+  const interfaces = interfacesOf(values, networkVersion);
+  const network = networkVersion === 2 ? versionTwo(interfaces) : versionOne(interfaces);
   const isOld = networkVersion === 0;
-  const ntp = isOld ? undefined : take("datetime.ntp");
-  if (ntp !== undefined) config.ntp = { enabled: /^true$/i.test(ntp) };
-  const hostKeys = ["rsa", "ecdsa", ...(isOld ? [] : ["ed25519"]), "dsa"].flatMap((kind) => {
+  return {
+    files: {
+      "meta-data": yaml({
+        "instance-id": machine,
+        ...given("local-hostname", hostname),
+        ...(isOld && interfaces.length > 0 && { "network-interfaces": versionZero(interfaces) }),
+      }),
+      "user-data": `#cloud-config\n${yaml(config)}`,
+      "network-config": interfaces.length === 0 || isOld ? "" : yaml(network),
+    },
+    left: values.left(),
+  };
+}
+
+/** The values of a seed, by their keys without Oracle's prefix. */
+interface Values {
+  /** A value, without taking it. */
+  look(name: string): string | undefined;
+  take(name: string): string | undefined;
+  /** Takes a password, and returns its hash. */
+  hash(name: string): string | undefined;
+  /** The numbers at the end of keys, in order. */
+  readonly numbers: readonly number[];
+  /** The keys that were not taken. */
+  left(): string[];
+}
+
+function valuesOf(answers: readonly Answer[], hashes: ReadonlyMap<string, string>): Values {
+  const taken = new Set<string>();
+  const values = new Map(answers.filter(({ value }) => value !== "").map(({ key, value }) => [key, value]));
+  const look = (name: string) => values.get(`${oracle}${name}`);
+  const take = (name: string) => {
+    const value = look(name);
+    if (value !== undefined) taken.add(`${oracle}${name}`);
+    return value;
+  };
+  return {
+    look,
+    take,
+    hash: (name) => (take(name) === undefined ? undefined : hashes.get(`${oracle}${name}`)),
+    numbers: [...new Set(answers.map(({ key }) => /\.(\d+)$/.exec(key)?.[1] ?? ""))]
+      .filter((text) => text !== "")
+      .map(Number)
+      .sort((one, other) => one - other),
+    left: () => [...values.keys()].filter((key) => !taken.has(key)),
+  };
+}
+
+/** Everything except host name and network, for cloud-init 0.7.7 and later. */
+function settings(values: Values): Record<string, unknown> {
+  const root = values.hash("root-password");
+  const ntp = values.take("datetime.ntp");
+  const { users, groups } = usersOf(values, false);
+  return {
+    ...given("timezone", values.take("datetime.timezone")),
+    ...(ntp !== undefined && { ntp: { enabled: /^true$/i.test(ntp) } }),
+    ...hostKeys(values, ["rsa", "ecdsa", "ed25519", "dsa"]),
+    ...accounts(users, groups),
+    // cloud-init recognizes a hash by its $. `list` is deprecated since 22.2, but EL7's and EL8's cloud-init know only this.
+    ...(root !== undefined && { chpasswd: { expire: false, list: [`root:${root}`] } }),
+  };
+}
+
+/** The same for older ones: they know no ntp and no ed25519, and would take a hash in `chpasswd` for the password itself. */
+function oldSettings(values: Values): Record<string, unknown> {
+  const root = values.hash("root-password");
+  const { users, groups } = usersOf(values, true);
+  const rootUser = users.get("root");
+  if (rootUser) rootUser.lock_passwd = false;
+  return {
+    ...given("timezone", values.take("datetime.timezone")),
+    ...hostKeys(values, ["rsa", "ecdsa", "dsa"]),
+    ...accounts(users, groups),
+    ...(root !== undefined && {
+      runcmd: [["sh", "-c", `printf '%s\\n' 'root:${root}' | chpasswd -e`]],
+    }),
+  };
+}
+
+function hostKeys({ take }: Values, kinds: readonly string[]) {
+  const keys = kinds.flatMap((kind) => {
     const key = take(`ssh.host-${kind}-key`);
     return key === undefined ? [] : [[`${kind}_private`, `${key.replaceAll("\\n", "\n").trim()}\n`]];
   });
-  if (hostKeys.length > 0) config.ssh_keys = Object.fromEntries(hostKeys);
+  return keys.length > 0 && { ssh_keys: Object.fromEntries(keys) };
+}
 
-  const { users, groups } = usersOf(numbers, take, hash, isOld);
-  if (groups.size > 0) config.groups = [...groups];
-  if (users.size > 0) config.users = [...users.values()];
-  const rootUser = users.get("root");
-  if (rootUser) config.disable_root = false;
-  if (rootUser && isOld) rootUser.lock_passwd = false;
-  // A hash is known by its $. `list` is deprecated since 22.2, and what EL7's and EL8's cloud-init know.
-  if (root !== undefined && !isOld) config.chpasswd = { expire: false, list: [`root:${root}`] };
-  // The old ones would take the hash for the password.
-  if (root !== undefined && isOld)
-    config.runcmd = [["sh", "-c", `printf '%s\\n' 'root:${root}' | chpasswd -e`]];
+function accounts(users: ReadonlyMap<string, object>, groups: ReadonlySet<string>) {
+  return {
+    ...(groups.size > 0 && { groups: [...groups] }),
+    ...(users.size > 0 && { users: [...users.values()] }),
+    ...(users.has("root") && { disable_root: false }),
+  };
+}
 
-  const interfaces = numbers.flatMap((number) => {
+function interfacesOf({ look, take, numbers }: Values, networkVersion: NetworkVersion): Interface[] {
+  return numbers.flatMap((number) => {
     // The old ones translate no IPv6 for EL.
-    if (isOld && values.get(`${oracle}network.ipaddr.${number}`)?.includes(":")) return [];
+    if (networkVersion === 0 && look(`network.ipaddr.${number}`)?.includes(":")) return [];
     const name = take(`network.device.${number}`);
     if (name === undefined) return [];
-    const stays = /^no$/i.test(values.get(`${oracle}network.onboot.${number}`) ?? "");
+    const stays = /^no$/i.test(look(`network.onboot.${number}`) ?? "");
     // cloud-init's version 2 cannot describe an interface that stays down, so the key is left over.
     if (networkVersion !== 2 || !stays) take(`network.onboot.${number}`);
     return [
@@ -94,28 +158,10 @@ export function noCloudSeed(
       },
     ];
   });
-  const network = networkVersion === 2 ? versionTwo(interfaces) : versionOne(interfaces);
-  return {
-    files: {
-      "meta-data": yaml({
-        "instance-id": machine,
-        ...given("local-hostname", hostname),
-        ...(isOld && interfaces.length > 0 && { "network-interfaces": versionZero(interfaces) }),
-      }),
-      "user-data": `#cloud-config\n${yaml(config)}`,
-      "network-config": interfaces.length === 0 || isOld ? "" : yaml(network),
-    },
-    left: [...values.keys()].filter((key) => !taken.has(key)),
-  };
 }
 
 /** The users of a seed, and the groups that they need: cloud-init does not make a user's first group by itself. */
-function usersOf(
-  numbers: readonly number[],
-  take: (name: string) => string | undefined,
-  hash: (name: string) => string | undefined,
-  isOld: boolean,
-) {
+function usersOf({ numbers, take, hash }: Values, isOld: boolean) {
   const users = new Map<string, Record<string, unknown>>();
   const groups = new Set<string>();
   const user = (name: string) => {

@@ -44,7 +44,7 @@ export const shippedModules: Readonly<Record<string, ShippedModule>> = {
   authentication: { priorities: { configure: 90, cleanup: 10 } },
 };
 
-/** Further modules of Oracle's, of which only names and keys are known. Oracle's templates of clusters and of Exalogic have them. */
+/** Other modules of Oracle's. Only their names and keys are known. Oracle's templates of clusters and of Exalogic have them. */
 const furtherModules = ["etchosts", "exalogic", "vmsshkey"];
 
 /** Whether a module of Oracle's has this name. */

@@ -55,7 +55,7 @@ export async function runHere(
     ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
     ...(options.signal && { cancelSignal: options.signal }),
   });
-  // Its child processes may hold its output open for long, as a shared ssh connection does.
+  // Its child processes may keep its output open for long, for example a shared ssh connection.
   child.once("exit", () => {
     if (child.killed) for (const stream of [child.stdout, child.stderr]) stream?.destroy();
   });
@@ -152,10 +152,13 @@ export async function runOnTerminal(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Starts `argv` on this machine, in a session of its own. */
+/** The descriptor by which `talkHere` passes a terminal on. */
+export const terminalDescriptor = 4;
+
+/** Starts `argv` on this machine, in its own session. `terminal` is the descriptor of a terminal that it gets as well. */
 export async function talkHere(
   argv: readonly string[],
-  options: TalkOptions & { readonly env?: Readonly<Record<string, string>> },
+  options: TalkOptions & { readonly env?: Readonly<Record<string, string>>; readonly terminal?: number },
 ): Promise<Talk> {
   const { execa } = await import("execa");
   const [command = "", ...args] = argv;
@@ -163,7 +166,8 @@ export async function talkHere(
     encoding: "buffer",
     buffer: false,
     reject: false,
-    stdin: "pipe",
+    // Every descriptor is passed on, although execa's types know few.
+    stdio: ["pipe", "pipe", "pipe", "ignore", (options.terminal ?? "ignore") as "ignore"],
     detached: true,
     ...ownEnvironment(command, options.env),
   });
@@ -172,7 +176,7 @@ export async function talkHere(
   // The program may have ended; `ended` reports that.
   child.stdin.on("error", () => {});
   let isKilled = false;
-  // A process that it started in another session, such as ssh's shared connection, may still hold its output.
+  // A process that it started in another session, such as ssh's shared connection, may still keep its output open.
   child.once("exit", () => {
     if (isKilled) for (const stream of [child.stdout, child.stderr]) stream.destroy();
   });
@@ -187,7 +191,7 @@ export async function talkHere(
   };
 }
 
-/** Starts `argv` on this machine, in a session of its own, and gives its stdin and stdout. */
+/** Starts `argv` on this machine, in its own session, and returns its stdin and stdout. */
 export async function joinHere(
   argv: readonly string[],
   env?: Readonly<Record<string, string>>,

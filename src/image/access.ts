@@ -1,5 +1,6 @@
 import type { Watch } from "../host/pace.ts";
 import type { Format } from "./file/format.ts";
+import type { ProgramsWish } from "./programs.ts";
 import type { GuestTree } from "./tree.ts";
 
 /** A file system inside a disk image: its offset and length in bytes. */
@@ -44,6 +45,8 @@ export interface ImageAccess {
   readonly formats?: readonly Format[];
   /** True if it can open a volume in several pieces. */
   readonly joinsPieces?: true;
+  /** True if it can run programs of the guest, apart from this machine. */
+  readonly runsPrograms?: true;
   /** True if a kernel reads the partition table. */
   readonly findsByTable?: true;
   readonly filesystems: readonly Volume["fs"][];
@@ -67,5 +70,7 @@ export interface ImageAccess {
 export interface OpenOptions {
   /** Nothing is written, not even a journal replay. A change fails when it is committed. */
   readonly readOnly?: boolean;
+  /** Programs of the guest will be run. */
+  readonly programs?: ProgramsWish;
   readonly watch?: Watch;
 }

@@ -57,15 +57,17 @@ async function openBy(
   access: ImageAccess,
   { file, format }: Pick<ImageFile, "file" | "format">,
   mounts: readonly Mount[],
-  { readOnly = false, watch }: AccessOptions,
+  { readOnly = false, programs, watch }: AccessOptions,
 ): Promise<Pick<OpenedVolumes, "raw" | "tree"> & AsyncDisposable> {
   const takes = (access.formats ?? ["raw"]).includes(format);
   const view = takes ? undefined : await rawView(host, file, readOnly);
   const raw = view?.file ?? file;
-  const tree = await access.open(raw, mounts, { readOnly, ...(watch && { watch }) }).catch(async (error) => {
-    await view?.[Symbol.asyncDispose]();
-    throw error;
-  });
+  const tree = await access
+    .open(raw, mounts, { readOnly, ...(programs && { programs }), ...(watch && { watch }) })
+    .catch(async (error) => {
+      await view?.[Symbol.asyncDispose]();
+      throw error;
+    });
   return {
     raw,
     tree,

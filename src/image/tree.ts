@@ -5,6 +5,7 @@ import type { Output } from "../host/host.ts";
 import { pacer, type Watch } from "../host/pace.ts";
 import { shown } from "../io/escape.ts";
 import { bytesOf, stringOf } from "./names.ts";
+import type { Programs } from "./programs.ts";
 
 export interface Stat {
   readonly kind: "file" | "dir" | "link" | "other";
@@ -48,6 +49,8 @@ export interface RawTree extends AsyncDisposable {
   unlink(path: string): Promise<void>;
   /** Runs a program of the guest. Absent if the backend cannot. */
   run?(argv: readonly string[]): Promise<Output>;
+  /** Runs programs of an image. Absent unless the image was opened for that. */
+  readonly programs?: Programs;
   /** Writes the changes so far to the guest. Absent if the backend writes immediately. */
   commit?(): Promise<void>;
   /** Paths that were changed although they or their folders were locked. */
@@ -71,6 +74,11 @@ export class GuestTree implements AsyncDisposable {
   /** Only those of a running guest. An image may be hostile, and its programs are not run. */
   get runsPrograms(): boolean {
     return this.#raw.run !== undefined;
+  }
+
+  /** Runs programs of an image, apart from this machine. Absent unless the image was opened for that. */
+  get programs(): Programs | undefined {
+    return this.#raw.programs;
   }
 
   /** Paths that were changed although chattr had locked them or their folders. */
@@ -253,6 +261,11 @@ export class GuestTree implements AsyncDisposable {
     if (!above) await this.#raw.makeDir(parent, await this.#newcomer(parent, "dir"));
     const label = (await this.#usualLabel(parent, kind)) ?? (await this.#raw.stat(parent))?.label;
     return { mode: kind === "dir" ? 0o755 : 0o644, uid: 0, gid: 0, ...(label !== undefined && { label }) };
+  }
+
+  /** The SELinux label that a new file would get there. `undefined` in a guest without labels. */
+  async labelFor(path: string, kind: "file" | "dir" | "link"): Promise<string | undefined> {
+    return (await this.#newcomer(await this.#resolve(path, "keep"), kind)).label;
   }
 
   async #usualLabel(dir: string, kind: "file" | "dir" | "link"): Promise<string | undefined> {

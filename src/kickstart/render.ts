@@ -241,7 +241,7 @@ function escaped(secrets: BuildSecrets): BuildSecrets {
 
 function asLine(text: string): string {
   if (/[\p{Cc}\u2028\u2029]/u.test(text) || /^\s*[%#]/.test(text))
-    throw new Error(`${JSON.stringify(text)} is not allowed as a line of its own`);
+    throw new Error(`${JSON.stringify(text)} is not allowed as a separate line`);
   return text;
 }
 

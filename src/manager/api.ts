@@ -131,6 +131,14 @@ export interface ImportWanted {
   readonly urls: readonly string[];
 }
 
+/** The Manager's jobs, which go on when the one who started them is gone. */
+export interface Jobs {
+  /** Jobs in progress whose names match; none if the Manager does not list jobs. */
+  active(named: RegExp): Promise<readonly Named[]>;
+  /** Whether a job has ended well. */
+  hasSucceeded(id: string): Promise<boolean>;
+}
+
 /** Groups of machines that never run on the same server (Concepts Guide 3.3, 6.12). */
 export interface AntiAffinityGroups {
   list(): Promise<readonly Named[]>;
@@ -219,8 +227,7 @@ export interface ManagerApi extends AsyncDisposable {
   deleteCustomizer?(id: string): Promise<void>;
   /** All customizers. */
   customizers?(): Promise<readonly Named[]>;
-  /** Jobs in progress. Absent over the CLI, which has no documented list of them. */
-  activeJobs?(): Promise<readonly Named[]>;
+  readonly jobs: Jobs;
 
   /** Absent over REST: the resource is unknown. */
   readonly antiAffinity?: AntiAffinityGroups;

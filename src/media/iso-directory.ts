@@ -200,6 +200,6 @@ function linkParts(data: Buffer, before: string | undefined): string {
 
 async function childFolder(location: number, read: ReadAt): Promise<Extent> {
   const own = await read(location * sector, leastRecord);
-  if (own.length < leastRecord) throw new TbuildError("integrity", "a folder lies outside of the image");
+  if (own.length < leastRecord) throw new TbuildError("integrity", "a folder is outside the image");
   return extentOf(own);
 }

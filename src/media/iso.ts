@@ -78,33 +78,11 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
     );
   const inside = ({ offset, bytes: length }: Extent, what: string) => {
     if (offset + length > size)
-      throw new TbuildError("integrity", `${what} lies outside of the image`, {
+      throw new TbuildError("integrity", `${what} is outside the image`, {
         hint: "Copy or download it again.",
       });
   };
-  const folderData = async (extent: Extent, what: string): Promise<Buffer> => {
-    inside(extent, what);
-    if (extent.bytes > mostOfFolder) throw new TbuildError("integrity", `${what} is not a folder`);
-    return read(extent.offset, extent.bytes);
-  };
-
-  const rockRidge = rockRidgeOf(await folderData(extentOf(primary.subarray(field.root)), "the root"));
-  const naming: Naming = { joliet: !rockRidge && second !== undefined, skip: rockRidge?.skip ?? 0 };
-  const rootExtent = extentOf((naming.joliet && second ? second : primary).subarray(field.root));
-  const root: IsoEntry = { name: "", kind: "folder", extents: [rootExtent], bytes: rootExtent.bytes };
-  // By location, because every path starts with a search of the root.
-  const known = new Map<number, Promise<IsoEntry[]>>();
-  const children = async (folder: IsoEntry): Promise<IsoEntry[]> => {
-    const [extent] = folder.extents;
-    if (folder.kind !== "folder" || !extent) return [];
-    const entries =
-      known.get(extent.offset) ??
-      folderData(extent, `the folder ${printable(folder.name)}`).then((data) =>
-        entriesOf(data, naming, read),
-      );
-    known.set(extent.offset, entries);
-    return entries;
-  };
+  const tree = await folderTree({ primary, second }, read, inside);
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -112,7 +90,7 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
       throw explained(file, error);
     }
   };
-  const find = (path: string) => guarded(() => walk(root, children, path));
+  const find = (path: string) => guarded(() => walk(tree, path));
 
   return {
     volumeId,
@@ -122,7 +100,7 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
     find,
     async list(path) {
       const folder = await find(path);
-      return folder ? guarded(() => children(folder)) : [];
+      return folder ? guarded(() => tree.children(folder)) : [];
     },
     async read(path, atMost = mostOfText) {
       const entry = await find(path);
@@ -160,21 +138,56 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
   };
 }
 
+type Read = (offset: number, bytes: number) => Promise<Buffer>;
+
+/** The folders of an image, with Rock Ridge's names, else Joliet's, else those of ISO 9660. */
+interface FolderTree {
+  readonly root: IsoEntry;
+  children(folder: IsoEntry): Promise<IsoEntry[]>;
+}
+
+/** `inside` throws if an extent is outside the image. */
+async function folderTree(
+  { primary, second }: Pick<Descriptors, "primary" | "second">,
+  read: Read,
+  inside: (extent: Extent, what: string) => void,
+): Promise<FolderTree> {
+  const folderData = async (extent: Extent, what: string): Promise<Buffer> => {
+    inside(extent, what);
+    if (extent.bytes > mostOfFolder) throw new TbuildError("integrity", `${what} is not a folder`);
+    return read(extent.offset, extent.bytes);
+  };
+  const rockRidge = rockRidgeOf(await folderData(extentOf(primary.subarray(field.root)), "the root"));
+  const naming: Naming = { joliet: !rockRidge && second !== undefined, skip: rockRidge?.skip ?? 0 };
+  const rootExtent = extentOf((naming.joliet && second ? second : primary).subarray(field.root));
+  // By location, because every path starts with a search of the root.
+  const known = new Map<number, Promise<IsoEntry[]>>();
+  return {
+    root: { name: "", kind: "folder", extents: [rootExtent], bytes: rootExtent.bytes },
+    async children(folder) {
+      const [extent] = folder.extents;
+      if (folder.kind !== "folder" || !extent) return [];
+      const entries =
+        known.get(extent.offset) ??
+        folderData(extent, `the folder ${printable(folder.name)}`).then((data) =>
+          entriesOf(data, naming, read),
+        );
+      known.set(extent.offset, entries);
+      return entries;
+    },
+  };
+}
+
 /** Walks from the root. ".." in a link's target goes up, but never above the root. */
-async function walk(
-  root: IsoEntry,
-  children: (folder: IsoEntry) => Promise<IsoEntry[]>,
-  path: string,
-  links = 0,
-): Promise<IsoEntry | undefined> {
-  let trail: IsoEntry[] = [root];
+async function walk(tree: FolderTree, path: string, links = 0): Promise<IsoEntry | undefined> {
+  let trail: IsoEntry[] = [tree.root];
   const parts = partsOf(path);
   for (const [i, name] of parts.entries()) {
     if (name === "..") {
       trail = trail.length > 1 ? trail.slice(0, -1) : trail;
       continue;
     }
-    const entries = await children(trail.at(-1) ?? root);
+    const entries = await tree.children(trail.at(-1) ?? tree.root);
     const found =
       entries.find((entry) => entry.name === name) ??
       entries.find((entry) => entry.name.toLowerCase() === name.toLowerCase());
@@ -187,7 +200,7 @@ async function walk(
       throw new TbuildError("integrity", "too many links", { subject: printable(path) });
     const target = found.target ?? "";
     const from = target.startsWith("/") ? [] : trail.slice(1).map((entry) => entry.name);
-    return walk(root, children, [...from, target, ...parts.slice(i + 1)].join("/"), links + 1);
+    return walk(tree, [...from, target, ...parts.slice(i + 1)].join("/"), links + 1);
   }
   return trail.at(-1);
 }
@@ -199,10 +212,7 @@ interface Descriptors {
   readonly bootRecord: Buffer | undefined;
 }
 
-async function descriptors(
-  file: string,
-  read: (offset: number, bytes: number) => Promise<Buffer>,
-): Promise<Descriptors> {
+async function descriptors(file: string, read: Read): Promise<Descriptors> {
   const found: { primary?: Buffer; second?: Buffer; bootRecord?: Buffer } = {};
   // The list ends with a terminator of type 255. No disc has 64 descriptors.
   for (let number = 16; number < 80; number++) {

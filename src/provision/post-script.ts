@@ -56,7 +56,7 @@ export function writing(data: Uint8Array, what: string, to: string): string[] {
   return [`sed 's/^|//' <<'TBUILD'${whole ? "" : " | head -c -1"} ${to}`, ...lines, "TBUILD"];
 }
 
-/** The one of the additions; without additions, the first that is used and lies on the network. */
+/** The one of the additions; without additions, the first used one that is on the network. */
 function repositoryFor(recipe: Recipe): Recipe["repositories"] {
   const additions = installedAdditions(recipe);
   if (additions === undefined)

@@ -66,7 +66,7 @@ export function readYaml(file: string, text: string): Located {
         (error) => `${placed(place(error.pos[0]))}: ${wordedFault(error, text)}`,
       ),
     });
-  // A tag that nobody knows would be lost without a word.
+  // An unknown tag would be lost silently.
   const strange = document.warnings.filter(({ code }) => code === "TAG_RESOLVE_FAILED");
   if (strange.length > 0)
     throw new TbuildError("usage", "not a YAML file", {

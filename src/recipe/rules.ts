@@ -310,7 +310,7 @@ function ports(...[recipe, { problem }]: Parameters<Rule>): void {
 function servicesStay(...[recipe, { problem }]: Parameters<Rule>): void {
   for (const [i, name] of (recipe.services?.disable ?? []).entries())
     if (recipe.release && neededService(name, recipe.release))
-      problem(["services", "disable", i], `without ${name} nobody can log in, not even tbuild`);
+      problem(["services", "disable", i], `without ${name} no one can log in, not even tbuild`);
 }
 
 function furtherDisks(...[recipe, { problem }]: Parameters<Rule>): void {

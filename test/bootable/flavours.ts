@@ -116,7 +116,7 @@ export function menuFiles(
       ...(isUefi && {
         [`${efiFolder}/grub.cfg`]: `search --no-floppy --fs-uuid --set=dev ${bootUuid}\nset prefix=($dev)/grub2\nexport $prefix\nconfigfile $prefix/grub.cfg\n`,
       }),
-      "boot/grub2/grub.cfg": "set timeout=0\nload_env\ninsmod blscfg\nblscfg\n",
+      "boot/grub2/grub.cfg": `set timeout=0\nload_env\nsearch --no-floppy --fs-uuid --set=root ${bootUuid}\ninsmod blscfg\nblscfg\n`,
       "boot/grub2/grubenv": environment.padEnd(1024, "#"),
       [`boot/loader/entries/${id}-${version}.conf`]: entry(major === 8 ? "$kernelopts $tuned_params" : words),
     },

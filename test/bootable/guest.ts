@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { localHost } from "../../src/host/local.ts";
+import { blsGrubModules } from "./bls-grub.ts";
 import { bootFs, intoDisk, type Shape, uuids } from "./disk.ts";
 import { efiFolder, type Flavour, flavours, menuFiles } from "./flavours.ts";
 import { earlySystem, moduleTree } from "./initramfs.ts";
@@ -80,7 +81,7 @@ export async function bootableGuest(image: string, flavour: Flavour, shape: Shap
   });
   if (isUefi) {
     const menu = `/${efiFolder.replace("boot/efi/", "")}`;
-    await put("boot/efi/EFI/BOOT/BOOTX64.EFI", await efiLoader(major < 7 ? "/stand-in" : menu));
+    await put("boot/efi/EFI/BOOT/BOOTX64.EFI", await efiLoader(major, major < 7 ? "/stand-in" : menu));
     // GRUB 2 replaces GRUB legacy, because Debian has no GRUB legacy for UEFI.
     if (major < 7) await put("boot/efi/stand-in/grub.cfg", `legacy_source ${menu}/grub.conf\n`);
   }
@@ -92,13 +93,14 @@ export async function bootableGuest(image: string, flavour: Flavour, shape: Shap
 }
 
 /** GRUB for UEFI, of Debian's modules, with its own folder on the EFI partition. */
-async function efiLoader(folder: string): Promise<Buffer> {
+async function efiLoader(major: number, folder: string): Promise<Buffer> {
   const work = await mkdtemp(join(tmpdir(), "tbuild-test-grub-"));
-  const modules =
-    "part_gpt fat ext2 normal linux linuxefi configfile search search_fs_uuid legacycfg serial test echo";
+  const common =
+    "part_gpt fat ext2 normal linux configfile search search_fs_uuid legacycfg serial test echo loadenv";
+  const [own, modules] = major < 8 ? [[], "linuxefi"] : [["--directory", await blsGrubModules()], "blsuki"];
   await host.run([
-    ...["grub-mkimage", "-O", "x86_64-efi", "-p", folder, "-o", join(work, "grub.efi")],
-    ...modules.split(" "),
+    ...["grub-mkimage", ...own, "-O", "x86_64-efi", "-p", folder, "-o", join(work, "grub.efi")],
+    ...`${common} ${modules}`.split(" "),
   ]);
   const loader = await readFile(join(work, "grub.efi"));
   await rm(work, { recursive: true });

@@ -135,7 +135,7 @@ describe("a pipeline", () => {
     expect(runs()).toEqual([]);
   });
 
-  it("never uses results based on one that was since made again", async () => {
+  it("never uses results based on one that was rebuilt since", async () => {
     await runPipeline(line("a", "b", "c"), context());
     await runPipeline(line("a", "b", "c"), context(), { fresh: true });
     log = [];
@@ -144,7 +144,7 @@ describe("a pipeline", () => {
     const { checkpoints } = context().home;
     const planned = await useless(checkpoints, { parts: true });
     expect(planned).toHaveLength(3);
-    for (const { why } of planned) expect(why).toMatch(/made again$/);
+    for (const { why } of planned) expect(why).toMatch(/rebuilt$/);
     expect(await sweep(checkpoints, { parts: true })).toEqual(planned);
     expect(await useless(checkpoints, { parts: true })).toEqual([]);
   });

@@ -55,7 +55,7 @@ runnerContract("User-mode Linux", {
   make: async () => {
     const disk = join(folder, "disk.img");
     await writeFile(disk, Buffer.alloc(1 << 20));
-    return umlMachine(disk, true);
+    return umlMachine(disk, { readOnly: true });
   },
   after: (machine) => (machine as UmlMachine).end(),
 });

@@ -1,16 +1,16 @@
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { missing } from "../fakes/missing.ts";
-import { emptyDisk, extDisk, type GuestFiles, guestFolder } from "../guest-image.ts";
+import { emptyDisk, extDisk, type GuestFiles, guestFolder, putIntoPartition } from "../guest-image.ts";
 import { gpt, mbr } from "../image/disk-tables.ts";
 import { realPygrub } from "../pygrub.ts";
 import { comparePygrub } from "../pygrub-prediction.ts";
 
 const host = localHost();
-const lacking = missing("mke2fs", "dpkg-deb", "apt-get", "python3");
+const lacking = missing("mke2fs", "mkfs.fat", "mcopy", "dpkg-deb", "apt-get", "python3");
 const legacy = (body: string, head = "default=0\n") => `${head}title one\n root (hd0,0)\n${body}`;
 const grub2 = (body: string, head = "set default=0\n") => `${head}menuentry 'one' --class x {\n${body}\n}\n`;
 const kernels = { "/boot/vmlinuz-1": "kernel 1", "/boot/vmlinuz-2": "kernel 2", "/boot/initrd-1": "initrd" };
@@ -193,6 +193,17 @@ const partitioned = async (image: string, table: "mbr" | "gpt", guests: readonly
   }
 };
 
+/** A GPT with a FAT partition of 4 MiB and, behind it, an ext4 one. */
+const fatFirst = async (image: string, fat: GuestFiles["files"], ext: GuestFiles["files"]) => {
+  await partitioned(image, "gpt", [{}, ext]);
+  const [volume, root] = [`${image}.fat`, await guestFolder({ files: fat })];
+  await host.run(["mkfs.fat", "-C", volume, "4096"]);
+  for (const name of await readdir(root))
+    await host.run(["mcopy", "-s", "-i", volume, join(root, name), "::/"]);
+  await putIntoPartition(image, volume);
+  for (const path of [volume, root]) await rm(path, { recursive: true });
+};
+
 const boot = { "/vmlinuz-1": "k", "/grub/grub.conf": legacy(" kernel /vmlinuz-1 ro root=LABEL=x\n") };
 const whole = { ...kernels, [menuLst]: legacy(ok) };
 const disks: readonly (readonly [string, (image: string) => Promise<void>])[] = [
@@ -204,6 +215,9 @@ const disks: readonly (readonly [string, (image: string) => Promise<void>])[] = 
     "the root first with a stale menu below its mount point",
     (image) => partitioned(image, "mbr", [{ [grubConf]: legacy(gone) }, boot]),
   ],
+  ["/boot on FAT", (image) => fatFirst(image, boot, { "/etc/fstab": "" })],
+  ["an EFI partition before /boot", (image) => fatFirst(image, { "/EFI/redhat/grub.cfg": "" }, boot)],
+  ["a menu on the EFI partition", (image) => fatFirst(image, { "/grub/menu.lst": legacy(gone) }, boot)],
   [
     "two systems",
     (image) =>

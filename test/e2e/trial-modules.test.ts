@@ -54,7 +54,7 @@ run: { program: /opt/ending/run.sh, timeout: 20 }
 for i in $(seq 1 30); do echo "line $i with $TOKEN"; done
 case $HOW in
   fail) echo "the disk group DATA has no disks" >&2; exit 3 ;;
-  hang) sleep 1000 ;;
+  hang) tail -f /dev/null ;;
 esac
 `,
     );

@@ -19,7 +19,7 @@ const repository = resolve(import.meta.dirname, "../..");
 /** The machine's own Python 3, and those of OL7 and OL8 where this machine has them. */
 export const pythons = [{ name: "Python 3", path: "/usr/bin/python3" }, ...pythonsOf("2.7", "3.6")];
 
-/** All that this machine has, from OL7's to the newest. */
+/** All Pythons of this machine, from OL7's to the newest. */
 export const everyPython = [...pythons, ...pythonsOf("3.7", "3.8", "3.9", "3.10", "3.12", "3.13")];
 
 function pythonsOf(...versions: readonly string[]): { readonly name: string; readonly path: string }[] {
@@ -36,7 +36,7 @@ function pyenv(version: string): string[] {
   );
 }
 
-/** What a throw-away root needs. */
+/** The requirements of a throw-away root. */
 export const rootNeeds = ["root", "unshare", "chroot", "/usr/bin/python3"];
 
 export interface Said {
@@ -111,6 +111,6 @@ export const additionFiles: readonly (readonly [string, string])[] = readdirSync
   .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
   .map((entry) => join(entry.parentPath, entry.name))
   .map((path) => [path.slice(additions.length), readFileSync(path, "utf8")] as const)
-  // These two run where RPMs are made.
+  // These two run on the machine that makes RPMs.
   .filter(([path]) => !/^(?:layout|rpms)\.py$/.test(path))
   .filter(([path, text]) => path.endsWith(".py") || /^#!.*python/.test(text));

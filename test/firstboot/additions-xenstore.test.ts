@@ -10,7 +10,7 @@ const writes = [
   ...messageWrites("long", long),
 ].map(({ node, value }) => [node, value.toString("base64")]);
 
-// Plays the host's part: writes messages as the host's side does, and reads what the guest reports.
+// Acts as the host: writes messages, and reads the guest's reports.
 const host = `
 import base64, json, subprocess, sys, time
 sys.path.insert(0, '/usr/lib/fakes')
@@ -44,7 +44,7 @@ for key in many: del params[key]
 print(json.dumps({'params': params, 'many': len(many), 'tree': store.tree('data/tbuild')}))
 `;
 
-// A module that speaks, waits for the host, and fails; the secret is in one of its lines.
+// A module that prints lines, waits for the host, and fails. One of its lines has the secret.
 const failing = `#!/usr/bin/python3
 ### BEGIN PLUGIN INFO
 # name: bad

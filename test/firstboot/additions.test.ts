@@ -25,7 +25,7 @@ const python3 = "/usr/bin/python3";
 const guest = (script: string, files: Record<string, string> = {}, python = python3) =>
   inGuest(python, script, files);
 
-// A module that says what it got, and what it was told to say.
+// A module that prints its input and the requested text.
 const module = (name: string, priority: number, body: string) => `#!/usr/bin/python3
 ### BEGIN PLUGIN INFO
 # name: ${name}
@@ -86,7 +86,7 @@ sys.stdout.write(said.decode().replace('\\r', ''))
       expect(out).toContain("got shown 9");
     });
 
-    it("a module that hangs is ended at its own deadline, with what it started; the line stops", () => {
+    it("a module that hangs is killed at its own deadline, with its processes, and no further module runs", () => {
       const hangs =
         'sys.stderr.write("waits for the share, pin 4711-secret\\n"); sys.stderr.flush(); run_cmd(["sleep", "1000"])';
       const { files, add } = withModules(["hangs", 60, hangs], ["after", 70, 'open("/after", "w")']);
@@ -140,7 +140,7 @@ ls /after 2> /dev/null || echo "not run"; ps ax | grep -c '[s]leep 1000' || :; c
       expect(parseContract(human.out)).toEqual(contract);
     });
 
-    it("--stdin configures when the root password is there, and not before", () => {
+    it("--stdin configures once it gets the root password, and not before", () => {
       const { files, add } = withModules(["one", 10, "open('/ran', 'a').write(param.get('a', '') + ';')"]);
       const { code, out, err } = guest(
         `${add}; ovm-chkconfig --add authentication
@@ -160,7 +160,7 @@ print(crypt.crypt('secret-ä', said) == said)"`,
       );
     });
 
-    it("a module's words are in the log with its name, all lines, and without what it was given in secret", () => {
+    it("a module's output is in the log with its name, all lines, and without secrets", () => {
       const { files, add } = withModules(
         [
           "good",
@@ -194,7 +194,7 @@ configure: bad: | Traceback (most recent call last):
       expect(err).toMatch(/\nbad: RuntimeError: sh -c .*: exit code 3\n$/);
     });
 
-    it("--input and --output carry what goes in and comes out, and --script runs one module", () => {
+    it("--input and --output name the files for input and output, and --script runs one module", () => {
       const { files, add } = withModules(
         ["one", 10, "param['b'] = param['a'] + '!'"],
         ["two", 20, "param['b'] += '?'"],
@@ -334,7 +334,7 @@ print(sorted(properties(read_environment('/cd.iso')).items()))"`,
       }
     });
 
-    it("users, keys and time are set as the messages say, and a second run changes nothing", () => {
+    it("sets users, keys and time from the messages, and a second run changes nothing", () => {
       const values = {
         "com.oracle.linux.user.name.0": "grid",
         "com.oracle.linux.user.uid.0": "54322",

@@ -97,6 +97,24 @@ const secret = (configure: string, of: Pieces = {}): Pieces => ({
   ...of,
 });
 const shell = (run: string, of: Pieces = {}): Pieces => ({ yaml: "", run: `#!/bin/bash\n${run}\n`, ...of });
+const early = { targets: "# configure: 40" };
+// A class whose method `run` does the work, at line 26.
+const inClass = (work: string): Pieces => ({
+  more: `class Worker(object):
+    kind = 'xfs'
+    def __init__(self, param):
+        self.param = param
+    @property
+    def secret(self):
+        return self.param['${key}.pw']
+    def run(self):
+        ${work}
+    @staticmethod
+    def mount(kind):
+        run_cmd(['mount', '-t', kind, 'a:/b', '/c'])
+`,
+  configure: "Worker(param).run()",
+});
 const replaced = (path: string): [string, Pieces, RegExp] => [
   `a payload that replaces /${path}`,
   { files: { [`payload/${path}`]: "x\n" } },
@@ -130,7 +148,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     { text: (text) => `${text}# tbuild-timeout: 0\n` },
     /^acme:\d+: error: tbuild-timeout: "0"/,
   ],
-  // What waits for ever
+  // What waits forever
   [
     "an enumeration that waits",
     {
@@ -174,9 +192,9 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     /^acme:21: error: call with shell=True runs the first word/,
   ],
   [
-    "arguments beside the program",
+    "arguments separately from the program",
     { configure: "run_cmd('/opt/acme/run.sh', '-v')" },
-    /^acme:21: error: run_cmd gets the arguments beside/,
+    /^acme:21: error: run_cmd takes one list, but gets the arguments separately/,
   ],
   [
     "a relative program",
@@ -248,6 +266,18 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     "a secret of the environment",
     secret("run_cmd(['a', os.environ['DB_PASSWORD']])"),
     /^acme:21: error: puts DB_PASSWORD on a command line/,
+  ],
+  [
+    "a secret by string.Template",
+    secret(`os.system(string.Template('a $pw').substitute(pw=${pw}))`, { imports: "import os, string" }),
+    /^acme:21: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret by a Template of a dict",
+    secret(`t = Template('a $pw')\nos.system(t.safe_substitute({'pw': ${pw}}))`, {
+      imports: "import os\nfrom string import Template",
+    }),
+    /^acme:23: error: puts \S+\.pw on a command line/,
   ],
   // Secrets on command lines, in the payload
   [
@@ -356,6 +386,125 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     { targets: "# configure: 35", run: "#!/bin/bash\nx=$(timeout 9 curl -fsS http://a/)\n" },
     /run\.sh:2: error: runs curl at configure: 35/,
   ],
+  // What ends late or never
+  [
+    "a loop without an end",
+    { imports: "import time", configure: "while True:\n    time.sleep(5)" },
+    /^acme:2[12]: error: never ends/,
+  ],
+  [
+    "a wait for what nothing brings",
+    { imports: "import os, time", configure: "while not os.path.exists('/x'):\n    time.sleep(5)" },
+    /^acme:21: warning: do_configure waits in a loop while not os\.path\.exists\('\/x'\), without a limit/,
+  ],
+  [
+    "a wait with a break",
+    {
+      imports: "import os, time",
+      configure: "while True:\n    if os.path.exists('/x'):\n        break\n    time.sleep(5)",
+    },
+    /^acme:21: warning: do_configure waits in a loop until os\.path\.exists/,
+  ],
+  [
+    "a loop of a shell without an end",
+    shell("while :; do\n  sleep 5\ndone"),
+    /run\.sh:2: error: never ends: nothing leaves the loop while :/,
+  ],
+  [
+    "a wait of a shell",
+    shell("echo a\nuntil curl -s http://a/; do sleep 5; done"),
+    /run\.sh:3: warning: waits without a limit at configure: until curl -s http:\/\/a\//,
+  ],
+  [
+    "a wait of a shell with a break",
+    shell("while true; do\n  [ -e /x ] && break\n  sleep 1\ndone"),
+    /run\.sh:2: warning: waits without a limit at configure: while true/,
+  ],
+  [
+    "a wait in a file that is read in",
+    shell(". /opt/acme/lib.sh", {
+      files: { "payload/opt/acme/lib.sh": "up() {\n  while ! test -e /x; do sleep 1; done\n}\n" },
+    }),
+    /lib\.sh:2: warning: waits without a limit at configure: while ! test -e \/x/,
+  ],
+  [
+    "a sleep beyond the deadline",
+    { imports: "import time", configure: "time.sleep(3600)" },
+    /^acme:21: error: sleeps 3600 seconds, but the module may run 1800/,
+  ],
+  [
+    "a sleep of a shell beyond the deadline",
+    shell("sleep 1m 30s", { yaml: ", timeout: 60" }),
+    /run\.sh:2: error: sleeps 90 seconds, but the module may run 60/,
+  ],
+  [
+    "a sleep beyond a deadline of its own",
+    { configure: "run_cmd(['sleep', '2h'])", text: (text) => `${text}# tbuild-timeout: 3600\n` },
+    /^acme:21: error: sleeps 7200 seconds, but the module may run 3600/,
+  ],
+  [
+    "a start of what comes later",
+    { for: "7", configure: "run_cmd(['systemctl', 'restart', 'sshd'])" },
+    /^acme:21: error: starts sshd\.service at configure and waits for it/,
+  ],
+  [
+    "a start by service of what comes later",
+    shell("/sbin/service sshd restart", { for: "7" }),
+    /run\.sh:2: error: starts sshd\.service at configure/,
+  ],
+  [
+    "a start of a target that comes later",
+    shell("systemctl -q isolate graphical.target", { for: "8" }),
+    /run\.sh:2: error: starts graphical\.target at configure/,
+  ],
+  [
+    "a start of an own unit that comes later",
+    shell("systemctl enable --now acme", {
+      for: "9",
+      files: { "payload/etc/systemd/system/acme.service": "[Unit]\nAfter=network.target sshd.service\n" },
+    }),
+    /run\.sh:2: error: starts acme\.service at configure/,
+  ],
+  // Names that need the network
+  [
+    "a look-up of a name",
+    { ...early, run: "#!/bin/bash\ngetent ahosts a.example\n" },
+    /run\.sh:2: error: runs getent ahosts at configure: 40/,
+  ],
+  [
+    "a look-up of its own name",
+    { ...early, configure: "run_cmd(['/bin/hostname', '-f'])" },
+    /^acme:21: error: runs hostname -f at configure: 40/,
+  ],
+  [
+    "a look-up by Python",
+    { ...early, imports: "import socket", configure: "socket.gethostbyaddr('10.0.0.1')" },
+    /^acme:21: error: runs socket\.gethostbyaddr at configure: 40/,
+  ],
+  // Classes
+  [
+    "a secret in an object",
+    inClass("run_cmd(['a', self.param['org.example.acme.pw']])"),
+    /^acme:26: error: puts \S+\.pw on a command line/,
+  ],
+  [
+    "a secret in a property",
+    inClass("run_cmd(['a', self.secret])"),
+    /^acme:26: error: puts \S+\.pw on a command line/,
+  ],
+  ["NFS in a method", inClass("self.mount('nfs')"), /^acme:29: error: mounts NFS at configure/],
+  [
+    "a method that is given to main",
+    {
+      text: (text) =>
+        text.replace(
+          "main(do_enumerate, {'configure': do_configure})",
+          "worker = Worker()\n    main(do_enumerate, {'configure': worker.run})",
+        ),
+      more: "class Worker(object):\n    def run(self, param):\n        param = json.loads(param)\n        run_cmd('/opt/acme/run.sh -v')\n        return json.dumps(param)\n",
+    },
+    /^acme:21: error: run_cmd gets a single text/,
+  ],
   // Files
   ["an empty program", { run: "" }, /run\.sh:1: error: is executable and empty/],
   [
@@ -426,7 +575,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   ].map(replaced),
 ];
 
-describe("a broken module is told of, with file, line and remedy:", () => {
+describe("a broken module is reported with file, line and remedy:", () => {
   it.each(broken)("%s", async (_, pieces, wanted) => {
     const found = await findings(pieces);
     expect(found).toEqual(expect.arrayContaining([expect.stringMatching(wanted)]));
@@ -452,6 +601,73 @@ const good: readonly (readonly [string, Pieces])[] = [
     {
       imports: "import os, time",
       enumerate: "n = 0\nwhile not os.path.exists('/x') and n < 3:\n    n += 1\nreturn json.dumps([])",
+    },
+  ],
+  [
+    "waits with a limit, in many ways",
+    shell(`n=0
+while [ $n -lt 10 ]; do n=$((n + 1)); sleep 1; done
+until [ -e /x ] || [ $((n -= 1)) -le 0 ]; do sleep 1; done
+end=$(( $(date +%s) + 60 ))
+while true; do [ "$(date +%s)" -lt "$end" ] || exit 1; [ -e /x ] && break; sleep 1; done
+SECONDS=0; while [ ! -e /x ] && [ $SECONDS -lt 60 ]; do sleep 1; done
+sleep 1 & while kill -0 $! 2>/dev/null; do sleep 1; done
+while read -r a b; do echo "$a"; sleep 1; done < /etc/hosts
+while [ $# -gt 0 ]; do shift; sleep 0.1; done
+for i in 1 2 3; do sleep 5; done
+sleep 9999 &`),
+  ],
+  [
+    "waits with a limit, in Python",
+    {
+      imports: "import os, subprocess, time",
+      configure: `end = time.time() + 60
+while time.time() < end:
+    time.sleep(1)
+child = subprocess.Popen(['/opt/acme/run.sh'])
+while child.poll() is None:
+    time.sleep(1)
+tries = 0
+while True:
+    tries += 1
+    if os.path.exists('/x') or tries > 10:
+        break
+    time.sleep(1)
+for _ in range(10):
+    if os.path.exists('/x'):
+        break
+    time.sleep(1)`,
+    },
+  ],
+  [
+    "starts services that do not come later",
+    shell(
+      "systemctl start acme chronyd\nsystemctl --no-block restart sshd\nsystemctl enable sshd\nsystemctl status sshd",
+      {
+        for: "7 8 9",
+        files: { "payload/usr/lib/systemd/system/acme.service": "[Unit]\nAfter=network.target\n" },
+      },
+    ),
+  ],
+  ["restarts sshd on OL6", shell("service sshd restart", { for: "6" })],
+  ["looks names up after the network is up", shell("getent hosts a.example\nhostname -f")],
+  [
+    "has its work in classes",
+    {
+      for: "6 7 8",
+      more: `class Base(object):
+    program = '/opt/acme/run.sh'
+    def __init__(self, param):
+        self.param = param
+class Worker(Base):
+    @classmethod
+    def of(cls, param):
+        return cls(param)
+    def run(self):
+        run_cmd([self.program, self.param['${key}.code']])
+        return self
+`,
+      configure: "Worker.of(param).run()",
     },
   ],
   ["asks the environment", secret("os.system('x ' + os.environ['HOME'])")],
@@ -507,7 +723,7 @@ describe("nothing is found in a module that", () => {
   it.each(good)("%s", async (_, pieces) => expect(await findings(pieces)).toEqual([]));
 });
 
-it("two modules of one priority are told of", async () => {
+it("two modules of one priority are reported", async () => {
   const folders = ["one", "two"].map((name) => join(root, "beside", name));
   for (const [index, folder] of folders.entries()) {
     await mkdir(folder, { recursive: true });

@@ -502,7 +502,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   ],
 ];
 
-describe("a module that is broken is told with file, line and remedy", () => {
+describe("a module that is broken is reported with file, line and remedy", () => {
   it.each(broken)("%s", async (_name, pieces, wanted) => {
     const found = await findings(pieces);
     expect(found.join("\n")).toMatch(wanted);
@@ -515,7 +515,7 @@ describe("a module that is broken is told with file, line and remedy", () => {
   });
 });
 
-it("a script made to hold the check up is told of at once", async () => {
+it("a script made to delay the check is reported immediately", async () => {
   for (const piece of ["{", "((((", "[a, ", "f(", "if x:\n ", "x = not ", "lambda: ", "a = 'b", "try:\n "])
     expect((await findings({ text: piece.repeat(30_000 / piece.length) })).length).toBeGreaterThan(0);
 }, 60_000);
@@ -539,7 +539,7 @@ describe("modules beside each other", () => {
 });
 
 describe("without a release", () => {
-  it("one that reads the program is enough, and those that do are named", async () => {
+  it("one Python that reads the program is enough, and the releases that do are named", async () => {
     const folder = await made({ more: "X = f'{os.sep}'\n" });
     const { findings, reports } = await checkModules([folder], of(5, 6, 7, 8, 9), false);
     expect(findings).toEqual([]);

@@ -35,7 +35,7 @@ if __name__ == '__main__':
 const hook = `#!/bin/sh
 echo "hook $TBUILD_MACS_BEFORE>$TBUILD_MACS $(cat);" >> /said
 `;
-// A boot runs both services; then it tells what modules and hooks did.
+// A boot runs both services, then shows what modules and hooks did.
 const functions = `
 card() { mkdir -p /sys/class/net/$1/device; echo $2 > /sys/class/net/$1/address; }
 boot() { for word in detect configure; do /usr/libexec/tbuild-clone $word || echo "$word: code $?"; done; echo "-> $(cat /said 2>/dev/null)"; rm -f /said; }
@@ -102,7 +102,7 @@ describeWith(rootNeeds, "clone detection", () => {
     expect(out).toMatch(/is tried again\n[\s\S]*-> configure one=good;hook [^\n]*\n-> \n$/);
   });
 
-  it("forgets what modules did in the original, and keeps what they did in this clone", () => {
+  it("forgets that modules ran in the original, and remembers that they ran in this clone", () => {
     const { out } = guest(
       `mark() { mkdir -p /var/lib/tbuild/modules; touch /var/lib/tbuild/modules/$1; }
        card eth0 ${original}; boot; mark original; boot; ls /var/lib/tbuild/modules
@@ -114,7 +114,7 @@ describeWith(rootNeeds, "clone detection", () => {
     expect(out).toMatch(/\nfirst\n$/);
   });
 
-  it("takes a machine for the same while one of its cards is known, and judges none without cards", () => {
+  it("recognizes a machine while one of its cards is known, and does nothing without cards", () => {
     const { out } = guest(
       `verdict; boot
        card eth0 ${original}; card eth1 00:21:f6:00:00:02; boot
@@ -135,7 +135,7 @@ tbuild-clone: there is no network card, so there is no address to compare
 `);
   });
 
-  it("knows the cards of a bond by their own addresses", () => {
+  it("recognizes the cards of a bond by their own addresses", () => {
     const { out } = guest(
       `card eth0 ${original}; card eth1 ${original}; mkdir /sys/class/net/bond0; echo ${original} > /sys/class/net/bond0/address
        python3 -c "
@@ -159,7 +159,7 @@ Permanent HW addr: 00:21:F6:00:00:0b
     expect(out).toBe("[('eth0', '00:21:f6:00:00:0a'), ('eth1', '00:21:f6:00:00:0b')]\n");
   });
 
-  it("frees a clone from names and files of cards that it does not have: kudzu's of EL5 and udev's of EL6", () => {
+  it("removes names and files of missing cards from a clone: kudzu's of EL5 and udev's of EL6", () => {
     const rule = (mac: string, name: string) =>
       `SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{address}=="${mac}", ATTR{type}=="1", KERNEL=="eth*", NAME="${name}"\n`;
     const { code, out, err } = guest(
@@ -283,7 +283,7 @@ Permanent HW addr: 00:21:F6:00:00:0b
     expect(out.match(/nm-online.*/g)).toEqual(["nm-online -s -q -t 60"]);
   });
 
-  it("tells what a hook said that failed, without secrets, and ends one at its deadline", () => {
+  it("shows the output of a failed hook, without secrets, and kills a hook at its deadline", () => {
     const { out } = guest(
       `card eth0 ${clone}; /usr/libexec/tbuild-clone arm; chmod 644 /etc/tbuild/clone.d/30-no-program
        boot; grep -c hush /var/log/ovm-template-config.log || ls /ran 2>&1 || true
@@ -307,7 +307,7 @@ print(run_one('/slow', {'PATH': '/usr/bin:/bin'}, '', 0.3), run_one('/etc/tbuild
     expect(out).toMatch(/\n0\n[\s\S]*\n\(None, ''\) \(127, 'it cannot be started'\)\n$/);
   });
 
-  it("configures nothing where a file of values is no JSON, and says so", () => {
+  it("configures nothing if a file of values is not JSON, and says so", () => {
     const { out } = guest(`card eth0 ${clone}; /usr/libexec/tbuild-clone arm; boot`, undefined, {
       "etc/tbuild/clone.json": "{",
     });

@@ -8,7 +8,7 @@ import { enumerate } from "../../src/firstboot/enumerate.ts";
 const root = resolve(import.meta.dirname, "../..");
 const shipped = join(root, "src/firstboot/additions/scripts");
 
-// What a module's own Python says, with a templateconfig that prints what do_enumerate returns.
+// The answer of a module's own Python, with a templateconfig that prints the result of do_enumerate.
 const library = mkdtempSync(join(tmpdir(), "templateconfig-"));
 beforeAll(() => {
   mkdirSync(join(library, "templateconfig"));
@@ -117,7 +117,7 @@ const samples: Readonly<Record<string, string>> = {
   ),
 };
 
-describe("what a module declares, read without running it, is what its Python says", () => {
+describe("the parameters of a module, read without running it, match its Python's answer", () => {
   for (const name of readdirSync(shipped))
     it.each(["configure", "cleanup"])(`${name} of the additions at %s`, async (target) => {
       const script = readFileSync(join(shipped, name), "utf8");
@@ -141,7 +141,7 @@ describe("what a module declares, read without running it, is what its Python sa
   });
 });
 
-describe("what a module makes at run time is named with its line", () => {
+describe("what a module computes at run time is named with its line", () => {
   it.each([
     ["a list that a program prints", "return json.dumps(os.popen('ls').read())", /calls os.popen/, 0],
     ["one key of two", "return json.dumps([{'key': 'a'}, {'key': os.environ['X']}])", /reads os.environ/, 1],
@@ -221,7 +221,7 @@ describe("what a module makes at run time is named with its line", () => {
     );
   });
 
-  it("of a script made to hold it up are found at once", async () => {
+  it("of a script made to delay it are found immediately", async () => {
     for (const piece of ["{", "{'key':", "((((", "a = 'b", "[[", "f(", "if x:\n ", "x = not ", "lambda: "])
       await enumerate(piece.repeat(100_000 / piece.length), "configure");
     const grows = `x = ['a']\n${"x = x + x\n".repeat(60)}`;

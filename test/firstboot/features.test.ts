@@ -7,7 +7,7 @@ import { missingFromLibrary } from "../../src/firstboot/python/library.ts";
 import { libraryDifferences } from "../../src/firstboot/python/library-differences.ts";
 import { withPython } from "../../src/firstboot/python/script.ts";
 
-// Each piece with the versions of 2.4, 2.5, 2.6, 2.7, 3.6, 3.9, 3.11 that read it, by "What's New in Python".
+// Each piece of syntax with the versions of 2.4, 2.5, 2.6, 2.7, 3.6, 3.9, 3.11 that accept it, by "What's New in Python".
 const pieces: readonly (readonly [string, string])[] = [
   ["x = 1 if y else 2\n", "2.5+"],
   ["try:\n    a()\nexcept A:\n    b()\nfinally:\n    c()\n", "2.5+"],
@@ -131,7 +131,7 @@ describe("syntax, by the version of Python that reads it", () => {
     expect(takes).toEqual(versions.filter((version) => reads(which, version)));
   });
 
-  it("says what needs which version, and on which line", async () => {
+  it("names the syntax, the required version and the line", async () => {
     expect(await found("a = 1\nb = f'{a}'\n", "2.7")).toEqual([
       { line: 2, text: "an f-string needs Python 3.6" },
     ]);
@@ -141,7 +141,7 @@ describe("syntax, by the version of Python that reads it", () => {
   });
 });
 
-// The real ones, where this machine has them. Python 2.4 and 2.5 can be had nowhere here: they stand by the documents alone.
+// The real Pythons of this machine. Python 2.4 and 2.5 are not available, so these rules rely on the documents.
 const pythons = ["2.6", "2.7", "3.6", "3.9", "3.11"].flatMap((version) => {
   const paths = [
     `/usr/bin/python${version}`,
@@ -156,7 +156,7 @@ function pyenv(folder: string, version: string): string[] {
 }
 
 describe("the table agrees with the real Python", () => {
-  it("is tried with one at least", () => {
+  it("is tested with at least one", () => {
     expect(pythons.length).toBeGreaterThan(0);
   });
 
@@ -192,7 +192,7 @@ out.write(json.dumps(answers))
       timeout: 20_000,
     });
     const answers = JSON.parse(stdout || stderr) as boolean[];
-    // Python 3 reads it as a shift of print, and fails when it gets there.
+    // Python 3 parses it as a shift of print, and fails when it runs.
     const known = (text: string, answer: boolean) =>
       answer && !(text.startsWith("print >>") && version >= "3");
     const table = pieces.map(([text, which]) => `${JSON.stringify(text)} ${reads(which, version)}`);

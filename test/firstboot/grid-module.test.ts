@@ -12,7 +12,10 @@ import { gridResponses } from "./grid-responses.ts";
 const password = "Wel_come-1#x";
 const needs = ["root", "unshare", "setpriv", "mknod", "unzip", "su"];
 
-/** Stands for runInstaller and gridSetup.sh: refuses what Oracle's would refuse, or what must not be, and notes what it was given. */
+/**
+ * Replaces runInstaller and gridSetup.sh: refuses the same input as Oracle's, and anything forbidden, and records its
+ * input.
+ */
 const installer = `#!/bin/bash
 set -u
 secret=$(cat /u01/secret)
@@ -57,7 +60,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let count = 0;
-/** The files of a guest: its home of Grid, two disks, and programs that only a running guest has. */
+/** The files of a guest: the Grid home, two disks, and programs that only a running guest has. */
 function guest(home: string, more: Readonly<Record<string, string>> = {}): string {
   const root = join(folder, String(count++));
   const write = (path: string, text: string) => {
@@ -110,7 +113,7 @@ async function rehearse(files: string, values: Readonly<Record<string, string>>)
   });
 }
 
-/** The text of a file that the module added. */
+/** The text of a file that the module made. */
 const added = ({ changes }: Rehearsal, path: string) =>
   (changes.find((one) => one.path === path)?.patch ?? [])
     .filter((line) => line.startsWith("+"))
@@ -143,7 +146,7 @@ describeWith(needs, "the module grid", () => {
         "root.sh by root on clone.example",
         "config tools",
       ]);
-      // No password stays, nothing waits, and a second run changes nothing.
+      // No password remains, nothing is pending, and a second run changes nothing.
       const paths = done.changes.map(({ path }) => path);
       expect(paths).toContain("/var/lib/tbuild/grid/installed");
       expect(
@@ -190,7 +193,7 @@ describeWith(needs, "the module grid", () => {
   const two = { ...standalone, mode: "cluster", "cluster-name": "rac", "scan-name": "rac-scan" };
 
   it("on the first node of a cluster lets the others run root.sh after its own, and then the assistants", async () => {
-    // Stands for ssh to a node whose grid answers that root.sh ended well.
+    // Replaces ssh to a node whose grid user answers that root.sh succeeded.
     const ssh = `#!/bin/sh
 echo "$(id -un) ssh $*" >> /u01/app/grid/steps
 case $* in *'cat /var/lib/tbuild/grid/answer') echo 0 ;; esac
@@ -216,7 +219,7 @@ case $* in *'cat /var/lib/tbuild/grid/answer') echo 0 ;; esac
     ]);
   }, 60_000);
 
-  it("on another node runs root.sh when the first one asks, and answers how it ended", async () => {
+  it("on another node runs root.sh when the first one asks, and answers with the result", async () => {
     const root = guest("/u01/app/19.0.0/grid", {
       "u01/app/19.0.0/grid/root.sh": 'echo "root.sh by $(id -un)" > /etc/rooted\n',
       "var/lib/tbuild/grid/request": "",
@@ -229,7 +232,7 @@ case $* in *'cat /var/lib/tbuild/grid/answer') echo 0 ;; esac
     expect(done.afterBoot?.said).toContain("grid: node n1 installs; waits for it to ask for root.sh here");
   }, 60_000);
 
-  it("on a machine that is none of the nodes says so", async () => {
+  it("on a machine that is not one of the nodes says so", async () => {
     const done = await rehearse(guest("/u01/app/19.0.0/grid"), { ...two, nodes: "n1:n1-vip,n2:n2-vip" });
     expect(done.failed).toContain("clone.example is none of the nodes n1:n1-vip,n2:n2-vip");
   });
@@ -238,7 +241,7 @@ case $* in *'cat /var/lib/tbuild/grid/answer') echo 0 ;; esac
     ["an installer that fails", { "u01/fails": "" }, {}, /runInstaller: exit code 255; its log is in/],
     ["no password", {}, { "asm-password": "" }, /asm-password is not given, so nothing was installed/],
     ["no disks", {}, { "asm-disks": "" }, /asm-disks is not given, so nothing was installed/],
-  ])("tells what is wrong with %s, and leaves no password", async (_name, files, values, words) => {
+  ])("explains the problem with %s, and leaves no password", async (_name, files, values, words) => {
     const done = await rehearse(
       guest("/u01/app/11.2.0/grid", { "u01/stage/grid/runInstaller": installer, ...files }),
       { ...standalone, ...values },
@@ -263,7 +266,7 @@ case $* in *'cat /var/lib/tbuild/grid/answer') echo 0 ;; esac
   ])("refuses %s=%s before it changes anything", async (name, value, words) => {
     const done = await rehearse(guest("/u01/app/19.0.0/grid"), { ...standalone, [name]: value });
     expect(done.failed).toMatch(words);
-    // Its values wait for nothing.
+    // No values are left for a later boot.
     expect(done.changes).toEqual([]);
     expect(done.failed).not.toContain("two words");
   });

@@ -41,7 +41,7 @@ const answers = oracle({
 });
 
 describe("messages over REST", () => {
-  it("are calls: what is logged, what is not, and the root password alone at the end", () => {
+  it("are calls: logged ones, unlogged ones, and the root password alone at the end", () => {
     const calls = JSON.parse(
       messageForms.rest.write(
         [...answers, { key: "x.long", value: "x".repeat(1025), password: false }],
@@ -113,11 +113,11 @@ describe("a seed for cloud-init", () => {
     });
   });
 
-  it("lists the values that it has no place for", () => {
+  it("lists values without a setting", () => {
     expect(left).toEqual(["com.oracle.linux.selinux.mode"]);
   });
 
-  it("for a cloud-init before 0.7.7 has the network in its meta-data, and no hash where a password is read", () => {
+  it("for a cloud-init before 0.7.7 has the network in its meta-data, and no hash in place of a password", () => {
     const old = noCloudSeed(
       [...answers, ...oracle({ "user.uid.0": "500", "datetime.ntp": "True" })],
       "vm001",
@@ -154,7 +154,7 @@ iface eth1 inet dhcp
     ]);
   });
 
-  it("has no network where no interface was given", () => {
+  it("has no network without an interface", () => {
     expect(noCloudSeed(oracle({ "network.hostname": "a" }), "m", new Map()).files["network-config"]).toBe("");
   });
 });

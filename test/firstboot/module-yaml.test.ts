@@ -42,7 +42,7 @@ tr '\\0' ' ' < /proc/$$/cmdline
 echo
 case $SIZE in
   small) echo "cannot do small, token $API_TOKEN" >&2; exit 7 ;;
-  hang) sleep 100 & sleep 100 ;;
+  hang) sleep 100 & tail -f /dev/null ;;
 esac
 `;
 
@@ -143,7 +143,7 @@ describe("a module.yaml", () => {
     expect(said).toMatch(words);
   });
 
-  it("whose program needs the network has to run after the network", async () => {
+  it("must run after the network if its program needs it", async () => {
     const early = `${sample.replace("configure: 80", "configure: 45")}needs: [network]\n`;
     const { findings } = await checkModules([await folder(early)], everywhere);
     expect(findings.map(({ line, text }) => `${line}: ${text}`)).toEqual([
@@ -151,7 +151,7 @@ describe("a module.yaml", () => {
     ]);
   });
 
-  it("beside a script of its own, or with a program that nobody may run, is refused", async () => {
+  it("beside a script, or with a program that is not executable, is refused", async () => {
     const { findings } = await checkModules(
       [await folder(sample, { sample: "#!/usr/bin/python\n", "/opt/sample/run.sh": "echo\n" })],
       everywhere,
@@ -227,7 +227,7 @@ ps ax | grep -c '[s]leep 100' || true
 });
 
 it.each(pythons.filter(({ path }) => existsSync(path)))(
-  "a program that reads little of a long input is ended at its deadline, one that reads gets all of it: $name",
+  "a program that reads little of a long input is killed at its deadline; one that reads gets all of it: $name",
   async ({ path }) => {
     const folder = await mkdtemp(join(tmpdir(), "tbuild-input-"));
     try {
@@ -281,7 +281,7 @@ describeWith(rootNeeds, "the program of a module for after the boot", () => {
   const after = `#!/bin/sh
 echo "$1 HOW=$HOW with $API_TOKEN"
 [ -e /ready ] || { echo "the share is not there"; exit 75; }
-[ "$HOW" != hang ] || sleep 100
+[ "$HOW" != hang ] || tail -f /dev/null
 [ "$HOW" != fail ] || { echo "broken" >&2; exit 3; }
 touch /worked
 `;
@@ -358,7 +358,7 @@ while [ ! -e /worked ]; do sleep 0.2; done; ls /booted; while [ -e $waiting ]; d
     ]);
   });
 
-  it("brings its service along, needs the target configure, and is there", async () => {
+  it("includes its service, needs the target configure, and exists", async () => {
     const lines = `${sample}afterBoot: { program: /opt/sample/after.sh }\n`;
     const whole = { "/opt/sample/run.sh": program, "/opt/sample/after.sh": after };
     const { payload } = await readModule(await folder(lines, whole));

@@ -43,7 +43,7 @@ describe("a module", () => {
     expect((await readModule(join(folder, "grid"))).digest).toBe(module.digest);
   });
 
-  it("tells all its faults at once, with lines", () => {
+  it("reports all its faults together, with lines", () => {
     const { problems } = parseHeader(
       "print 1\n### BEGIN PLUGIN INFO\n# name: 1x\n# configure: high\n# boot: 3\nx\n### END PLUGIN INFO\n",
     );
@@ -53,7 +53,7 @@ describe("a module", () => {
   it.each([
     ["configure.d", "90authentication"],
     ["configure", "S90-authentication"],
-  ])("is enabled as the modules are that are there: %s/%s", async (dir, link) => {
+  ])("is enabled like the existing modules: %s/%s", async (dir, link) => {
     const module = await readModule(join(folder, "grid"));
     const tree = memoryTree(
       { "/etc/oracle-release": "Oracle Linux Server release 6.10\n" },
@@ -78,7 +78,7 @@ describe("a module written by hand, on a release without a program python", () =
     return (await tree.text("/etc/template.d/scripts/grid"))?.split("\n")[0];
   };
 
-  it("is started by the Python that is there", async () => {
+  it("is started by the existing Python", async () => {
     expect(await injected({})).toBe("#!/usr/libexec/platform-python");
     expect(await injected({ "/usr/bin/python": "" })).toBe("#!/usr/bin/env python");
   });

@@ -33,7 +33,7 @@ describe("a sealed template that a build starts from", () => {
     expect(await isArmed(tree)).toBe(true);
   });
 
-  it("keeps the keys that it has", async () => {
+  it("keeps its keys", async () => {
     const tree = sealed({ "/root/.ssh/authorized_keys": "ssh-rsa BBBB admin\n" });
     await openForBuild(tree, wayIn);
     expect(await tree.text("/root/.ssh/authorized_keys")).toBe("ssh-rsa BBBB admin\nssh-rsa AAAA build\n");

@@ -20,7 +20,7 @@ function run(name: string, script: string): { code: number | null; out: string; 
 }
 
 describe("the modules that come with tbuild", () => {
-  it("have no errors for any release, nor collide with each other", async () => {
+  it("have no errors for any release, and do not collide with each other", async () => {
     const folders = (await readdir(modules)).map((name) => join(modules, name));
     const everywhere = Object.entries(releases).map(([major, { python: version }]) => ({
       name: `ol${major}`,
@@ -39,7 +39,7 @@ describe("the modules that come with tbuild", () => {
 });
 
 describeWith(rootNeeds, "the module hosts", () => {
-  it("writes its lines once, in order, and takes them away", () => {
+  it("writes its lines once, in order, and removes them", () => {
     const { out, code } = run(
       "hosts",
       `printf '127.0.0.1 localhost\\n' > /etc/hosts
@@ -91,7 +91,7 @@ export SERVERS=t1.example.com,10.0.0.5; $run configure; $run configure; cat ${fi
 });
 
 describeWith([...rootNeeds, "ssh-keygen"], "the module ssh-equivalence", () => {
-  it("gives each user the key, once, readable by them alone; cleanup takes the private key", () => {
+  it("gives each user the key once, readable only by them; cleanup removes the private key", () => {
     const { out, code, err } = run(
       "ssh-equivalence",
       `useradd -m grid; useradd -m oracle; ssh-keygen -q -t rsa -b 2048 -N '' -f /k
@@ -159,7 +159,7 @@ $run configure; cat /u01/f; grep -c u01 /etc/fstab; sfdisk -d $d | grep -c start
       "printf LABELONE > /x; dd if=/x of=$d bs=512 seek=1 conv=notrunc 2>/dev/null; printf 'LVM2 001' | dd of=$d bs=1 seek=536 conv=notrunc 2>/dev/null; mkfs.xfs -q -f $d",
       "is not empty",
     ],
-  ])("never touches a disk with %s", (_, prepare, words) => {
+  ])("never changes a disk with %s", (_, prepare, words) => {
     const { out, err } = loop(
       `${prepare}; sha256sum < $d > /a; DISK_0=$d:/u01:ext4 $run configure || echo "rc $?"; sha256sum < $d | cmp - /a; cat /etc/fstab`,
     );

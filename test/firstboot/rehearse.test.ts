@@ -60,7 +60,7 @@ if __name__ == '__main__':
 }
 
 describeWith(["root", "unshare", "python3"], "module rehearse", () => {
-  it("shows what a module said and changed, and that a second run changes nothing", async () => {
+  it("shows a module's output and changes, and that a second run changes nothing", async () => {
     const { runs, changes, again, failed } = await rehearse(
       "run_cmd(['/opt/mine/go', param['x.y']])",
       { "x.y": "a word" },
@@ -95,7 +95,7 @@ describeWith(["root", "unshare", "python3"], "module rehearse", () => {
     expect(again).toEqual([]);
   });
 
-  it("tells what a second run changes", async () => {
+  it("shows what a second run changes", async () => {
     const { again } = await rehearse(
       "open('/etc/hosts', 'a').write('10.0.0.1 mine\\n')\nif os.path.exists('/once'): os.unlink('/once')\nelse: open('/once', 'w')",
     );
@@ -105,7 +105,7 @@ describeWith(["root", "unshare", "python3"], "module rehearse", () => {
     ]);
   });
 
-  it("a failure is told with the module's words, and there is no second run", async () => {
+  it("a failure is shown with the module's output, and there is no second run", async () => {
     const { runs, failed, again } = await rehearse("run_cmd(['sh', '-c', 'echo why; exit 3'])");
     expect(runs).toHaveLength(1);
     expect(runs[0]?.said[0]).toBe("why");
@@ -164,7 +164,7 @@ assert os.getuid() == 0`,
     expect(failed).toMatch(/^configure did not return a JSON object/);
   });
 
-  it("the files of a guest are read, and stay as they are", async () => {
+  it("the files of a guest are read, and stay unchanged", async () => {
     const tree = join(folder, "tree");
     mkdirSync(join(tree, "etc"), { recursive: true });
     const { failed } = await rehearse("pass", {}, { tree });

@@ -7,7 +7,7 @@ import type { Parameter } from "../../src/model/manifest.ts";
 import { readYaml } from "../../src/recipe/located.ts";
 import { sampleParameter as parameter } from "../manifest-sample.ts";
 
-// Against the contract of all of the additions' modules, and of one of one's own.
+// Against the contract of all modules of the additions, and of a custom one.
 let contract: Parameter[] = [];
 beforeAll(async () => {
   contract = [
@@ -180,15 +180,11 @@ describe("a broken file of values is refused, with file and line:", () => {
   });
 });
 
-describe("a file of values is doubted, and goes out:", () => {
+describe("a file of values gets a warning, and is sent:", () => {
   it.each<[string, string, RegExp]>([
     ["a secret in plain text", `${D}.key: hunter2`, /:1: .*is a secret in plain text(?!.*hunter2)/],
     ["a variable as a text", `${D}.key: $ROOT_PASSWORD`, /:1: .*is a secret in plain text/],
-    [
-      "localhost",
-      `${N}.hostname: localhost.localdomain`,
-      /:1: .*is the name by which every machine calls itself/,
-    ],
+    ["localhost", `${N}.hostname: localhost.localdomain`, /:1: .*is every machine's name for itself/],
     ["an address without static", eth0("ipaddr.0: 192.0.2.5"), /:2: .*is given without bootproto\.0: static/],
     [
       "two gateways",
@@ -205,7 +201,7 @@ ${N}.gateway.1: 198.51.100.1`,
   });
 });
 
-describe("a good file of values is taken without a word:", () => {
+describe("a good file of values is accepted without a warning:", () => {
   it.each([
     ["a number that YAML might read as octal", `${D}.port: 0777`],
     ["a text that YAML might read as a time", `${D}.note: 12:30:45`],

@@ -176,7 +176,7 @@ describe("a good file of values has no fault:", () => {
     ["a label of 63 letters", `${N}.hostname: ${"a".repeat(63)}.example.com`],
   ])("%s", (_, text) => expect(errorsOf(text)).toEqual([]));
 
-  it("numbers go out as they are written", () => {
+  it("numbers are sent as written", () => {
     const file = readYaml(
       "v.yaml",
       "org.example.db.sid: 0755\norg.example.db.mode: 1e3\norg.example.db.home: 1.10\n",

@@ -37,7 +37,7 @@ describe("the JSON Schema of a file of values", () => {
     ["a list", `${N}.dns-servers.0: [192.0.2.1, 192.0.2.2]`],
     ["a truth", "com.oracle.linux.datetime.utc: true"],
     ["a prompt", `${N}.hostname: { prompt: true }`],
-  ])("takes %s", (_, text) => {
+  ])("accepts %s", (_, text) => {
     validate({ ...least, ...parse(text) });
     expect(validate.errors).toBeNull();
   });
@@ -52,7 +52,7 @@ describe("the JSON Schema of a file of values", () => {
     expect(validate({ ...least, ...parse(text) })).toBe(false);
   });
 
-  it("asks for required values, and marks secrets", () => {
+  it("requires required values, and marks secrets", () => {
     expect(validate({})).toBe(false);
     const { properties } = valuesSchema(contract, "values") as {
       properties: Record<string, { writeOnly?: boolean }>;

@@ -64,7 +64,7 @@ describe("values that are good", () => {
     expect({ errors, warnings }).toEqual({ errors: [], warnings: [] });
   });
 
-  it("are kept, with what YAML reads as a number or a truth", () => {
+  it("are kept, even if YAML reads them as a number or a boolean", () => {
     const { values } = check(`${needed}com.oracle.linux.datetime.utc: true\n`);
     expect(values.map(({ key, value }) => [key, value])).toEqual([
       ["org.tbuild.grid.mode", "none"],
@@ -74,7 +74,7 @@ describe("values that are good", () => {
   });
 });
 
-describe("values that are broken are told with file, line and key", () => {
+describe("values that are broken are reported with file, line and key", () => {
   it.each([
     [
       "an unknown key",
@@ -200,7 +200,7 @@ describe("values that are broken are told with file, line and key", () => {
     expect(check("- a\n").errors).toEqual(["v.yaml:1: : is not a list of KEY: VALUE"]);
   });
 
-  it("a key that an import is not known to have is a warning, and goes out", () => {
+  it("an unknown key of an import is a warning, and is sent", () => {
     const file = readYaml(
       "v.yaml",
       "org.tbuild.grid.mode: none\ncom.oracle.linux.root-password: { env: R }\nx.y: 1\n",
@@ -230,7 +230,7 @@ describe("messages", () => {
     { key: "a.key", value: "k".repeat(2000), password: false },
   ];
 
-  it("to the Manager are logged only where they may be, the root password last", () => {
+  it("to the Manager are logged only if allowed, the root password last", () => {
     const lines = messageForms.ovmcli.write(answers, `vm "1"`).trimEnd().split("\n");
     expect(lines[0]).toBe('sendVmMessage Vm name="vm /"1/"" key=a.b message="x" log=Yes');
     expect(lines[1]).toMatch(/log=No$/);

@@ -106,7 +106,7 @@ async function samples(folder: string): Promise<string[]> {
 
 const module = () => readFile(join(import.meta.dirname, "../firstboot/by-hand/answer/answer"), "utf8");
 
-/** Descriptions, archives and media that people are given. */
+/** Descriptions, archives and media from elsewhere. */
 export const documentEntrances: readonly Entrance[] = [
   {
     name: "vm.cfg",

@@ -1,15 +1,15 @@
 import { execFileSync } from "node:child_process";
 
-/** A door through which bytes of somebody else come in. */
+/** An entrance for foreign bytes. */
 export interface Entrance {
   readonly name: string;
   /** Programs that make its inputs. */
   readonly needs?: readonly string[];
-  /** How many damaged inputs `make check` tries; the torture tries a hundred times as many. */
+  /** The number of damaged inputs in `make check`; the torture tries a hundred times as many. */
   readonly tries?: number;
-  /** Whole inputs, made by the programs that make them elsewhere. `folder` is for whatever lies between. */
+  /** Undamaged inputs, made by the usual programs. `folder` is for intermediate files. */
   inputs(folder: string): Promise<readonly (Buffer | string)[]>;
-  /** Takes an input in. `folder` is empty, and emptied afterwards. */
+  /** Reads an input. `folder` is empty, and emptied afterwards. */
   enter(input: Buffer, folder: string): Promise<unknown>;
 }
 

@@ -57,7 +57,7 @@ describe("damaged input is answered or refused in words", () => {
           const fault = await faultOf(() => enter(input, work));
           if (fault !== undefined && !faults.has(fault)) {
             faults.set(fault, what);
-            // A run of hours tells at once, and not at its end.
+            // A run of hours reports failures immediately, not at its end.
             if (tries !== undefined) writeSync(2, `fuzz: ${what}: ${fault}\n`);
           }
           if (faults.size >= mostShown) break;
@@ -90,7 +90,7 @@ async function faultOf(enter: () => Promise<unknown>): Promise<string | undefine
   }
 }
 
-// Where it came up, and not with which number: each place is shown once.
+// Failures by place, not by number: each place is shown once.
 function shortStack(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const frames = (error.stack ?? "").split("\n").filter((line) => line.includes("/src/"));

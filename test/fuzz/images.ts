@@ -60,7 +60,7 @@ async function extImage(folder: string, options: readonly string[]): Promise<Buf
   return readFile(image);
 }
 
-/** Looks at all that inspect, scan, seal --check and whois look at. */
+/** Reads everything that inspect, scan, seal --check and whois read. */
 async function lookAt(file: string): Promise<void> {
   await imageFacts(file, nobody);
   await allOf(
@@ -84,7 +84,7 @@ async function lookAt(file: string): Promise<void> {
   );
 }
 
-/** That one look refuses in words keeps none of the others from being taken. */
+/** If one of these refuses an image with an error, the others still run. */
 async function allOf(...looks: readonly (() => Promise<unknown>)[]): Promise<void> {
   const refused: unknown[] = [];
   for (const look of looks)
@@ -95,7 +95,7 @@ async function allOf(...looks: readonly (() => Promise<unknown>)[]): Promise<voi
   if (refused.length > 0) throw refused[0];
 }
 
-/** Seals an image and undoes that: every byte is as before. */
+/** Seals an image and undoes that, and checks that every byte is restored. */
 async function changeAndUndo(file: string): Promise<void> {
   const before = await readFile(file);
   const job = { operations: sealOperations(), scrub: true, swap: true };

@@ -18,7 +18,7 @@ export interface Patch {
   readonly data: Buffer;
 }
 
-/** A damaged copy of some bytes: what is written over them, and where they are then cut off. */
+/** A damaged copy of some bytes: the overwritten parts, and where it is truncated. */
 export interface Damage {
   readonly patches: readonly Patch[];
   readonly bytes: number;
@@ -26,7 +26,7 @@ export interface Damage {
 
 const sectorBytes = 512;
 
-/** The sectors that hold anything: damage in zeros tells little. */
+/** The sectors with data: damage in zeros shows little. */
 export function usedSectors(data: Buffer): number[] {
   const used: number[] = [];
   for (let at = 0; at < data.length; at += sectorBytes)
@@ -50,7 +50,7 @@ export function damaged(data: Buffer, { patches, bytes }: Damage): Buffer {
 function patchOf(data: Buffer, used: readonly number[], random: Random): Patch {
   const sector = used.length > 0 && random(10) > 0 ? (used[random(used.length)] ?? 0) : random(data.length);
   const size = [1, 1, 2, 2, 4, 4, 4, 8, 16, 64, 512, 4096][random(12)] ?? 1;
-  // Numbers stand at multiples of their size, and the first fields of a structure matter most.
+  // Numbers are at multiples of their size, and the first fields of a structure matter most.
   const offset = random(random(3) === 0 ? 64 : sectorBytes);
   const at = Math.min(data.length - 1, sector + offset - (offset % Math.min(size, 8)));
   const length = Math.min(size, data.length - at);
@@ -89,7 +89,7 @@ function newValue(data: Buffer, at: number, length: number, random: Random): Buf
   return [number, number, flipped, stepped, copied][random(5)]?.() ?? old;
 }
 
-/** What parsers stumble over: numbers, brackets, quotes, paths, and characters that are none. */
+/** Input that breaks parsers: numbers, brackets, quotes, paths, and invalid characters. */
 const words = [
   ..."{}[]()<>'\"\\/#;:,=&%$!*?|~^@-+`",
   ...["\n", "\r\n", "\t", "\0", "\ufeff", "\ud800", "\u2028", "é", "''", '""', "'''", "\\\n", "\\x", "\\u12"],
@@ -112,7 +112,7 @@ const words = [
   ...["&a [*a]", "<<: *a", "!!binary x", "? ", "- ", ": ", "--", "UUID=", "#cloud-config", "EOF"],
 ];
 
-/** Damages a text in one to six places: as people do, and as people who mean harm do. */
+/** Damages a text in one to six places, by mistakes and by attacks. */
 export function damagedText(text: string, random: Random): string {
   let now = text;
   for (let left = 1 + random(6); left > 0; left--) now = textChange(now, random);

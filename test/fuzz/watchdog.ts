@@ -3,9 +3,9 @@ import { Worker } from "node:worker_threads";
 const mostSeconds = 20;
 const mostMebibytes = 1024;
 
-/** Watches over code that may never return; says what is at work when it is killed. */
+/** Watches code that may never return, and names the work at a kill. */
 export interface Watchdog extends Disposable {
-  /** Names what is tried now. */
+  /** Names the current attempt. */
   now(what: string): void;
 }
 

@@ -13,10 +13,10 @@ it("docs/sealing.md is what the tables say", async () => {
   await expect(sealingReference(sealParts)).toMatchFileSnapshot(file);
 });
 
-// A file for each pattern: what a star stands for does not matter.
+// A file for each pattern. The text for a star does not matter.
 const example = (pattern: string) => pattern.replaceAll("*", `x${pattern.split("/").length}`);
 
-// What a file has to hold to count as a secret.
+// The content that makes a file a secret.
 const secret =
   'api_key: 0123456789abcdef0123456789abcdef\nlicense_key: 0123456789abcdef0123456789abcdef01234567\nComputerID\nPrivateKey = x\ntoken: x\ntoken = "x"\npassword = x\n_auth password\naccesskey=0123456789abcdef\nclient-key-data: x\n"auth": "x"\nhttps://a:b@c\nfingerprint=x\nPRIVATE KEY\nnode.session.auth.password = x\n: RSA key\n5b6e0b3c-1111-4000-8000-00000000abcd\nsystem_id = x\nbindpw x\nrocommunity x\npsk=x\nARRAY /dev/md0 UUID=x\n"P:x"\n<account-access-key>x\nring0_addr: x\nip_address = x\naddress x;\n"wwn": "iqn.x"\n';
 
@@ -31,7 +31,7 @@ describe.each(agents.map((agent) => [agent.name, agent] as const))("%s", (_name,
     );
   const services = sealOperations({ only: ["service-state", "service-keys"] });
 
-  it("is reset as far as it makes its state again, and nothing of that is reported", async () => {
+  it("is reset if it regenerates its state, and nothing of that is reported", async () => {
     const tree = plant(resets, madeBy === undefined ? [] : [madeBy]);
     await applyAll(tree, services);
     expect(await auditAll(tree, services)).toEqual([]);
@@ -69,7 +69,7 @@ it.each(peoplesSecrets.flatMap(({ reports = [] }) => reports))(
   },
 );
 
-it("a file of a known name without a secret in it is no secret", async () => {
+it("a file of a known name without a secret is not reported", async () => {
   const tree = memoryTree({
     "/root/.my.cnf": "[mysql]\nprompt=x\n",
     "/root/.npmrc": "registry=https://npm.example/\n",

@@ -80,7 +80,7 @@ describe("a kernel command line", () => {
     "BOOTIF=$net_default_mac",
     "rd.iscsi.firmware=1 rd.iscsi.initiator=",
     "root=UUID=5b6e0b3c-1111-4000-8000-00000000abcd rd.lvm.lv=ol/root net.ifnames=0 crashkernel=auto",
-  ])("with %s says nothing of one guest", async (words) => expect(await inMenu(words)).toEqual({}));
+  ])("with %s identifies no guest", async (words) => expect(await inMenu(words)).toEqual({}));
 
   it.each([
     ["/boot/grub/grub.conf", `title OL6\n\tkernel /vmlinuz ro ${byAddress}\n`],
@@ -140,7 +140,7 @@ describe("an interface's configuration that reads another file", () => {
     expect(await leftIn(files)).toEqual({ network: ["its address (IPADDR) in /etc/b"] });
   });
 
-  it("that is too deep, or that only a shell can name, is said to be unknown", async () => {
+  it("that is too deep, or that only a shell can resolve, is reported as unknown", async () => {
     const chain = Object.fromEntries(
       Array.from({ length: 12 }, (_, n) => [`/etc/n${n}`, `. /etc/n${n + 1}\n`]),
     );
@@ -152,7 +152,7 @@ describe("an interface's configuration that reads another file", () => {
     });
   });
 
-  it("that reads a file which is not there is said to be unknown, unless it tests for the file", async () => {
+  it("that reads a missing file is reported as unknown, unless it tests for the file", async () => {
     expect(await leftIn({ [ifcfg]: `${stock}. /mnt/ident\n` })).toEqual({
       network: [`maybe its address, because it reads /mnt/ident, which does not exist in ${ifcfg}`],
     });

@@ -41,7 +41,7 @@ describe("a command", () => {
     ["[ -x /sbin/ip ] && LANG=C nohup ip addr add 10.3.3.3/24 \\\n dev eth0", "network"],
     ["mount --bind /data/var /var", "network"],
     ["mount -t overlay -o lowerdir=/a,upperdir=/b,workdir=/c overlay /etc/ssh", "network"],
-  ])("%s sets what belongs to one guest", (line, of) => {
+  ])("%s sets an identity", (line, of) => {
     expect(commandIdentities(line).map((one) => one.of)).toEqual([of]);
   });
 
@@ -66,7 +66,7 @@ describe("a command", () => {
     "mount -o remount,rw /",
     "mount --bind /proc/self /proc/x",
     "touch /var/lock/subsys/local",
-  ])("%s sets nothing of one guest", (line) => expect(commandIdentities(line)).toEqual([]));
+  ])("%s sets no identity", (line) => expect(commandIdentities(line)).toEqual([]));
 });
 
 describe("what runs at boot", () => {
@@ -136,7 +136,7 @@ describe("what runs at boot", () => {
   });
 });
 
-it("The files of nmstate are looked into", async () => {
+it("The files of nmstate are searched", async () => {
   const path = "/etc/nmstate/eth0.yml";
   const text =
     "interfaces:\n- name: eth0\n  mac-address: 52:54:00:11:22:33\n  ipv4:\n    address:\n    - ip: 10.3.3.3\n";

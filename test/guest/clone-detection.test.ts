@@ -23,7 +23,7 @@ const guestOf = (major: keyof typeof guests, more: Record<string, string> = {}) 
   memoryTree({ ...guests[major], "/etc/rc.d/rc.sysinit": "", ...more });
 
 describe("clone detection", () => {
-  it.each(majors)("comes with a seal into a guest of OL%i without additions, and is armed", async (major) => {
+  it.each(majors)("is installed and armed by a seal in a guest of OL%i without additions", async (major) => {
     const tree = guestOf(major);
     await applyAll(tree, sealOperations({ detect: "mac" }));
     expect(await tree.text(cloneRecord)).toBe("template\n");
@@ -80,7 +80,7 @@ describe("clone detection", () => {
     expect(await tree.stat(clonePending)).toBeUndefined();
   });
 
-  it("leaves a module that the guest has of its own, and keeps its hooks", async () => {
+  it("keeps the guest's own module, and its hooks", async () => {
     const own =
       "#!/usr/bin/python\n### BEGIN PLUGIN INFO\n# name: network\n# configure: 50\n### END PLUGIN INFO\n";
     const tree = guestOf(6, {
@@ -93,14 +93,14 @@ describe("clone detection", () => {
     expect(await tree.text("/etc/tbuild/clone.d/10-own")).toBe("#!/bin/sh\n");
   });
 
-  it("is not put in where the guest has no Python for it", async () => {
+  it("is not installed if the guest has no Python for it", async () => {
     const bare = memoryTree({ "/etc/oracle-release": "Oracle Linux Server release 9.4\n" });
     await expect(applyAll(bare, [cloneDetection])).rejects.toThrow("the guest has no Python");
     const { "/usr/lib64/python2.4/site-packages/simplejson/__init__.py": _, ...old } = guests[5];
     await expect(applyAll(memoryTree(old), [cloneDetection])).rejects.toThrow("has no simplejson");
   });
 
-  it("gives a template the parameters of the standard modules", async () => {
+  it("adds the parameters of the standard modules to a template", async () => {
     const names = (await standardParameters()).map(({ name }) => name);
     expect(names).toEqual([
       "selinux",

@@ -6,6 +6,7 @@ import { buildOperations, convertOperations } from "../../src/guest/convert/inde
 import { initramfsEntries, initramfsPaths } from "../../src/guest/convert/initramfs.ts";
 import { applyAll, auditAll } from "../../src/guest/operation.ts";
 import type { Release } from "../../src/guest/release.ts";
+import { bzImage, kernelModule, pvElf } from "../boot-sample.ts";
 import type { MemoryTree } from "../fakes/memory-tree.ts";
 import { type GuestMajor, guestMajors, guestOf } from "./convert-guests.ts";
 
@@ -52,7 +53,7 @@ describe("a conversion", () => {
       }
   });
 
-  it("names disks by UUID or label where the volumes are known, and by the machine's names where not", async () => {
+  it("names disks by UUID or label if the volumes are known, otherwise by the machine's names", async () => {
     const { tree, release } = guestOf(6);
     const volume = { offset: 0, bytes: 1, fs: "ext4" as const };
     const volumes = [
@@ -74,7 +75,7 @@ describe("a conversion", () => {
     expect(await tree.text("/etc/multipath.conf")).toContain('devnode "^xvda$"');
   });
 
-  it("lets LVM find the root in the initramfs, too, and waits there for no disk of the old machine", async () => {
+  it("lets LVM find the root in the initramfs, too, and does not wait there for a disk of the old machine", async () => {
     const hook = (name: string) => `usr/lib/dracut/hooks/initqueue/finished/devexists-${name}.sh`;
     const early = [
       { path: "etc/lvm/lvm.conf", text: 'devices {\n filter = [ "a|^/dev/sda2$|", "r|.*|" ]\n}\n' },
@@ -100,13 +101,13 @@ describe("a conversion", () => {
     expect(last.get(hook("uuid"))).toContain("by-uuid");
     expect(last.get(hook("root"))).toContain("vg-root");
     expect(await guest.tree.glob("/etc/lvm/devices/*")).toEqual([]);
-    // Back again there is nothing left to do in it.
+    // Converted back, it needs no change.
     const once = await guest.tree.read(path);
     await convert(guest, "hvm");
     expect(await guest.tree.read(path)).toEqual(once);
   });
 
-  it("takes what an entry names from GRUB's environment, and nothing for what is not set", async () => {
+  it("expands an entry's variables from GRUB's environment, and unset ones to nothing", async () => {
     const guest = guestOf(8);
     const [entry = ""] = await guest.tree.glob("/boot/loader/entries/b.conf");
     const text = (await guest.tree.text(entry)) ?? "";
@@ -121,7 +122,7 @@ describe("a conversion", () => {
     expect(menu).toContain("set timeout=1\n");
   });
 
-  it("leaves a guest of HVM as it was after PVM and back, but for what serves both", async () => {
+  it("leaves an HVM guest unchanged after PVM and back, except for settings that suit both", async () => {
     const guest = guestOf(6);
     await convert(guest, "pvm");
     expect(await guest.tree.text("/etc/inittab")).toContain("agetty hvc0");
@@ -133,7 +134,7 @@ describe("a conversion", () => {
     expect(await guest.tree.text("/boot/grub/grub.conf")).not.toContain("hvc0");
   });
 
-  it("turns the login of a PV guest into one on the serial line", async () => {
+  it("moves the login of a PV guest to the serial line", async () => {
     const inittab = "1:2345:respawn:/sbin/mingetty tty1\nco:2345:respawn:/sbin/agetty xvc0 9600 vt100-nav\n";
     const guest = guestOf(5, { "/etc/inittab": inittab, "/etc/securetty": "tty1\nxvc0\n" });
     await convert(guest, "kvm");
@@ -161,7 +162,7 @@ describe("a conversion", () => {
     );
   });
 
-  it("says of release 5 without a kernel for PV that it has none", async () => {
+  it("reports that release 5 has no kernel for PV", async () => {
     const guest = guestOf(5);
     for (const path of await guest.tree.glob("/boot/*el5xen*")) await guest.tree.remove(path);
     await expect(convert(guest, "pvm")).rejects.toMatchObject({ fault: "guest", said: expect.anything() });
@@ -186,7 +187,7 @@ describe("a conversion", () => {
     expect(await eight.tree.text("/boot/loader/entries/b.conf")).not.toContain("hvc0");
   });
 
-  it("gives a guest of release 6 that was installed for UEFI a menu for a BIOS, and none where UEFI goes on", async () => {
+  it("gives a release 6 guest that was installed for UEFI a menu for a BIOS, and none if it stays with UEFI", async () => {
     const [bios, uefi] = ["/boot/grub/grub.conf", "/boot/efi/EFI/redhat/grub.conf"];
     const installed = async () => {
       const guest = guestOf(6);
@@ -224,7 +225,7 @@ describe("a conversion", () => {
     expect(await tree.glob("/etc/lvm/devices/*")).toEqual([]);
   });
 
-  it("disables ovmd when told to, and takes cloud-init only where it is installed", async () => {
+  it("disables ovmd if told to, and uses cloud-init only if it is installed", async () => {
     const with_ = {
       "/etc/rc.d/init.d/ovmd": "#!/bin/sh\n# chkconfig: 3 08 92\n",
       "/etc/rc.d/rc3.d/S08ovmd": "../init.d/ovmd",
@@ -283,7 +284,7 @@ describe("drivers in an initramfs", () => {
         "modprobe -q xen-blkfront\nmodprobe -q xen-netfront\n",
       );
       expect(paths.some((path) => path.endsWith("/modules.dep.bin"))).toBe(true);
-      // What was there stays: a folder would take the place of a link.
+      // Existing links stay: a folder would replace them.
       expect(paths.filter((path) => path === "lib" || path === "usr")).toHaveLength(1);
     },
   );
@@ -297,14 +298,30 @@ describe("drivers in an initramfs", () => {
       expect(hook.match(new RegExp(`^modprobe -q ${name}$`, "gm"))).toHaveLength(1);
   });
 
-  it("are known to be missing where the kernel that boots has no such module", async () => {
+  it("are known to be missing if the booted kernel has no such module", async () => {
     const guest = guestOf(6);
     const [dep = ""] = await guest.tree.glob("/lib/modules/*/modules.dep");
     await guest.tree.edit(dep, (text) => text.replace(/^.*virtio_pci.ko:.*\n/m, ""));
     await expect(convert(guest, "kvm")).rejects.toThrow("lacks the module virtio_pci, and none is built in");
   });
 
-  it("are not added where nothing is known to load them", async () => {
+  it("are those of the release that the kernel itself states, where its file has another name", async () => {
+    const guest = guestOf(5);
+    const [kernel = ""] = await guest.tree.glob("/boot/vmlinuz-*");
+    const image = bzImage(gzipSync(pvElf));
+    image.writeUInt16LE(0x100, 0x20e);
+    image.write("9.9-own (root@build)\0", 0x300);
+    await guest.tree.write(kernel, image);
+    for (const path of await guest.tree.glob("/lib/modules/*/kernel/drivers/*/*.ko"))
+      await guest.tree.write(path, kernelModule("9.9-own"));
+    await convert(guest, "kvm");
+    const [initrd = ""] = await guest.tree.glob("/boot/initrd-*");
+    expect(await initramfsPaths((await guest.tree.read(initrd)) ?? new Uint8Array())).toContain(
+      "lib/virtio_blk.ko",
+    );
+  });
+
+  it("are not added if nothing is known to load them", async () => {
     const guest = guestOf(6);
     const [path = ""] = await guest.tree.glob("/boot/initramfs-*");
     await guest.tree.write(
@@ -326,7 +343,7 @@ describe("a build", () => {
 });
 
 describe("initramfsPaths", () => {
-  it("reads through the microcode in front", async () => {
+  it("skips the microcode at the front", async () => {
     const archive = (name: string) => cpioArchive([{ path: name, mode: 0o644, data: Buffer.from("x") }]);
     const image = Buffer.concat([archive("early"), Buffer.alloc(512), gzipSync(archive("late"))]);
     expect(await initramfsPaths(image)).toEqual(["early", "late"]);

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { MemoryFile } from "../fakes/memory-tree.ts";
 import { cleanGuest, dirt } from "./dirty.ts";
 
-/** Writes the dirtiest guest there is into a folder of this machine, with `files` that no operation is to touch. */
+/** Writes the dirtiest guest into a folder of this machine, with `files` that no operation may touch. */
 export async function makeDirtyFolder(root: string, files = 20_000): Promise<void> {
   const all: Record<string, string | MemoryFile> = Object.assign(
     {},

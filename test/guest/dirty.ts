@@ -5,7 +5,7 @@ type Dirt = {
   readonly links?: MemoryOptions["links"];
 };
 
-/** A guest of Oracle Linux 6 as a build leaves it, without dirt. */
+/** A clean guest of Oracle Linux 6 after a build. */
 export const cleanGuest: Dirt = {
   files: {
     "/etc/oracle-release": "Oracle Linux Server release 6.10\n",
@@ -14,7 +14,7 @@ export const cleanGuest: Dirt = {
   },
 };
 
-/** What each seal operation has to find. An operation without an entry fails the suite. */
+/** The dirt that each seal operation must find. An operation without an entry fails the suite. */
 export const dirt: Readonly<Record<string, Dirt>> = {
   "first-boot": { files: { "/etc/sysconfig/ovmd": { data: "# ovmd\nINITIAL_CONFIG=no\n", mode: 0o600 } } },
   "ssh-host-keys": {

@@ -37,7 +37,7 @@ it.each([
   expect((await lookInto(cpioArchive(files), asked)).noInit).toBe(why);
 });
 
-it("an initramfs starts by what rdinit= says", async () => {
+it("an initramfs starts the program of rdinit=", async () => {
   const image = cpioArchive([file("bin/own", "\x7fELF")]);
   expect((await lookInto(image, { ...asked, args: "ro rdinit=/bin/own" })).noInit).toBeUndefined();
   expect((await lookInto(image, asked)).noInit).toBe("has no /init");

@@ -3,14 +3,14 @@ import { factsOf } from "../../src/guest/facts.ts";
 import { Survey } from "../../src/guest/survey.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 
-describe("a guest that nobody described", () => {
-  it("that is nothing tbuild knows is said to be so", async () => {
+describe("a guest without a description", () => {
+  it("that is unknown to tbuild is reported as unknown", async () => {
     const facts = await factsOf(new Survey(memoryTree({ "/etc/debian_version": "12" })));
     expect(facts).toMatchObject({ release: undefined, armed: undefined, passport: undefined, contract: [] });
     expect(facts.unknown.join("\n")).toMatch(/^release: .*\nkernel: /);
   });
 
-  it("names the parameters that its modules make at run time, and knows the others", async () => {
+  it("names the parameters that its modules make at run time, and lists the others", async () => {
     const script = (parameters: string) =>
       `import os, json\nfrom templateconfig.cli import main\ndef do_enumerate(target):\n  return json.dumps(${parameters})\nmain(do_enumerate, {})\n`;
     const facts = await factsOf(
@@ -28,7 +28,7 @@ describe("a guest that nobody described", () => {
     expect(facts.unknown.join("\n")).toMatch(/module big: its script is too large to read \(300001 bytes\)/);
   });
 
-  it("with several kernels boots the one that its menu names", async () => {
+  it("with several kernels boots the kernel of its menu", async () => {
     const kernels = { "/boot/vmlinuz-1": "", "/boot/vmlinuz-2": "" };
     const kernelOf = async (files: Record<string, string>) =>
       (await factsOf(new Survey(memoryTree(files)))).kernel;

@@ -58,7 +58,7 @@ describe("SSH host keys", () => {
     expect(found).toEqual([{ path: "/etc/ssh/keys/old", what: "a private key", of: "SSH keys" }]);
   });
 
-  it("where sshd and dropbear make new ones are removed", async () => {
+  it("that sshd and dropbear regenerate are removed", async () => {
     const files = {
       "/etc/ssh/sshd_config": "HostKey /etc/ssh/ssh_host_rsa_key\nInclude /etc/ssh/sshd_config.d/*.conf\n",
       "/etc/ssh/ssh_host_rsa_key": key,
@@ -74,7 +74,7 @@ describe("SSH host keys", () => {
   });
 });
 
-it("A look at the known places says that the files were not searched", async () => {
+it("A check of the known places reports that the files were not searched", async () => {
   expect((await leftAfterSeal({}, "not searched, as --no-search was given")).limits).toEqual([
     "not searched, as --no-search was given",
   ]);

@@ -55,7 +55,7 @@ function inBash(texts: readonly string[]): string[] {
   }
 }
 
-it("an ifcfg file that was freed is to bash what it was before, without what was to go", () => {
+it("bash reads the same from a cleaned ifcfg file, without the removed settings", () => {
   const texts = fc.sample(
     fc.array(line, { minLength: 1, maxLength: 6 }).map((lines) => lines.join("")),
     { numRuns: 400, seed: 17 },

@@ -54,7 +54,7 @@ describe("a kernel", () => {
     },
   );
 
-  it("tells its release", async () => {
+  it("has a release", async () => {
     const kernel = bzImage(gzipSync(pv));
     kernel.writeUInt16LE(0x100, 0x20e);
     kernel.write("2.6.39-400.el6uek.x86_64 (mockbuild@x) #1 SMP\0", 0x300, "latin1");
@@ -70,7 +70,7 @@ describe("a kernel", () => {
     ["an ELF that is cut off", pv.subarray(0, 20)],
     ["an ELF that is cut off in its notes", pv.subarray(0, pv.length - 8)],
     ["zeros that grow", bzImage(gzipSync(Buffer.alloc(300 << 20), { level: 1 }))],
-  ])("that is %s is not known, and it is said why", async (_what, kernel) => {
+  ])("that is %s is unknown, with the reason", async (_what, kernel) => {
     expect(await isParavirtual(kernel)).toBeUndefined();
     expect((await kernelFacts(kernel)).why).toMatch(/\w/);
   });

@@ -17,7 +17,7 @@ const privateKey = generateKeyPairSync("ed25519").privateKey.export({
   format: "pem",
 }) as string;
 
-/** A guest by whose own identity everything else is told. */
+/** A guest whose identity the search uses. */
 const own = {
   "/etc/oracle-release": "Oracle Linux Server release 8.10\n",
   "/etc/hostname": "build7.example.com\n",
@@ -29,7 +29,7 @@ const own = {
   "/var/lib/dhclient/eth1.leases": "lease {\n  fixed-address 192.0.2.99;\n}\n",
 };
 
-/** Seals a guest with these files besides, and gives what is left of it: path and what, in a line. */
+/** Seals a guest with these additional files, and returns what is left: path and kind, in a line. */
 async function leftOf(
   files: Record<string, string | Uint8Array>,
   { keep = [] as string[], links = {} as Record<string, string> } = {},
@@ -63,7 +63,7 @@ describe("what a seal leaves", () => {
     ]);
   });
 
-  it("is nothing of a guest that has nothing but what the operations know", async () => {
+  it("is nothing for a guest that has only known identities", async () => {
     expect(await leftOf({})).toEqual([]);
   });
 
@@ -88,7 +88,7 @@ describe("what a seal leaves", () => {
     [`* ssh-ed25519 ${hostKey}`, "its SSH host key"],
     ["con 5b6e0b3c-1111-4000-8000-00000000abcd", "the id of one of its connections"],
     ["iqn.1988-12.com.oracle:f00dfeed", "its iSCSI name"],
-  ])("is told where %j stands in a file", async (text, what) => {
+  ])("is reported if a file contains %j", async (text, what) => {
     expect(await leftOf({ "/opt/app/conf.xml": text })).toEqual([`${what} in /opt/app/conf.xml`]);
     const packed = Buffer.concat([Buffer.from([0, 1, 2, 255]), Buffer.from(` ${text} `), Buffer.from([0])]);
     expect(await leftOf({ "/opt/app/data.bin": packed })).toEqual([`${what} in /opt/app/data.bin`]);
@@ -139,12 +139,12 @@ describe("what a seal leaves", () => {
       "a key store with a private key",
     ],
     [Buffer.from(`05020000003a0002000b4558414d504c452e434f4d${"61".repeat(60)}`, "hex"), "a Kerberos keytab"],
-  ])("has its secrets told by their look: %j", async (data, what) => {
+  ])("includes secrets, found by their form: %j", async (data, what) => {
     expect(await leftOf({ "/srv/app/file": data })).toEqual([`${what} in /srv/app/file`]);
     expect(await leftOf({ "/srv/app/file": data }, { keep: ["/srv/app"] })).toEqual([]);
   });
 
-  it("is told where it stands in a certificate", async () => {
+  it("is reported if a certificate contains it", async () => {
     const der = Buffer.from("3082010a0c11", "hex").toString("latin1");
     const body = Buffer.from(`${der}build7.example.com0\x82`, "latin1").toString("base64");
     const pem = `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`;
@@ -160,7 +160,7 @@ describe("what a seal leaves", () => {
     ["base64 of a machine id", Buffer.from(`id=${id}`).toString("base64"), "its machine id"],
     ["percent encoding", "u=52%3A54%3a00%3Aaa%3Abb%3Acc&n=x", "its link address"],
     ["percent encoding of a name", "http%3A%2F%2Fbuild7%2Eexample%2Ecom%2Fx", "this host's name"],
-  ])("is told where it stands in %s", async (_form, data, what) => {
+  ])("is reported if it is in %s", async (_form, data, what) => {
     expect(await leftOf({ "/opt/app/file": data })).toEqual([`${what} in /opt/app/file`]);
   });
 
@@ -182,7 +182,7 @@ describe("what a seal leaves", () => {
     ["users", `anna:$6$saltsalt$${"Ab3/".repeat(21)}Ab`, "a password hash"],
     ["x.swp", "b0VIM 8.0\0\0", "a swap file of vi"],
     ["core", `\x7fELF\x02\x01\x01${"\0".repeat(9)}\x04\0>\0\0`, "a core dump"],
-  ])("has what no list knows told by its key or its look: %s with %j", async (name, text, what) => {
+  ])("includes unlisted values, found by key or form: %s with %j", async (name, text, what) => {
     expect(await leftOf({ [`/opt/app/${name}`]: text })).toEqual([`${what} in /opt/app/${name}`]);
   });
 
@@ -281,7 +281,7 @@ describe("what a seal leaves", () => {
     ["/etc/wicked/eth0.xml", "<interface><ipv4:static><address>10.9.8.7/24</address>\n", "address (address)"],
     ["/etc/dhcpcd.conf", "duid 00:01:00:01:aa\n", "client id (duid)"],
     ["/etc/sysconfig/network", "NETWORKING=yes\nDHCP_CLIENT_ID=build7x\n", "client id (DHCP_CLIENT_ID)"],
-  ])("has an unknown key of an identity told in %s: %j", async (path, text, what) => {
+  ])("includes an unknown identity key in %s: %j", async (path, text, what) => {
     expect(await leftOf({ [path]: text })).toContain(`maybe its ${what} in ${path}`);
   });
 
@@ -329,7 +329,7 @@ describe("what a seal leaves", () => {
     await findLeftovers(tree, { traits: [], pending: [], keep: [] });
   });
 
-  it("takes the id of a file system for nobody's", async () => {
+  it("does not report the ID of a file system", async () => {
     const volume = "5b6e0b3c-7d1f-4a52-9c3e-2f8a6b1d4e71";
     const files = {
       "/etc/fstab": `UUID=${volume} / ext4 defaults 1 1\n`,
@@ -349,7 +349,7 @@ describe("what a seal leaves", () => {
     expect((await findLeftovers(tree, { ...options, meant: ["/etc/shadow"] })).found).toEqual([]);
   });
 
-  it("has Oracle's password files and wallets told by their names", async () => {
+  it("includes Oracle's password files and wallets, by their names", async () => {
     const home = "/u01/app/oracle";
     expect(await leftOf({ [`${home}/dbs/orapwORCL`]: "x", [`${home}/wallet/cwallet.sso`]: "x" })).toEqual([
       `a password file of Oracle Database in ${home}/dbs/orapwORCL`,
@@ -357,7 +357,7 @@ describe("what a seal leaves", () => {
     ]);
   });
 
-  it("is told by names and links too", async () => {
+  it("includes file names and links, too", async () => {
     const links = { "/srv/current": "/opt/build7.example.com/app" };
     expect(
       await leftOf({ "/u01/cdata/build7.olr": "x", "/etc/app/build7.example.com/x": "y" }, { links }),
@@ -368,12 +368,12 @@ describe("what a seal leaves", () => {
     ]);
   });
 
-  it("has no keys for tests told that come with libraries", async () => {
+  it("does not include libraries' keys for tests", async () => {
     expect(await leftOf({ "/usr/lib/python3.6/site-packages/x/test.pem": privateKey })).toEqual([]);
     expect(await leftOf({ "/usr/lib/tests/key.pem": privateKey })).toEqual([]);
   });
 
-  it("has the id told that boot entries had to keep, after the seal too", async () => {
+  it("includes the ID that boot entries had to keep, even after the seal", async () => {
     const tree = memoryTree(
       { "/boot/vmlinuz-0-rescue-0123456789abcdef0123456789abcdef": "x", "/opt/app/id": id },
       { links: { "/boot/grub2/grubenv": "../efi/EFI/redhat/grubenv" } },
@@ -393,7 +393,7 @@ describe("what a seal leaves", () => {
     expect(limits).toEqual(["not searched, because larger than 16 MiB: /u01/data.dbf, /usr/sbin/big"]);
   });
 
-  it("looks for no word that stands everywhere", async () => {
+  it("does not search for words that are everywhere", async () => {
     const tree = memoryTree({ "/etc/hostname": "oracle\n", "/opt/app": "user oracle" });
     const traits = await readTraits(tree);
     expect((await findLeftovers(tree, { traits, pending: [], keep: [] })).found).toEqual([]);

@@ -42,11 +42,11 @@ describe("the loader entries of a guest", () => {
     ["the name counts before the version", ["1-9-9", "b-1-1", "a-2-2"], [0, 1, 2]],
     ["names without a version", ["custom", "custom-2", "custom-10", "custom-10-1"], [3, 2, 1, 0]],
     ["GRUB takes + as rpm takes ^", ["k-1-2+9", "k-1-2.1", "k-1-2"], [1, 0, 2]],
-  ])("stand in GRUB's order: %s", async (_what, names, order) => {
+  ])("are in GRUB's order: %s", async (_what, names, order) => {
     expect(await orderOf(names)).toEqual(order.map((n) => names[n]));
   });
 
-  it.skipIf(missing("rpm"))("stand in the order of rpm itself, as grubby has them", async () => {
+  it.skipIf(missing("rpm"))("are in rpm's order, like grubby's", async () => {
     const versions = ["5.14.0", "5.14.0.1", "5.14", "5.4.17", "5.014.0", "6.1a", "6.1", "6.1~rc1", "10.0"];
     const script = `print(table.concat({${versions
       .flatMap((a) => versions.map((b) => `rpm.vercmp('${a}','${b}')`))
@@ -62,7 +62,7 @@ describe("the loader entries of a guest", () => {
       }
   });
 
-  it("are what a default counts, rescue kernels among them", async () => {
+  it("are counted by a default number, including rescue kernels", async () => {
     const names = ["ffff-5.14.0-9.el9", "ffff-5.14.0-10.el9", "ffff-5.14.0-11.el9", "9abc-0-rescue"];
     const chosen = async (more: Readonly<Record<string, string>>) => {
       const tree = guestWith(names, more);
@@ -77,7 +77,7 @@ describe("the loader entries of a guest", () => {
     expect(await chosen({})).toBe(names[2]);
   });
 
-  it("are chosen by what the menu sets, before the saved one", async () => {
+  it("are chosen by the menu's default before the saved one", async () => {
     const tree = (menu: string) =>
       guestWith(["k-1-1", "k-2-1"], {
         "/boot/grub2/grub.cfg": menu,

@@ -168,7 +168,7 @@ describe("an ifcfg file", () => {
 });
 
 describe("the readers of configuration", () => {
-  it("lose no byte of what they are given, and end on anything", () => {
+  it("lose no byte of their input, and end on any input", () => {
     const pieces = fc.constantFrom(
       "'",
       '"',
@@ -199,7 +199,7 @@ describe("the readers of configuration", () => {
     );
   });
 
-  it("take a time that grows with the file", () => {
+  it("take time in proportion to the file", () => {
     const started = performance.now();
     shellAssignments(`A="${"\\".repeat(200_000)}\n`.repeat(3));
     keyfileEntries(`[${"[".repeat(200_000)}\n${" ".repeat(200_000)}\nkey ${" ".repeat(100_000)}`);
@@ -209,7 +209,7 @@ describe("the readers of configuration", () => {
 });
 
 describe("dhclient.conf", () => {
-  it("loses what makes a client itself, and nothing else", () => {
+  it("loses the client's identity, and nothing else", () => {
     const text = `# send host-name "x";
 timeout 60;
 send host-name "build7";
@@ -274,7 +274,7 @@ describe("the network of a guest", () => {
 });
 
 describe("the machine id", () => {
-  it("is made empty where systemd would take none for a first boot, or a link for an id", async () => {
+  it("is emptied if systemd would not treat its absence as a first boot, or takes a link for an ID", async () => {
     const el9 = { "/etc/oracle-release": "Oracle Linux Server release 9.3\n" };
     const id = "0123456789abcdef0123456789abcdef\n";
     const none = memoryTree(el9);

@@ -74,7 +74,7 @@ describe("an initramfs", () => {
     ]);
   });
 
-  it("that holds nothing of one guest is not reported", async () => {
+  it("without an identity is not reported", async () => {
     const files = {
       "etc/hostname": "localhost.localdomain\n",
       "etc/machine-id": "\n",
@@ -102,7 +102,7 @@ describe("an initramfs", () => {
 });
 
 describe("a file that is compressed", () => {
-  it("by gzip is looked into, also an archive", async () => {
+  it("by gzip is searched, also an archive", async () => {
     const { found, limits } = await leftIn({
       "/root/a.gz": gzipSync(`key:\n${privateKey}`),
       "/root/b.tgz": gzipSync(
@@ -120,12 +120,12 @@ describe("a file that is compressed", () => {
     ["zip", "PK\x03\x04"],
     ["7z", "7z\xbc\xaf'\x1c"],
     ["a damaged gzip", "\x1f\x8b\x08"],
-  ])("by %s is named as not looked into", async (_what, start) => {
+  ])("by %s is named as not searched", async (_what, start) => {
     const { limits } = await leftIn({ "/root/saved": Buffer.from(`${start}and more`, "latin1") });
     expect(limits).toEqual(["not unpacked: /root/saved"]);
   });
 
-  it("and unpacks to more than a configuration has is named, and takes no memory", async () => {
+  it("and unpacks to more than a configuration file is named, and takes no memory", async () => {
     const { limits } = await leftIn({ "/root/bomb.gz": gzipSync(Buffer.alloc(65 << 20)) });
     expect(limits).toEqual(["not unpacked: /root/bomb.gz"]);
   });

@@ -6,7 +6,7 @@ export interface Planted {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** The guest that they are planted in: its own names, addresses and ids. */
+/** The guest for them: its names, addresses and IDs. */
 export const host = {
   name: "build7.example.com",
   short: "build7",
@@ -28,7 +28,7 @@ export const ownFiles: Readonly<Record<string, string>> = {
   "/etc/sysconfig/network-scripts/ifcfg-eth0": `DEVICE=eth0\nHWADDR=${host.mac}\nIPADDR=${host.address}\nBOOTPROTO=static\nONBOOT=yes\n`,
 };
 
-/** No word of a configuration, so whoever finds it has found something planted. */
+/** Not a word of any configuration, so a match is always planted. */
 const mark = "Pl4ntedZ";
 const uuid = "5b6e0b3c-7d1f-4a52-9c3e-2f8a6b1d4e70";
 const nodeId = "y3wbq7lj05r2n8vktx61ofmze";
@@ -48,7 +48,7 @@ const one = (what: string, path: string, text: string = mark): Planted => ({
   files: { [path]: text },
 });
 
-/** Whether a file still holds what was planted in it: all of it, or the word that only plants have. */
+/** Whether a file still contains its plant: all of it, or the word that only plants have. */
 export function holdsPlanted(data: Uint8Array, text: string): boolean {
   const now = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return now.equals(Buffer.from(text)) || now.includes(mark);

@@ -45,7 +45,7 @@ describe("the portrait of a guest", () => {
     });
   });
 
-  it("keeps the text of what people changed, and of a package's own file only whose it is", async () => {
+  it("keeps the text of changed files, and only the owner of a package's own file", async () => {
     const tree = memoryTree({
       "/etc/ntp.conf": "server a\n",
       "/etc/hosts": "127.0.0.1 localhost\n",
@@ -54,7 +54,7 @@ describe("the portrait of a guest", () => {
     });
     const { files } = await portraitOf(new Survey(tree, []), {
       "/etc/ntp.conf": { package: "ntp", digest: sha256("server a\n") },
-      // as rpm of EL5 has it, and changed since
+      // as in EL5's rpm, and changed since
       "/etc/hosts": { package: "setup", digest: createHash("md5").update("other").digest("hex") },
     });
     const at = (path: string) => files.find((file) => file.path === path);
@@ -65,7 +65,7 @@ describe("the portrait of a guest", () => {
     expect(at("/etc/ld.so.cache")).not.toHaveProperty("text");
   });
 
-  it("has neither text nor digest of what not everybody in the guest may read", async () => {
+  it("has neither text nor digest of files that not everyone in the guest can read", async () => {
     const tree = memoryTree({
       "/etc/shadow": { data: "root:$6$salt$hash:1::\n", mode: 0o000 },
       "/etc/ldap.conf": { data: "base dc=x ALL=\n", mode: 0o600 },
@@ -81,7 +81,7 @@ describe("the portrait of a guest", () => {
     expect(JSON.stringify(files)).not.toMatch(/hash|MIIE|ALL=/);
   });
 
-  it("has the text of what is closed by habit only, such as sshd_config", async () => {
+  it("has the text of files that are private only by convention, such as sshd_config", async () => {
     const tree = memoryTree({ "/etc/ssh/sshd_config": { data: "PermitRootLogin no\n", mode: 0o600 } });
     const { files } = await portraitOf(new Survey(tree, []), {});
     expect(files.at(-1)).toMatchObject({ mode: "600", text: "PermitRootLogin no\n" });

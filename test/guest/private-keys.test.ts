@@ -19,7 +19,7 @@ const base64 = (data: string | Buffer) => Buffer.from(data as string).toString("
 const wrapped = (text: string) => text.replaceAll(/.{76}/g, "$&\n");
 const der = (type: "pkcs1" | "pkcs8") => rsa.privateKey.export({ type, format: "der" }) as Buffer;
 
-/** A secret key of OpenPGP, as far as its packets tell, and a user id behind it. */
+/** A secret key of OpenPGP, by its packets, followed by a user ID. */
 const openPgp = (tag: number) => {
   const ed25519 = Buffer.from("092b06010401da470f01", "hex");
   const body = Buffer.concat([Buffer.from([4, 0x65, 0, 0, 0, 22]), ed25519, randomBytes(90)]);
@@ -83,7 +83,7 @@ describe("a private key", () => {
     expect(secretIn(data, data.toString("latin1"))).toBeUndefined();
   });
 
-  it("is not seen in programs, certificates and bytes without an order", () => {
+  it("is not found in programs, certificates and random bytes", () => {
     const folders = ["/usr/bin", "/etc/ssl/certs", "/usr/share/ca-certificates/mozilla"];
     const files = folders.filter(existsSync).flatMap((folder) =>
       readdirSync(folder, { withFileTypes: true })

@@ -29,7 +29,7 @@ describe("a guest's release", () => {
     expect(await readRelease(memoryTree({ "/etc/os-release": text }))).toMatchObject({ major: 8 });
   });
 
-  it("of an appliance is what people say of it", async () => {
+  it("of an appliance is the one that --as gives", async () => {
     const tree = memoryTree({ "/etc/os-release": `${osRelease("rhel", "4.4")}VARIANT_ID=ovirt-node\n` });
     declareRelease(tree, 8);
     expect(await readRelease(tree)).toMatchObject({ name: "rhel 4.4, treated as Oracle Linux 8", major: 8 });
@@ -95,7 +95,7 @@ describe("a guest's release", () => {
         "/etc/fedora-release": "Fedora release 8 (Werewolf)",
       },
     ],
-  ])("%s is none of ours, and named", async (name, files) => {
+  ])("%s is not supported, and is named", async (name, files) => {
     await expect(readRelease(memoryTree(files as unknown as Record<string, string>))).rejects.toMatchObject({
       fault: "guest",
       message: expect.stringContaining(name),
@@ -103,7 +103,7 @@ describe("a guest's release", () => {
     });
   });
 
-  it("is not guessed when two files contradict each other", async () => {
+  it("is not guessed if two files contradict each other", async () => {
     const tree = memoryTree({
       "/etc/redhat-release": "CentOS release 6.10 (Final)",
       "/etc/os-release": osRelease("centos", "7"),
@@ -113,7 +113,7 @@ describe("a guest's release", () => {
     );
   });
 
-  it("is Oracle's own, whatever somebody wrote into redhat-release for an installer", async () => {
+  it("is Oracle's own, even if redhat-release was changed for an installer", async () => {
     const tree = memoryTree({
       "/etc/oracle-release": "Oracle Linux Server release 7.9",
       "/etc/redhat-release": "Red Hat Enterprise Linux Server release 5",
@@ -127,7 +127,7 @@ describe("a guest's release", () => {
     await expect(readRelease(tree)).rejects.toThrow("is Evil [2J release 7;");
   });
 
-  it("may be said for a guest that tbuild does not know, and only for such a one", async () => {
+  it("may be given for an unknown guest, and only for such a guest", async () => {
     const fedora = memoryTree({ "/etc/redhat-release": "Fedora release 8 (Werewolf)" });
     declareRelease(fedora, parseMajor("ol7"));
     expect(await readRelease(fedora)).toEqual({

@@ -5,7 +5,7 @@ const applied = identityClasses.flatMap(({ operations }) => operations);
 const reportOf = (name: string, residue: Parameters<typeof classReports>[2]) =>
   classReports([], applied, residue).find((one) => one.name === name);
 
-it("calls a class unknown that no block shows, as long as free blocks hold data", () => {
+it("calls a class without findings unknown, as long as free blocks contain data", () => {
   const found = { shown: new Map<string, number>(), withData: 3 };
   expect(reportOf("traces", { found })).toEqual({
     name: "traces",
@@ -15,7 +15,7 @@ it("calls a class unknown that no block shows, as long as free blocks hold data"
   expect(reportOf("logs", { found })?.state).toBe("reset");
 });
 
-it("calls it reset when no free block holds anything", () => {
+it("calls it reset if all free blocks are empty", () => {
   const found = { shown: new Map<string, number>(), withData: 0 };
   expect(reportOf("traces", { found })?.state).toBe("reset");
 });

@@ -14,7 +14,7 @@ function guestWith(...names: readonly string[]): MemoryTree {
 
 describe("every seal operation", () => {
   it.each(sealTable.map((operation) => [operation.name, operation] as const))(
-    "%s finds its dirt, takes it away, and then has nothing to do",
+    "%s finds its dirt, removes it, and then has nothing to do",
     async (name, operation) => {
       expect(dirt[name], `${name} has no dirty fixture`).toBeDefined();
       const tree = guestWith(name);
@@ -29,7 +29,7 @@ describe("every seal operation", () => {
 
   it.each(
     sealTable.flatMap((operation) => ("except" in operation ? [[operation.name, operation] as const] : [])),
-  )("%s keeps its hands off what is to be kept", async (name, operation) => {
+  )("%s does not touch kept paths", async (name, operation) => {
     const tree = guestWith(name);
     const before = tree.snapshot();
     const kept = operation.except(await operation.pending(tree));
@@ -46,7 +46,7 @@ describe("every seal operation", () => {
     sealTable
       .filter(({ name }) => name !== "first-boot")
       .map((operation) => [operation.name, operation] as const),
-  )("%s leaves a clean guest as it is", async (_name, operation) => {
+  )("%s leaves a clean guest unchanged", async (_name, operation) => {
     const tree = guestWith();
     const before = tree.snapshot();
     await operation.apply(tree);
@@ -78,7 +78,7 @@ it("ARCHITECTURE.md says of each default operation of virt-sysprep which of ours
 describe("a sealed guest", () => {
   const all = Object.keys(dirt);
 
-  it("has nothing pending, and what was not meant stays, with owner, mode and label", async () => {
+  it("has nothing pending, and keeps everything else with owner, mode and label", async () => {
     const tree = guestWith(...all);
     await applyAll(tree, sealOperations());
     expect(await auditAll(tree, sealOperations())).toEqual([]);
@@ -98,7 +98,7 @@ describe("a sealed guest", () => {
     });
   });
 
-  it("has no keys and histories in homes that /etc/passwd puts elsewhere, but all else of them", async () => {
+  it("has no keys and histories in homes elsewhere in /etc/passwd, but keeps their other files", async () => {
     const tree = guestWith("user-keys");
     await tree.write("/u01/grid/.bash_history", "secret");
     await tree.write("/u01/grid/.bashrc", "alias");
@@ -164,7 +164,7 @@ describe("the spool of at", () => {
 });
 
 describe("hosts-file", () => {
-  it("takes out the lines of the guest's name and addresses, and keeps all others", async () => {
+  it("removes the lines with the guest's name and addresses, and keeps all others", async () => {
     const tree = memoryTree({
       "/etc/sysconfig/network": "HOSTNAME=build7.example.com\n",
       "/etc/hosts":
@@ -187,7 +187,7 @@ describe("first-boot", () => {
     expect(await tree.text("/etc/sysconfig/ovmd")).toBe("OVMD_ARGS=\nINITIAL_CONFIG=yes\n");
   });
 
-  it("says so when the additions are not installed, and fails", async () => {
+  it("fails with a reason if the additions are not installed", async () => {
     const tree = memoryTree({ "/etc/oracle-release": "Oracle Linux Server release 6.10\n" });
     expect((await firstBoot.pending(tree))[0]).toContain("the additions are not installed");
     await expect(firstBoot.apply(tree)).rejects.toThrow("the additions are not installed");
@@ -208,7 +208,7 @@ describe("first-boot", () => {
     ]);
   });
 
-  it("takes YES for yes, as the talk writes it", async () => {
+  it("accepts YES for yes", async () => {
     const tree = guestWith("first-boot");
     await firstBoot.apply(tree);
     await tree.write("/etc/sysconfig/ovmd", "INITIAL_CONFIG=YES\n");

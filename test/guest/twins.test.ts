@@ -4,7 +4,7 @@ import { compareTwins, randomIn } from "../../src/guest/twins.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 
 describe("two clones", () => {
-  it("have named what both have and each should have of its own, and what each made anew", async () => {
+  it("are compared: shared data that should differ, and data that each generated, is named", async () => {
     const uuid = randomUUID();
     const volume = randomUUID();
     const both = {
@@ -29,7 +29,7 @@ describe("two clones", () => {
     });
   });
 
-  it("are suspected for an id in a name, and files that were too large are named", async () => {
+  it("are suspected for an ID in a name, and files that are too large are named", async () => {
     const [id, uuid] = [randomBytes(15).toString("hex"), randomUUID()];
     const names = [`/var/log/journal/a1${id}`, `/var/lib/agent/${uuid}.db`, `/boot/vmlinuz-0-rescue-a1${id}`];
     const files = {

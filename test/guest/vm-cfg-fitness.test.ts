@@ -77,7 +77,7 @@ const cases: readonly Case[] = [
 
 describe("a vm.cfg beside its image", () => {
   const listed = cases.map(([what, text, mode, why, more = {}]) => ({ what, text, mode, why, more }));
-  it.each(listed)("with $what is told what does not fit", ({ text, mode, why, more }) => {
+  it.each(listed)("with $what gets a list of mismatches", ({ text, mode, why, more }) => {
     const found = vmCfgFindings(readVmCfg(text), { ...image, mode, ...more });
     const words = found.map((one) => `${one.weight}: ${one.why}`);
     if (why === undefined) expect(words).toEqual([]);
@@ -85,7 +85,7 @@ describe("a vm.cfg beside its image", () => {
     for (const { weight, remedy } of found) if (weight === "unfit") expect(remedy).toBeDefined();
   });
 
-  it("says what it is checked as where nobody else does", () => {
+  it("gives the domain type for the check, if nothing else does", () => {
     expect(modeOfVmCfg(readVmCfg(pv))).toBe("pvm");
     expect(modeOfVmCfg(readVmCfg(hvm))).toBe("hvm");
     expect(modeOfVmCfg(readVmCfg(disk))).toBeUndefined();

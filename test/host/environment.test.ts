@@ -54,18 +54,18 @@ describe.each(["run", "talk"] as const)("a program that is started to %s", (how)
       "docker-credential-ecr-login",
       ["AWS_SECRET_ACCESS_KEY", "SSH_AUTH_SOCK", "https_proxy", "LC_MESSAGES", "LANG"],
     ],
-  ])("%s gets of the environment what it needs, and no password of a recipe", async (program, names) => {
+  ])("%s gets only the variables that it needs, and no password of a recipe", async (program, names) => {
     expect(await given(program, how)).toEqual(names);
   });
 });
 
-it("a program gets what it is told by name, over what it would have", async () => {
+it("a program gets explicitly named variables, which override others", async () => {
   const out = await localHost().run(["env"], { env: { LANG: "C", OWN: "said" } });
   expect(out.stdout).toMatch(/^LANG=C$/m);
   expect(out.stdout).toMatch(/^OWN=said$/m);
 });
 
-it("a program is known by its name, wherever it lies", () => {
+it("a program is recognized by its name in any folder", () => {
   const sock = { SSH_AUTH_SOCK: "/run/agent" };
   expect(environmentFor("/usr/bin/ssh", sock)).toEqual(sock);
   expect(environmentFor("/usr/bin/sshd-like", sock)).toEqual({});

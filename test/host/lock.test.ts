@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe("a lock", () => {
-  it("is held by one, and says by whom", async () => {
+  it("is held by one process, and names it", async () => {
     const held = await lock(file);
     expect(await tryLock(file)).toEqual({ heldBy: process.pid });
     expect(await holderOf(file)).toBe(process.pid);
@@ -33,7 +33,7 @@ describe("a lock", () => {
     }
   });
 
-  it("of another machine is held, whatever runs here under that number", async () => {
+  it("of another machine counts as held, whatever process has that number here", async () => {
     const boot = "00000000-0000-4000-8000-000000000000:1";
     for (const pid of [9999999, process.pid]) {
       await symlink(`${pid} 1 ${boot} elsewhere:0123`, file);
@@ -46,7 +46,7 @@ describe("a lock", () => {
     }
   });
 
-  it("of this machine before it was booted anew, or of another process of that number, is nobody's", async () => {
+  it("from before this machine's reboot, or of another process with that number, is free", async () => {
     const held = await lock(file);
     const [pid, start, boot, host] = (await readlink(file)).split(" ");
     await held.release();
@@ -64,7 +64,7 @@ describe("a lock", () => {
     expect(await tryLock(file)).toMatchObject({ heldBy: process.pid });
   });
 
-  it("that is none, but a file of that name, is nobody's", async () => {
+  it("that is only a file of that name is free", async () => {
     await writeFile(file, "");
     expect("release" in (await tryLock(file))).toBe(true);
   });

@@ -13,12 +13,12 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const ofPath = packages.filter(({ has }) => has.every((one) => !one.startsWith("/")));
 
 describe("the packages that tbuild uses", () => {
-  it("are missing where no program of theirs is on the PATH", async () => {
+  it("are missing if none of their programs is on the PATH", async () => {
     expect(await missingPackages(ofPath, folder)).toEqual(ofPath);
     expect(await missingPackages(ofPath, "")).toEqual(ofPath);
   });
 
-  it("are there once all their programs are", async () => {
+  it("are installed if all their programs are", async () => {
     const [one] = await missingPackages(ofPath, folder);
     const [last = "", ...others] = [...(one?.has ?? [])].reverse();
     for (const program of others) await writeFile(join(folder, program), "");

@@ -11,7 +11,7 @@ it("a temporary folder names its process, and is not abandoned while that runs",
   await expect(access(folder.path)).rejects.toThrow("ENOENT");
 });
 
-it("is abandoned when the process is another one, or is of an earlier boot; not when its machine is unknown", async () => {
+it("is abandoned if the number is another process's, or from an earlier boot, but not if its machine is unknown", async () => {
   await using folder = await temporaryFolder("test");
   const [, kind, pid, start, boot, world, end] = basename(folder.path).split("-");
   const name = (...parts: unknown[]) => ["tbuild", kind, ...parts, end].join("-");

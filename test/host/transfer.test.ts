@@ -20,7 +20,7 @@ describe("a disk image that goes to a host and comes back", () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  /** An image with some bytes at these places, and a size that is no multiple of anything. */
+  /** An image with some bytes at these places, and an odd size. */
   async function image(places: readonly number[], size: number): Promise<string> {
     const file = await open(at("image"), "w");
     await file.truncate(size);
@@ -75,7 +75,7 @@ describe("a disk image that goes to a host and comes back", () => {
     expect(await same(at("back"), from)).toBe(true);
   });
 
-  /** A line that breaks at the n-th command. */
+  /** A connection that breaks at the n-th command. */
   function breaking(after: number): Host {
     let left = after;
     return {
@@ -87,7 +87,7 @@ describe("a disk image that goes to a host and comes back", () => {
     };
   }
 
-  it("goes on where a broken line stopped it, both ways", async () => {
+  it("resumes after a broken connection, both ways", async () => {
     const from = await image(places, size);
     await expect(sendImage(breaking(3), from, at("far"), everything)).rejects.toThrow("broken");
     expect(await stat(at("far")).catch(() => undefined)).toBeUndefined();
@@ -119,7 +119,7 @@ describe("a disk image that goes to a host and comes back", () => {
     expect(await same(at("far"), from)).toBe(true);
   });
 
-  it("begins anew when the image has changed in between", async () => {
+  it("restarts if the image changed in between", async () => {
     const from = await image([0, 80 * mib], size);
     await expect(sendImage(breaking(3), from, at("far"), everything)).rejects.toThrow("broken");
     await image([50 * mib], size);

@@ -54,7 +54,7 @@ describe("the accelerator", () => {
     expect(await chooseAccelerator(hostOf(lines), { ...files, deadlineMs: 50 })).toEqual(distrust);
   });
 
-  it("is tried once for each boot of the host", async () => {
+  it("is tested once for each boot of the host", async () => {
     await chooseAccelerator(hostOf([]), { ...files, deadlineMs: 50 });
     const again = hostOf(panics);
     expect(await chooseAccelerator(again, files)).toEqual(distrust);
@@ -65,7 +65,7 @@ describe("the accelerator", () => {
     expect(again.tried).toHaveLength(1);
   });
 
-  it("is tried again after a cache file that was cut off", async () => {
+  it("is tested again after a truncated cache file", async () => {
     await chooseAccelerator(hostOf(panics), files);
     await writeFile(files.cacheFile, '{"boot":"');
     expect(await chooseAccelerator(hostOf(["nothing"]), files)).toEqual(distrust);

@@ -34,7 +34,7 @@ broken                                       6   128     1     ----c-       2.1 
     ]);
     expect(readDomains("xl: something else\n")).toEqual([]);
   });
-  it("tells what the host is", () => {
+  it("describes the host", () => {
     const info = readInfo("host                   : dom0\nvirt_caps              : pv hvm hap\nno colon\n");
     expect(info.get("virt_caps")).toBe("pv hvm hap");
   });
@@ -67,7 +67,7 @@ describe("the configuration of a machine for xl", () => {
   it("has its disks by slot, its cards by bridge, and pygrub", () => {
     const text = written();
     for (const part of [
-      // qemu serves what is written to; a file that is only read gets a loop device, and a block device needs neither.
+      // qemu serves writable files; read-only files get a loop device, and block devices need neither.
       "vdev=xvda, access=rw, backendtype=qdisk, target=/var/a, b.img",
       "vdev=xvdb, access=ro, target=/var/r.img",
       "vdev=xvdd, access=rw, backendtype=qdisk, target=/var/s.img",
@@ -109,7 +109,7 @@ describe("a machine that Xen does not start", () => {
     });
     return notStarted(error, "m-1", "dom0", logs);
   };
-  it("is told with what Xen's tools said, and the ends of their logs", () => {
+  it("is reported with the output of Xen's tools, and the ends of their logs", () => {
     const { message, lines } = fault(["libxl: error: one"], "/var/log/xen/bootloader.1.log:\n\nno kernel\n");
     expect(message).toBe("m-1: Xen on dom0 does not start it");
     expect(lines.slice(0, 3)).toEqual(["libxl: error: one", "/var/log/xen/bootloader.1.log:", "no kernel"]);

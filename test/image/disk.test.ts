@@ -85,7 +85,7 @@ describe("partitions", () => {
   });
 
   it.each([512, 4096])(
-    "are named where the MBR that protects a GPT is gone (sectors of %i bytes)",
+    "are named if the protective MBR of a GPT is missing (sectors of %i bytes)",
     async (size) => {
       const data = gpt([{ first: mib / size, last: (2 * mib) / size - 1 }], 4 * mib, size);
       data.fill(0, 0, 512);
@@ -108,7 +108,7 @@ describe("partitions", () => {
     expect(own).toContainEqual({ offset: mib, bytes: mib });
   });
 
-  it("are read from an MBR that counts in sectors of 4096 bytes, where they hold something then", async () => {
+  it("are read from an MBR that counts in sectors of 4096 bytes, if they then have contents", async () => {
     const image = disk(
       8 * mib,
       [0, mbr([{ type: 0x83, start: 256, count: 512 }])],
@@ -145,7 +145,7 @@ describe("a volume", () => {
     ["unknown", "SWAPSPACE2", 4086],
     ["vfat", "FAT32", 82],
     ["unknown", "", 0],
-  ] as const)("is seen to hold %s", async (fs, magic, at) => {
+  ] as const)("is recognized as %s", async (fs, magic, at) => {
     expect((await fileSystemOf(bytesReader(superblock(magic, at)))).fs).toBe(fs);
   });
 
@@ -250,7 +250,7 @@ describe("mounts", () => {
   );
 
   it.each(["/../../etc", "/boot/../../etc", "/./etc", "/boot//efi", "boot", "/"])(
-    "leave out a place that is none inside the guest: %s",
+    "leave out a place that is not inside the guest: %s",
     (place) => {
       const [root] = [volumes[2] ?? expect.fail()];
       expect(mountsFromFstab(`UUID=u-1 ${place} ext4 defaults 0 0\n`, volumes, root)).toEqual([

@@ -109,7 +109,7 @@ describe("an fstab", () => {
     "/swapfile none swap sw 0 0",
     "UUID=0a-5 none swap sw 0 0",
     "sshfs#me@host: /mnt fuse defaults 0 0",
-  ])("passes over what is no file system of a disk: %s", (text) => {
+  ])("skips entries that are not a file system of a disk: %s", (text) => {
     expect(unresolved(text)).toEqual([]);
     expect(places(text)).toEqual(["p1 /"]);
   });
@@ -122,7 +122,7 @@ describe("an fstab", () => {
   });
 });
 
-it("a mount unit of systemd says what it mounts in its section [Mount]", () => {
+it("a mount unit of systemd names its mount in the section [Mount]", () => {
   const text =
     "[Unit]\nWhat=/dev/sdz9\n[Mount]\n# x\nWhat = /dev/disk/by-partlabel/var\nWhere=/var\nType=ext4\n";
   const entry = mountUnitEntry(text, "/etc/systemd/system/var.mount") ?? expect.fail();

@@ -11,7 +11,7 @@ import type { Reader } from "../../src/io/reader.ts";
 
 const mib = 1 << 20;
 
-// Each work is so long that only its end by the signal can end it in the time of a test.
+// Each work is so long that only the signal can end it within the time of a test.
 describe("a raised signal ends", () => {
   let folder = "";
   beforeAll(async () => {

@@ -6,7 +6,7 @@ import type { Runner } from "../../src/host/host.ts";
 import { localHost } from "../../src/host/local.ts";
 import { mountedTree } from "../../src/image/ways/mounted-tree.ts";
 
-/** Removes many files through a tree; gives how many commands that took. */
+/** Removes many files through a tree, and returns the number of commands. */
 async function commandsFor(files: number): Promise<number> {
   const root = await mkdtemp(join(tmpdir(), "tbuild-tree-"));
   try {

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { NameIndex } from "../../src/image/ext/name-index.ts";
 
-it("finds what a map would, whatever is put in and taken out", () => {
+it("finds the same as a map, whatever is added and removed", () => {
   const names = new Map<number, Buffer>();
   const index = new NameIndex((place) => names.get(place) ?? expect.fail(`nothing at ${place}`));
   const known = new Map<string, number>();

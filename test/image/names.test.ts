@@ -7,7 +7,7 @@ import { namedBy, shown } from "../../src/io/escape.ts";
 const latin1 = (text: string) => stringOf(Buffer.from(text, "latin1"));
 
 describe("names of a guest", () => {
-  it("come back byte for byte", () => {
+  it("are restored byte for byte", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         expect(Buffer.compare(bytesOf(stringOf(bytes)), bytes)).toBe(0);
@@ -20,7 +20,7 @@ describe("names of a guest", () => {
     ["plain", "plain"],
     ["UTF-8: ä 😀", "UTF-8: ä 😀"],
     [latin1("caf\xe9"), "caf\\xe9"],
-    // A surrogate in UTF-8, an overlong slash, and the start of a character that goes on in no way.
+    // A surrogate in UTF-8, an overlong slash, and an incomplete character.
     [latin1("\xed\xa0\x80"), "\\xed\\xa0\\x80"],
     [latin1("a\xc0\xafb"), "a\\xc0\\xafb"],
     [latin1("\xf0\x9f\x98"), "\\xf0\\x9f\\x98"],

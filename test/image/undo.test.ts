@@ -57,7 +57,7 @@ describe("a change of an image", () => {
     const after = async () => {
       written++;
       stop.abort();
-      // Longer than the signal is left unlooked at.
+      // Longer than the interval between checks of the signal.
       await sleep(60);
       return Buffer.from("new ");
     };
@@ -92,7 +92,7 @@ describe("a change of an image", () => {
   });
 });
 
-describe("a change that was cut off", () => {
+describe("a change that was interrupted", () => {
   it.each([0, 1, 2, 3])("is finished when %i of its pieces had been written", async (written) => {
     const record = await changed();
     const after = await readFile(image);
@@ -309,7 +309,7 @@ async function changedPiece() {
   return { ...record, after: await readFile(image) };
 }
 
-// As after a kill: the first places as they were to be, the others as they were.
+// As after a kill: the first places are changed, the others are not.
 function mixed(from: Buffer, to: Buffer, written: number): Buffer {
   const bytes = Buffer.from(from);
   for (const place of places.slice(0, written)) to.copy(bytes, place, place, place + 8);

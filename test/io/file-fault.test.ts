@@ -23,13 +23,13 @@ describe("an error of the system", () => {
     ["ELOOP", "too many symbolic links, or links that form a loop"],
     ["EISDIR", "is a folder"],
     ["ENOTDIR", "part of the path is not a folder"],
-  ])("%s is told in words, with its place, wherever it comes up", (code, words) => {
+  ])("%s is explained in words, with its place, wherever it occurs", (code, words) => {
     const error = Object.assign(new Error(code), { code, syscall: "open", path: "/store/tmp/text" });
     expect(systemFault(error)).toMatchObject({ fault: "environment", message: `/store/tmp/text: ${words}` });
     expect(fileFault(error, "/store")).toMatchObject({ message: `/store/tmp/text: ${words}` });
   });
 
-  it("is no word for a mistake of ours", () => {
+  it("is not used for our own bugs", () => {
     expect(systemFault(new TypeError("x is not a function"))).toBeUndefined();
     expect(systemFault(Object.assign(new Error(), { code: "ENOENT", syscall: "open" }))).toBeUndefined();
     expect(systemFault(Object.assign(new Error(), { code: "EACCES" }))).toBeUndefined();

@@ -29,7 +29,7 @@ async function ask({ address }: FaultServer, options: ClientOptions = {}, body?:
 }
 
 describe("a body that breaks off", () => {
-  it.each([1, 10, 70_000, 299_999])("is gone on with after %i bytes", async (at) => {
+  it.each([1, 10, 70_000, 299_999])("is resumed after %i bytes", async (at) => {
     await using server = await faultServer((request, response, before) =>
       before === 0 ? cutAfter(response, data, at) : serveRange(request, response, data),
     );
@@ -37,14 +37,14 @@ describe("a body that breaks off", () => {
     expect(server.asked.length).toBe(2);
   });
 
-  it("is read again where the server knows no ranges", async () => {
+  it("is read again if the server supports no ranges", async () => {
     await using server = await faultServer((_, response, before) =>
       before === 0 ? cutAfter(response, data, 100_000) : response.end(data),
     );
     expect((await read(server, {}, data.length)).equals(data)).toBe(true);
   });
 
-  it("is given up when nothing more ever comes", async () => {
+  it("is given up if no more data comes", async () => {
     await using server = await faultServer((_, response) => cutAfter(response, data, 10));
     await expect(read(server, { limits: quick }, data.length)).rejects.toThrow(/the connection was cut/);
     expect(server.asked.length).toBeLessThan(6);
@@ -110,7 +110,7 @@ describe("a file that changes during its download", () => {
 });
 
 describe("a server that is slow", () => {
-  it("or silent is not waited for forever, and what is waited for is told", async () => {
+  it("or silent is not waited for forever, and the wait is reported", async () => {
     await using server = await faultServer(() => {});
     await expect(ask(server, { limits: quick })).rejects.toThrow(/received nothing for 0\.\d s/);
   });
@@ -133,7 +133,7 @@ describe("a server that is slow", () => {
     ).rejects.toThrow(/received only \d+ bytes in [\d.]+ s/);
   });
 
-  it("is not blamed for the time that we take ourselves", async () => {
+  it("is not blamed for our own delays", async () => {
     await using server = await faultServer((request, response) => serveRange(request, response, data));
     await using client = httpClient({ limits: quick });
     let bytes = 0;
@@ -158,7 +158,7 @@ describe("a server that is busy", () => {
     }
   });
 
-  it("for longer than we wait gives its answer at once", async () => {
+  it("for longer than we wait returns its answer immediately", async () => {
     await using server = await faultServer((_, response) =>
       response.writeHead(429, { "retry-after": "3600" }).end(),
     );
@@ -173,7 +173,7 @@ describe("a server that is busy", () => {
     expect(await ask(server, {}, data)).toBe(201);
   });
 
-  it("or says what no other try would change is asked once", async () => {
+  it("or refuses for good is asked once", async () => {
     await using server = await faultServer((_, response) => response.writeHead(404).end());
     expect(await ask(server)).toBe(404);
     expect(server.asked.length).toBe(1);

@@ -45,7 +45,7 @@ describe("storage", () => {
       "clearpart --all --drives=sda\nlogvol / --vgname=w --name=r --size=1\n",
       ["2 warning: no volgroup defines w: OL8 stops there, unless the disk has this group already"],
     ],
-  ])("that names what no line makes stops the installer: %j", (text, faults) => {
+  ])("that names something that no line makes stops the installer: %j", (text, faults) => {
     expect(found(text)).toEqual(faults);
     expect(found(`${text}%include /tmp/more\n`)).toEqual([]);
     expect(found(`${text}%ksappend http://h/more\n`)).toEqual([]);
@@ -75,7 +75,7 @@ describe("storage", () => {
 });
 
 describe("a fault of a kickstart", () => {
-  it("is put to the value of the recipe that stands on its line", async () => {
+  it("is attributed to the recipe's value on its line", async () => {
     const loaded = await load("timezone: Europe/Zurich\nlang: de_CH.UTF-8\n");
     const template = await kickstartTemplate("ol9");
     const text = template.text
@@ -93,7 +93,7 @@ describe("a fault of a kickstart", () => {
     ]);
   });
 
-  it("of a line that no value stands on is put to the name of the template, and is refused with all others", async () => {
+  it("on a line without a value is attributed to the template's name, and is refused with all others", async () => {
     const loaded = await load("kickstart: ol6\n");
     const rendered = await renderKickstart(loaded.recipe, await kickstartTemplate("ol6"), noSecrets);
     const faults = kickstartFaults(rendered, loaded);

@@ -32,7 +32,7 @@ function verdictOf(text: string, major: number): string {
 
 describe("the table of kickstart commands", () => {
   // 175 lines, each put to the real parser of every release.
-  it("says of every line what the release's own parser said", () => {
+  it("agrees with the release's own parser for every line", () => {
     const verdicts = verdictsIn("kickstart-lines.tsv");
     expect(verdicts).toHaveLength(875);
     expect(wrongOf(verdicts)).toEqual([]);
@@ -51,7 +51,7 @@ describe("the table of kickstart commands", () => {
     ]);
   });
 
-  it("says what an update does not have yet, where it is known which", () => {
+  it("says what an update does not have yet, if the update is known", () => {
     const said = (text: string, major: number, update?: number) =>
       checkKickstart(text, major, update).map((fault) => fault.text);
     expect(said("reqpart\n", 7, 0)).toEqual(["OL7.0 does not have reqpart; a later update added it"]);
@@ -91,7 +91,7 @@ describe("the table of kickstart commands", () => {
     );
   });
 
-  it("says what the installer would ask for", () => {
+  it("lists the installer's questions", () => {
     expect(checkAnswers("lang en_US\nkeyboard us\nrootpw x\n", 6).map((fault) => fault.text)).toEqual([
       expect.stringMatching(/^timezone is missing/),
       expect.stringMatching(/^part or partition or autopart or mount is missing/),

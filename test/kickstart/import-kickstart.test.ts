@@ -40,7 +40,7 @@ async function around(text: string, release: (typeof releases)[number]) {
 }
 
 describe("a kickstart", () => {
-  it("is taken for the release whose installer refuses the least of it", () => {
+  it("is imported for the release whose installer refuses the least of it", () => {
     expect(releaseOfKickstart("cdrom\nfirewall --service ssh\nnetwork --onboot yes --ipv6 off\n")).not.toBe(
       "ol5",
     );
@@ -58,7 +58,7 @@ describe("a kickstart", () => {
     expect(recipe.ports).toEqual(["7001:udp", "4241:tcp", "80:tcp", "123:udp"]);
   });
 
-  it("is told of whatever the line of a command may not have", async () => {
+  it("reports everything that a command line may not have", async () => {
     const { recipe } = await loadRecipe(recipes, "ol9-base", rules);
     for (const [name, rule] of Object.entries(commands)) {
       const words = Array.from({ length: Math.min(3, rule.words?.[1] ?? 0) }, (_, i) => `/w${i}`);
@@ -103,7 +103,7 @@ echo
     expect(why(12)).toEqual([expect.stringMatching(/not in \/root\/x\.log.*another file/)]);
   });
 
-  it("becomes a recipe with all that a recipe has words for, and says what it has none for", async () => {
+  it("becomes a recipe with everything that a recipe can express, and lists the rest", async () => {
     const { recipe, left } = await around(
       `install
 url --url=http://mirror/ol6
@@ -174,7 +174,7 @@ print(1)
     expect(left.map(({ line }) => line)).toEqual([2, 6, 9, 11, 18, 21, 22, 23, 29, 33]);
   });
 
-  it("keeps every partition, logical volume and mirror on its one disk, and says what each has become", async () => {
+  it("keeps every partition, logical volume and mirror on its one disk, and says what became of each", async () => {
     const { recipe, left } = await around(
       `part raid.11 --size=700 --ondisk=sda
 part raid.21 --size=700 --ondisk=sdb
@@ -246,8 +246,8 @@ part swap --size=900 --ondisk=sdb
     );
     expect(recipe.users).toMatchObject([{ name: "ann", groups: ["oper"] }]);
     expect(left).toMatchObject([
-      { line: 1, why: "a recipe cannot hold it under groups" },
-      { line: 2, why: "a recipe cannot hold the group dba(54322)" },
+      { line: 1, why: "a recipe cannot express it under groups" },
+      { line: 2, why: "a recipe cannot express the group dba(54322)" },
     ]);
   });
 
@@ -363,7 +363,7 @@ cp a b
     for (const line of [7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 22]) expect(told(line)).not.toBe("");
   });
 
-  it("has no lines that get lost when it is a template of something else, or no text at all", async () => {
+  it("loses no lines if it is a template of another tool, or not text", async () => {
     const { recipe, left } = await around(
       "\uFEFF% if x:\r\nlang de_DE\r\n{% endif %}\r\n$SNIPPET('x')\r\nurl --url=$tree\r\n%post\r\n% not a section\r\necho \uFFFD\r\n%end\r\n",
       "ol6",

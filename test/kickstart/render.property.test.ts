@@ -19,7 +19,7 @@ import type { JsonSchema } from "../../src/recipe/schema.ts";
 import { mkfsOptions } from "../../src/recipe/volume-ids.ts";
 import { kickstartTemplate } from "../kickstart-template.ts";
 
-// What would end a word, a line, a section or a script, if it were written as it is.
+// Text that would end a word, a line, a section or a script if it were written unquoted.
 const hostiles = [
   "x\nrootpw y",
   "x\n%end\n%post\nid",
@@ -279,7 +279,7 @@ const recipes = fc
   }))
   .chain((recipe) => fc.nat(19).map((chance) => (chance === 0 ? recipe : consistent(recipe))));
 
-/** Takes out what the rules refuse together, so that most recipes come to be rendered. */
+/** Removes values that the rules refuse together, so most recipes are rendered. */
 function consistent<T extends Drawn>(recipe: T) {
   const post = recipe.provision === "post";
   const [first, ...more] = recipe.repositories;
@@ -349,7 +349,7 @@ it("a random recipe is refused with a reason, or every value is exactly where it
   ]);
 }, 120_000);
 
-// Everything that a recipe can say, with good values.
+// Everything that a recipe can express, with good values.
 const whole = {
   name: "whole",
   version: "1.2.3",
@@ -586,7 +586,7 @@ function onMedium(recipe: Recipe): boolean {
   );
 }
 
-/** Every place of the schema that holds a plain value: `layout.mount`, `services.enable`. */
+/** Every place of the schema with a plain value: `layout.mount`, `services.enable`. */
 function schemaPaths(): Set<string> {
   const walk = (schema: JsonSchema, path: string): string[] => {
     const inner = Object.entries(schema.properties ?? {}).flatMap(([key, one]) =>

@@ -82,7 +82,7 @@ Connection to ovmm33.it.oracle.com closed.
   });
 
   it.each(["", "garbage", "OVM> ", "Command: x", "Command: x\nStatus:", "Command: x\nStatus: Perhaps\n"])(
-    "says of %j that it has no status",
+    "reports that %j has no status",
     (text) => {
       expect(readAnswers(text).filter(({ status }) => status !== "unknown")).toEqual([]);
     },
@@ -203,7 +203,7 @@ OVM> Connection closed.
     [`OVM> list Vm\n${head("list Vm")}  id:1  name:a\nConnection to ovmm closed.\n\n`, false],
     [`${head("list Vm")}  id:1  name:a\n`, false],
     ["", false],
-  ])("tells of %j whether it breaks off", (text, is) => {
+  ])("knows whether %j breaks off", (text, is) => {
     expect(breaksOff(text)).toBe(is);
   });
 

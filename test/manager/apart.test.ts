@@ -80,7 +80,7 @@ describe.each([
     await deploy(await open(), file(2), deploying);
     expect(groupsIn()).toMatchObject([{ machines: ["rac1", "rac2"] }]);
 
-    // A machine that is made anew comes into the group again.
+    // A recreated machine joins the group again.
     await deploy(await open(), file(2), { ...deploying, replace: ["rac2"] });
     expect(groupsIn()).toMatchObject([{ machines: ["rac1", "rac2"] }]);
     expect(isIdle((await plan(await open(), file(2), deploying)).plan)).toBe(true);
@@ -96,7 +96,7 @@ describe.each([
 });
 
 describe("machines that cannot be kept apart", () => {
-  it("are named before anything is made: there are not enough servers", async () => {
+  it("are refused before anything is made: there are not enough servers", async () => {
     const { world, open, deploying } = await start({});
     const before = world.inventory();
     await expect(deploy(await open(), file(3), deploying)).rejects.toMatchObject({

@@ -82,7 +82,7 @@ describe.each([
   ["ssh", ssh, () => simulator.hostKey],
   ["rest", rest, () => simulator.rest?.fingerprint],
 ] as const)("tbuild manager over %s", (_way, text, identity) => {
-  it("wants the Manager to be trusted first, then shows what it has, and imports a template", async () => {
+  it("requires trust in the Manager first, then shows its objects, and imports a template", async () => {
     await site(text());
     expect(await tbuild("manager")).toBe(3);
     expect(said.err).toContain("is not known yet");
@@ -137,7 +137,7 @@ describe("tbuild manager", () => {
     expect(said.err).toContain("names no Oracle VM Manager");
   });
 
-  it("says that a description is not shown, and is therefore not known", async () => {
+  it("says that a description is not shown, and is therefore unknown", async () => {
     await site(`${ssh().trim().slice(0, -1)}, hostKey: "${simulator.hostKey}" }\n`);
     simulator.world.settings = { ...simulator.world.settings, showsDescription: false };
     expect(await tbuild("manager", "import", "http://192.0.2.1/a.tgz", "--description", "a@1.0.0")).toBe(6);

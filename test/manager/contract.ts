@@ -7,7 +7,7 @@ export interface Opened {
   readonly world: World;
 }
 
-/** What every way to a Manager does. `release` is the dialect. */
+/** The contract of every interface to a Manager. `release` is the dialect. */
 export function managerContract(
   release: string,
   opened: () => Promise<Opened>,
@@ -34,7 +34,7 @@ export function managerContract(
     expect(await api.about()).toMatchObject({ version: expect.stringContaining(release), isSimulator: true });
   });
 
-  it("lists what there is", async () => {
+  it("lists all objects", async () => {
     const { api } = await opened();
     const names = async (kind: Parameters<ManagerApi["list"]>[0]) =>
       (await api.list(kind)).map(({ name }) => name);

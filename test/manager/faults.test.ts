@@ -204,7 +204,7 @@ describe("a key", () => {
   });
 });
 
-it("a password that is nowhere is named, and not asked for in vain", async () => {
+it("a missing password is named, without a useless prompt", async () => {
   const simulator = await startSimulator();
   await using _ended = simulator;
   const options = optionsFor(simulator, { password: { env: "NOT_SET" } });
@@ -250,7 +250,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
     expect(vms(world)).toBe(1);
   });
 
-  it("what a failed order half made is removed and named", async () => {
+  it("a half-made object of a failed order is removed and named", async () => {
     const { api, world } = await opened({ at: create, kind: "fails-half-way", times: 1 });
     const error = await failure(makeVm(api));
     expect(error.lines.join()).toMatch(/incomplete machine vm001 was removed/);
@@ -259,7 +259,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
     expect(vms(world)).toBe(1);
   });
 
-  it("what a failed order half made and cannot be removed is named with its id", async () => {
+  it("a half-made object that cannot be removed is named with its ID", async () => {
     const { api, world } = await opened(
       { at: create, kind: "fails-half-way", times: 1 },
       { at: /^delete Vm$/, kind: "fails", times: 1 },
@@ -293,7 +293,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
     expect(world.things.get(await makeVm(api))?.name).toBe("vm001");
   });
 
-  it("garbage for an answer is told as such", async () => {
+  it("a garbage answer is reported as such", async () => {
     const { api, world } = await opened({ at: order, kind: "garbage", times: 1 });
     const error = await failure(makeVm(api));
     expect(error.message).toContain("cannot be read");
@@ -348,7 +348,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
     expect(error.lines).toEqual(["repo1", "repo2"]);
   });
 
-  it("a full repository is told", async () => {
+  it("a full repository is reported", async () => {
     const { api, world } = await opened();
     const repository = world.all("Repository")[0];
     if (repository) repository.is.freeBytes = gib;
@@ -357,7 +357,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
     expect(error.lines.join()).toContain("Not enough space in repository repo1");
   });
 
-  it("a pool without a running server is told", async () => {
+  it("a pool without a running server is reported", async () => {
     const { api, world } = await opened();
     for (const server of world.all("Server")) server.is.isUp = false;
     const error = await failure(api.start(await makeVm(api)));

@@ -8,12 +8,12 @@ import { openManager } from "../../src/manager/open.ts";
 import { ManagerOptions } from "../../src/manager/options.ts";
 import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
 
-/** A simulator and a Manager opened on it, with all that was said of both. */
+/** A simulator and a Manager opened on it, with the logs of both. */
 export interface OpenedSimulator {
   readonly simulator: Simulator;
   readonly api: ManagerApi;
   readonly world: Simulator["world"];
-  /** What the client logs. */
+  /** The client's log. */
   readonly commands: string[];
   readonly options: ManagerOptions;
 }

@@ -39,7 +39,7 @@ describe("files served to the Manager's servers", () => {
     expect(served.wasAsked()).toBe(true);
   });
 
-  it("are nobody else's: another path, name or method finds nothing", async () => {
+  it("are private: another path, name or method finds nothing", async () => {
     await using served = await serveFiles({ "a.iso": join(folder, "a.iso") }, options());
     const [url = ""] = served.urls;
     const others = [

@@ -29,8 +29,8 @@ const wanted: WantedMedium = {
 const check = (what: Partial<WantedMedium>, is: Partial<Medium> = {}) =>
   checkMedium({ ...medium, ...is }, { ...wanted, ...what }, { cacheFile: join(folder, "digests.json") });
 
-describe("the disc that a recipe wants", () => {
-  it("is taken when release, label, size and digest are as they should be", async () => {
+describe("the disc that a recipe requires", () => {
+  it("is accepted if release, label, size and digest match", async () => {
     await check({});
     expect(readFileSync(join(folder, "digests.json"), "utf8")).toContain(wanted.sha256);
   });
@@ -61,7 +61,7 @@ describe("the disc that a recipe wants", () => {
     },
   );
 
-  it("is not taken unproved: a recipe without a digest is told the one to compare", async () => {
+  it("is not accepted without a digest: the error shows the one to compare", async () => {
     const { sha256, ...unproved } = wanted;
     await expect(
       checkMedium(medium, unproved, { cacheFile: join(folder, "digests.json") }),

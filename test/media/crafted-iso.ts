@@ -1,4 +1,4 @@
-/** A record of a directory, as its maker wants it: nothing here keeps to the truth by itself. */
+/** A directory record with any values: nothing here is checked. */
 export interface CraftedRecord {
   readonly name: string | Uint8Array;
   /** A block of 2048 bytes. */
@@ -9,7 +9,7 @@ export interface CraftedRecord {
   readonly more?: boolean;
   /** Rock Ridge fields. */
   readonly fields?: readonly Uint8Array[];
-  /** The record's own length, if it is to lie. */
+  /** The record's own length, if it is false. */
   readonly length?: number;
 }
 

@@ -3,7 +3,7 @@ import { described } from "../../src/media/description.ts";
 
 const says = (treeinfo: string, discinfo = "", volumeId = "") => described({ treeinfo, discinfo, volumeId });
 
-describe("what a disc says of itself", () => {
+describe("the description of a disc", () => {
   it.each([
     ["OL6.0 i386 Disc 1 20110203", 6, 0],
     ["OL6.10 x86_64 Disc 1 20180625", 6, 10],
@@ -36,7 +36,7 @@ describe("what a disc says of itself", () => {
     );
   });
 
-  it("must be a whole, because nobody changes discs", () => {
+  it("must be complete, because tbuild cannot change discs", () => {
     const set = (n: number) => `[general]\nversion = 5.4\narch = x86_64\ntotaldiscs = 5\ndiscnum = ${n}\n`;
     expect(() => says(set(1))).toThrow(/is disc 1 of 5 of OL5\.4/);
     expect(() => says(set(3))).toThrow(/is disc 3 of a set of OL5\.4/);
@@ -44,7 +44,7 @@ describe("what a disc says of itself", () => {
     expect(() => says("", "", "OL6.10 x86_64 Disc 2 20180625")).toThrow(/is disc 2 of a set/);
   });
 
-  it("may go on for a megabyte without an end in sight", () => {
+  it("may continue for a megabyte", () => {
     const endless = " ".repeat(1_000_000);
     expect(says(`x${endless}x\n[general]\nversion = 6.10\n`, `1\n${endless}1x${endless}\n`)).toMatchObject({
       update: 10,

@@ -25,7 +25,7 @@ const general = (lines: Record<string, string>) =>
 const images =
   "\n[images-x86_64]\nkernel = images/pxeboot/vmlinuz\ninitrd = images/pxeboot/initrd.img\nboot.iso = images/boot.iso\n";
 
-/** As the facts describe them; of OL5's label nobody has a record. */
+/** As documented; OL5's label is not on record. */
 export const layouts: readonly Layout[] = [
   {
     release: "5.11",

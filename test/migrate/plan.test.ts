@@ -81,7 +81,7 @@ describe("a migration", () => {
     ]);
   });
 
-  it("copies a shared disk if asked to, and then it is this machine's alone", () => {
+  it("copies a shared disk if asked to, as a private disk of this machine", () => {
     const { disks } = planOf({ disks: { xvdc: "copy" } });
     expect(disks.find(({ disk }) => disk.slot === "xvdc")).toMatchObject({ disk: { mode: "w" } });
   });

@@ -1,4 +1,5 @@
-// Records the terminal of a rehearsal at work, as docs/picture.svg: a real build in tmux, ended when the picture is taken.
+// Records the terminal of a running rehearsal as docs/picture.svg: a real build in tmux, which ends when the picture is
+// taken.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -30,7 +30,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** A guest in a folder: its programs write down how they were called, and what came from stdin. */
+/** A guest in a folder: its programs record their arguments and stdin. */
 async function guestIn(name: string) {
   const root = join(folder, name);
   for (const dir of ["bin", "root", "repos"]) await mkdir(join(root, dir), { recursive: true });

@@ -32,8 +32,8 @@ async function bash(script: string): Promise<string> {
   return (await run).stdout;
 }
 
-describe("what %post writes", () => {
-  it("is every file as it was, whatever its lines are, and none of them begins as a section does", async () => {
+describe("the files that %post writes", () => {
+  it("are unchanged, whatever their lines are, and no line begins like a section", async () => {
     const line = fc.oneof(
       fc.constantFrom(
         "%end",
@@ -63,7 +63,7 @@ describe("what %post writes", () => {
     for (const [i, one] of texts.entries()) expect(await readFile(join(folder, String(i)), "utf8")).toBe(one);
   });
 
-  it("is no file that a kickstart cannot hold", () => {
+  it("are refused if a kickstart cannot contain them", () => {
     for (const bytes of [[0xff, 0xfe], [0], [13, 10]])
       expect(() => writing(Buffer.from(bytes), "file /etc/x", "> x")).toThrow(
         "file /etc/x: contains bytes that a kickstart cannot contain",

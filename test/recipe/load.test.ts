@@ -308,7 +308,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "packages.exclude.0: excludes ntp, which ntp needs for its servers (",
     ],
     ["a tab", "packages:\n\tbase: [ksh]", "2:1: Tabs are not allowed as indentation"],
-  ])("with %s is told of it with its place", async (_what, line, told) => {
+  ])("with %s gets an error with its place", async (_what, line, told) => {
     await load(whole);
     const { lines } = await faultsOf(`${line}\nextends: small\nname: wrong\n`, "wrong");
     expect(lines).toHaveLength(1);
@@ -395,7 +395,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       ["systemd", "passwd", "grub2-common", "e2fsprogs", "oraclelinux-release", "python3", "grubby"],
       ["btrfs-progs"],
     ],
-  ])("of %s keeps what the system starts with and is logged in to", async (release, needed, free) => {
+  ])("of %s keeps the packages for boot and login", async (release, needed, free) => {
     const base = whole
       .replace("ol6\n", `${release}\n`)
       .replace("update: 10", "update: 3")
@@ -412,7 +412,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     ["ol7", "kernel*"],
     ["ol8", "dnf*"],
     ["ol9", "dracut*"],
-  ])("of %s keeps what %s stands for", async (release, pattern) => {
+  ])("of %s keeps the packages of %s", async (release, pattern) => {
     const base = whole
       .replace("ol6\n", `${release}\n`)
       .replace("update: 10", "update: 3")
@@ -468,7 +468,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     expect(lines).toEqual([expect.stringContaining(told)]);
   });
 
-  it("takes what only looks like a contradiction", async () => {
+  it("accepts apparent contradictions", async () => {
     await load(
       `${whole}packages: { install: [java-1.8.0-openjdk, compat-libstdc++-33], remove: [java, compat-libstdc++] }\ndisks: [{ size: 5G, fs: ext4, mount: /usr/local }, { size: 5G, fs: ext4, mount: /var/www }]\ngroups: [{ name: wheel, gid: 10 }]\nkernelArguments: ['ip=dhcp']\n`,
     );
@@ -642,7 +642,7 @@ nics: [storage]
     ]);
   });
 
-  it("holds no secret, only where it is found", async () => {
+  it("contains no secret, only its source", async () => {
     const user = (password: string) =>
       whole.replace(
         "domainType",
@@ -702,7 +702,7 @@ nics: [storage]
       "the installer does not see further disks",
     ],
     ["packages: { base: ['@^minimal'] }", "packages.base.0: ol6 has groups, but no environments"],
-    ["services: { disable: [sshd] }", "services.disable.0: without sshd nobody can log in"],
+    ["services: { disable: [sshd] }", "services.disable.0: without sshd no one can log in"],
     ["packages: { install: ['@nodejs:10'] }", "packages.install.0: ol6 has no modules"],
   ])("with %s is refused", async (more, words) => {
     expect((await faults(`${whole}${more}\n`)).lines.join("\n")).toContain(words);

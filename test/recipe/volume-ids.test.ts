@@ -20,7 +20,7 @@ const load = (name: string, values: Readonly<Record<string, string>> = {}) =>
   );
 
 describe("the ids of a recipe's volumes", () => {
-  it("stay with what has nothing to do with the disk, and change with the layout", async () => {
+  it("do not depend on keys unrelated to the disk, and change with the layout", async () => {
     const id = async (values = {}) => volumeId((await load("ol6-base", values)).recipe, "/");
     const usual = await id();
     expect(usual).toMatch(/^[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
@@ -37,7 +37,7 @@ describe("the ids of a recipe's volumes", () => {
     ["ol7", "9", "xfs", "-m uuid="],
     ["ol9", "3", "ext4", "-U "],
   ] as const)(
-    "stand in the kickstart of %s.%s for %s where its installer takes them",
+    "are in the kickstart of %s.%s for %s if its installer accepts them",
     async (release, update, fs, option) => {
       const layout = `[{mount: /boot, fs: ext3, size: 500M}, {mount: swap, fs: swap, size: 1G}, {mount: /, fs: ${fs}, size: 3G, grow: true, volume: root}]`;
       const loaded = await load(`${release}-base`, { update, layout, volumeGroup: "vg" });

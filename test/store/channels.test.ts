@@ -39,7 +39,7 @@ describe("a channel", () => {
     expect((await records.channel("ol6-sample", "stable"))?.before).toEqual([]);
   });
 
-  it("goes back step by step, past what was revoked, and says why", async () => {
+  it("goes back step by step, skips revoked versions, and says why", async () => {
     for (const version of ["1.0.0", "1.0.1", "1.1.0"])
       await promote(records, await entry(`ol6-sample@${version}`), "stable");
     await records.revoke("ol6-sample", "1.0.1", { reason: "leaks", since: new Date().toISOString() });
@@ -73,7 +73,7 @@ describe("a channel", () => {
     expect(warningsOf(rehearsal)).toEqual([expect.stringContaining("rehearsal")]);
   });
 
-  it("never leads to what was revoked", async () => {
+  it("never points at a revoked version", async () => {
     await records.revoke("ol6-sample", "1.0.0", { reason: "leaks keys", since: "2026-11-25T10:00:00.000Z" });
     await expect(promote(records, await entry("ol6-sample@1.0.0"), "stable")).rejects.toThrow(
       /was revoked: leaks keys/,
@@ -90,7 +90,7 @@ describe("a name without a version", () => {
   const revoke = (version: string) =>
     records.revoke("ol6-sample", version, { reason: "leaks", since: "2026-11-25T10:00:00.000Z" });
 
-  it("means the newest that was not revoked, and what was passed over is said", async () => {
+  it("means the newest that is not revoked, and names the skipped ones", async () => {
     expect((await entry("ol6-sample")).manifest.version).toBe("1.1.0");
     await revoke("1.1.0");
     const found = await entry("ol6-sample");

@@ -57,7 +57,7 @@ const said = (difference: ReturnType<typeof compare>) =>
   );
 
 describe("the difference of two templates", () => {
-  it("is none when nothing but number, time and digests of disks is other", () => {
+  it("is empty if only number, time and digests of disks differ", () => {
     const difference = changed({
       made: "2027-01-01T00:00:00.000Z",
       disks: [{ ...disk, digest: `sha256:${"e".repeat(64)}` }],
@@ -67,7 +67,7 @@ describe("the difference of two templates", () => {
     expect(proposalFor(difference)).toMatchObject({ level: "none", version: "1.0.0" });
   });
 
-  it("says of packages what came, went, and became newer or older", () => {
+  it("lists packages that were added, removed, upgraded or downgraded", () => {
     const difference = changed({ packages: [rpm("bash", "0.9"), rpm("openssl", "1.0.10e"), rpm("strace")] });
     expect(said(difference)).toEqual([
       "Packages: + strace 1.0-1.el6.x86_64",
@@ -84,7 +84,7 @@ describe("the difference of two templates", () => {
     expect(proposalFor(difference).level).toBe("patch");
   });
 
-  it("says of services, users, groups, modules, kernels, parameters and facts what is other", () => {
+  it("lists changed services, users, groups, modules, kernels, parameters and facts", () => {
     const difference = changed({
       domainType: "XEN_HVM_PV_DRIVERS",
       contract: [parameter("org.tbuild.grid.mode", { required: true }), parameter("org.tbuild.new")],
@@ -167,7 +167,7 @@ describe("the difference of two templates", () => {
     expect(untold(told)).toEqual([]);
   });
 
-  it("invents nothing where one of the two has no record of its inside", () => {
+  it("invents nothing if one of the two has no record of its contents", () => {
     const { guest: _guest, ...bare } = before;
     const difference = compare(bare, before);
     expect(said(difference)).toEqual([]);

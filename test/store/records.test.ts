@@ -65,7 +65,7 @@ describe("the records of a recipe repo", () => {
     );
   });
 
-  it("lead no path out of the repo", async () => {
+  it("never use a path outside the repo", async () => {
     await expect(records.put(version("1.0.0", { name: "../../etc" }))).rejects.toThrow(/is not a manifest/);
     await expect(async () => records.channel("../x", "stable")).rejects.toThrow();
     await expect(async () => records.revoke("x", "../../y", undefined)).rejects.toThrow();
@@ -163,7 +163,7 @@ describeWith(["ssh-keygen"], "a signed manifest", () => {
     await records.put(version("1.0.0"));
   });
 
-  it("is a stranger's until allowed_signers contains the key", async () => {
+  it("is unknown until allowed_signers contains the key", async () => {
     expect(await records.signature(version("1.0.0"))).toMatchObject({
       state: "stranger",
       key: expect.stringMatching(/^SHA256:/),
@@ -175,7 +175,7 @@ describeWith(["ssh-keygen"], "a signed manifest", () => {
     expect(await records.signature(version("1.0.0"))).toEqual({ state: "good", by: "me@example.com" });
   });
 
-  it("is bad when a byte of it is another", async () => {
+  it("is bad if a byte of it differs", async () => {
     await writeFile(
       join(folder, "allowed_signers"),
       `me@example.com ${await readFile(`${key}.pub`, "utf8")}`,

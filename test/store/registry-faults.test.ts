@@ -84,7 +84,7 @@ describe("a registry that wants a login", () => {
     expect(tokens.asked[0]?.line).toContain("/token?service=s&scope=repository");
   }, 60_000);
 
-  it("says what was not accepted: the login at who gives tokens, or the token", async () => {
+  it("says what was refused: the login at the token server, or the token", async () => {
     await using tokens = await faultServer((request, response) =>
       request.headers.authorization === right
         ? response.end('{"token":"abc"}')
@@ -106,7 +106,7 @@ describe("a registry that wants a login", () => {
     [401, ["NTLM, Negotiate"], "it asks for NTLM or Negotiate"],
     [401, [], "it requires a login, but does not say which kind"],
     [403, [], "it refuses without asking for a login"],
-  ])("by %i and %j is told what it is", async (status, challenges, words) => {
+  ])("by %i and %j gets an explanation", async (status, challenges, words) => {
     await using server = await faultServer((_, response) =>
       response
         .writeHead(status, challenges.length > 0 ? { "www-authenticate": challenges } : {})

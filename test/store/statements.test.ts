@@ -48,7 +48,7 @@ const refresh = async (records: Records) =>
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
 const digest = `sha256:${"a".repeat(64)}` as const;
 
-describe("what is said of versions travels through a registry", () => {
+describe("statements about versions travel through a registry", () => {
   it("revocations of two people who push at one time are both there for a third", async () => {
     const [a, b, c] = [person("a"), person("b"), person("c")];
     await a.revoke(name, "1.0.0", { reason: "it hangs", since: at(1) });
@@ -62,7 +62,7 @@ describe("what is said of versions travels through a registry", () => {
     expect(await push(c)).toBe(0);
   });
 
-  it("what was taken back does not come back from an older copy", async () => {
+  it("a withdrawn statement does not return from an older copy", async () => {
     const [a, b] = [person("a"), person("b")];
     await a.revoke(name, "1.0.0", { reason: "it hangs", since: at(1) });
     await push(a);
@@ -90,7 +90,7 @@ describe("what is said of versions travels through a registry", () => {
     expect((await b.tags(name)).audited?.version).toBe("1.0.0");
   });
 
-  it("where signers are listed, only theirs counts, and what does not is told with why", async () => {
+  it("if signers are listed, only their statements count, and others are shown with the reason", async () => {
     const [a, c] = [person("a"), person("c")];
     await c.revoke(name, "1.0.0", { reason: "it hangs", since: at(1) });
     await writeFile(join(c.folder, "allowed_signers"), "");

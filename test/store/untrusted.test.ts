@@ -16,7 +16,7 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
   await work(folder).finally(() => rm(folder, { recursive: true, force: true }));
 }
 
-describe("a chunk of anybody's", () => {
+describe("a foreign chunk", () => {
   it("is given back as it was", async () => {
     const { compress, decompress } = await openCompression();
     for (const data of [
@@ -55,7 +55,7 @@ describe("a chunk of anybody's", () => {
   });
 });
 
-describe("a pack of anybody's", () => {
+describe("a foreign pack", () => {
   it("has its chunks where its end says, or is none", async () => {
     await inFolder(async (folder) => {
       const file = join(folder, "pack");
@@ -85,7 +85,7 @@ describe("a pack of anybody's", () => {
   });
 });
 
-describe("a disk's list of anybody's", () => {
+describe("a foreign list of a disk's chunks", () => {
   const read = (text: string, bytes: number) => readDiskList({ digest: diskListDigest(text), bytes }, text);
   const chunk = "cd".repeat(32);
 

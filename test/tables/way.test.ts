@@ -8,7 +8,7 @@ import { chooseAccess } from "../../src/image/ways/index.ts";
 import { siteReference } from "../../src/recipe/reference.ts";
 import { Site } from "../../src/recipe/site.ts";
 
-// The one line that a new way into an image needs, and its name in the list of names.
+// The one line that a new access method needs, and its name in the list of names.
 vi.mock(import("../../src/image/ways/table.ts"), async (original) => {
   const table = await original();
   const teleport = (): ImageAccess => ({
@@ -26,7 +26,7 @@ vi.mock(import("../../src/choices.ts"), async (original) => {
   return { ...choices, waysIn: [...choices.waysIn, "teleport"] as unknown as typeof choices.waysIn };
 });
 
-describe("a way into an image with a line in the table", () => {
+describe("an access method with a line in the table", () => {
   it("may be named by a site, and is in its documentation", () => {
     expect(Site.parse({ images: { kind: "teleport" } }).images.kind).toBe("teleport");
     expect(() => Site.parse({ images: { kind: "teleprot" } })).toThrow();

@@ -76,7 +76,7 @@ last = 'no new line at the end'`),
     expect(values("lib = '/usr/lib'\nkernel = lib + '/xen/boot'").kernel).toBe("/usr/lib/xen/boot");
   });
 
-  it("as people write it from memory is read, and it is said", () => {
+  it("as people write it from memory is read, with a remark", () => {
     const config = readVmCfg(
       "vfb = [type=vnc,vncunused=1]  \nvif = [mac=00:21:f6:99:73:1d,bridge=b, mac=00:21:f6:99:73:1e,bridge=c]\n",
     );
@@ -107,7 +107,7 @@ last = 'no new line at the end'`),
     expect(() => readVmCfg(text)).toThrow(new RegExp(`^vm\\.cfg:${line}: `));
   });
 
-  it("with several faults tells all of them", () => {
+  it("with several faults reports all of them", () => {
     const fault = (() => {
       try {
         return readVmCfg("import os\nmemory = x\nvcpus = 2\nname = f(1)\n");

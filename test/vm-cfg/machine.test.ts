@@ -86,7 +86,7 @@ OVM_os_type = 'Oracle Linux 6'
 OVM_high_availability = True
 `;
 
-  it("has what is modelled, and everything else as it is", () => {
+  it("has the modelled keys, and all others unchanged", () => {
     expect(machineOf(readVmCfg(gap))).toMatchObject({
       name: "gap",
       memoryMib: 512,
@@ -124,7 +124,7 @@ OVM_high_availability = True
     expect(machineOf(readVmCfg(text)).domainType).toBe(domainType);
   });
 
-  it("keeps and shows no password, and says so", () => {
+  it("neither keeps nor shows a password, and says so", () => {
     const config = readVmCfg(
       "vfb = ['type=vnc,vncpasswd=s3cret,vncunused=1']\nvncpasswd = 's3cret'\nspice = {'spicepasswd': 's3cret'}\nmemory = 1\n",
     );

@@ -43,7 +43,7 @@ describe("a vm.cfg as somebody wrote it", () => {
     if (xl !== null)
       for (const [key, value] of Object.entries(xl))
         expect([key, forXl(values.get(key))]).toEqual([key, forXl(value)]);
-    // What neither takes was mended, and it is said.
+    // Values that neither accepts are repaired, with a remark.
     if (python2 === null && xl === null) expect(remarks.length).toBeGreaterThan(0);
   });
 
@@ -80,7 +80,7 @@ describe("a vm.cfg as somebody wrote it", () => {
   });
 });
 
-/** A value after a way through a dialect: xl has no booleans, and no number but whole ones from 0 on. */
+/** A value after conversion to a dialect: xl has no booleans, and only whole numbers from 0. */
 function in_(dialect: Dialect, value: Value): unknown {
   if (dialect === "oracle-vm") return value;
   if (Array.isArray(value)) return value.map((one: Value) => in_(dialect, one));

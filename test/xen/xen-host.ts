@@ -13,11 +13,11 @@ import { openQmp, type Qmp } from "../../src/hypervisor/qemu/qmp.ts";
 export interface XenHost extends AsyncDisposable {
   readonly sshConfig: string;
   readonly host: FarHost;
-  /** As root there, by a shell. */
+  /** Runs a shell command as root there. */
   run(script: string): Promise<Output>;
 }
 
-/** How a site names it. */
+/** The keys of a site that uses it. */
 export const xenSite = (host: Pick<XenHost, "sshConfig">) => ({
   kind: "xen",
   host: "dom0",

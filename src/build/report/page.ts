@@ -121,7 +121,7 @@ function bundles(facts: ReportFacts): string {
   const hint =
     url === undefined
       ? ""
-      : `<p class="note">In Oracle VM Manager: <code>importTemplate Repository name=REPO url="http:////SERVER//${text(url)}"</code> (the CLI wants every slash in a quoted value doubled).</p>`;
+      : `<p class="note">In Oracle VM Manager: <code>importTemplate Repository name=REPO url="http:////SERVER//${text(url)}"</code> (the CLI requires every slash in a quoted value doubled).</p>`;
   return `<p>In <code>${text(facts.bundleFolder)}</code></p>${table(["format", "file", "size", "sha256"], rows)}${hint}`;
 }
 

@@ -3,7 +3,7 @@ import { amount, clock } from "../../io/units.ts";
 import type { BuildRecord, Phase, StepRecord } from "./record.ts";
 
 /**
- * Each step as a bar where it ran, on the time of the whole run, so that parallel steps lie beside each other. A step opens to
+ * Each step as a bar where it ran, on the time of the whole run, so that parallel steps are side by side. A step opens to
  * its phases and the last console lines. `timings` says in milliseconds how long kept steps took when they ran.
  */
 export function timeline({ steps, end }: BuildRecord, timings: Readonly<Record<string, number>>): string {

@@ -53,9 +53,9 @@ export async function* tarEntries(what: string, source: ByteSource): AsyncIterab
     }
     if (kind !== "file")
       throw refuse(
-        `holds ${shown(name)}, which is ${notFiles[type] ?? `of an unknown kind, "${shown(type)}"`}`,
+        `contains ${shown(name)}, which is ${notFiles[type] ?? `of an unknown kind, "${shown(type)}"`}`,
       );
-    if (seen.has(name)) throw refuse(`holds ${shown(name)} twice`);
+    if (seen.has(name)) throw refuse(`contains ${shown(name)} twice`);
     seen.add(name);
     const entry = await fileEntry(name, type, header, stored, next, source, refuse);
     next = {};
@@ -117,13 +117,13 @@ async function fileEntry(
   for (let i = 0; i + 1 < pairs.length; i += 2) {
     const [start = Number.NaN, length = Number.NaN] = [pairs[i], pairs[i + 1]];
     if (!(start >= end && length >= 0))
-      throw refuse(`holds ${shown(name)}, whose sparse map is not in order`);
+      throw refuse(`contains ${shown(name)}, whose sparse map is not in order`);
     end = start + length;
     sum += length;
     if (length > 0) data.push({ start, bytes: length });
   }
   if (!(Number.isSafeInteger(bytes) && end <= bytes && sum === left))
-    throw refuse(`holds ${shown(name)}, whose sparse map does not match its size`);
+    throw refuse(`contains ${shown(name)}, whose sparse map does not match its size`);
   return { name, bytes, offset, stored: left, data };
 }
 
@@ -195,10 +195,10 @@ function readExtension(type: string, body: Buffer): Extension {
 /** A validated file name from an archive: relative, no `..`, no terminal control characters. */
 export function plainName(name: string, refuse: (text: string) => TbuildError): string {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-  if (name.startsWith("/")) throw refuse(`holds ${shown(name)}, an absolute path`);
-  if (parts.includes("..")) throw refuse(`holds ${shown(name)}, a path that leads out of it`);
-  if (/\p{Cc}|\\/u.test(name)) throw refuse(`holds ${shown(name)}, a name with control characters`);
-  if (Buffer.byteLength(name) > mostNameBytes) throw refuse("holds a name of more than 4096 bytes");
+  if (name.startsWith("/")) throw refuse(`contains ${shown(name)}, an absolute path`);
+  if (parts.includes("..")) throw refuse(`contains ${shown(name)}, a path that leads out of it`);
+  if (/\p{Cc}|\\/u.test(name)) throw refuse(`contains ${shown(name)}, a name with control characters`);
+  if (Buffer.byteLength(name) > mostNameBytes) throw refuse("contains a name of more than 4096 bytes");
   return parts.join("/");
 }
 

@@ -140,7 +140,7 @@ function manifestFor(files: Package, descriptor: Member): Member | undefined {
   if (second)
     throw new TbuildError(
       "integrity",
-      "the archive holds several manifests, but none is named like its descriptor",
+      "the archive contains several manifests, but none is named like its descriptor",
       {
         lines: all.map(({ name }) => shown(name)),
       },
@@ -221,7 +221,7 @@ async function joined(
 function theOnly(members: readonly Member[], pattern: RegExp, what: string): Member {
   const [first, second] = members.filter((member) => pattern.test(member.name));
   if (first && !second) return first;
-  throw new TbuildError("integrity", `the archive holds ${first ? "more than one" : "no"} ${what}`);
+  throw new TbuildError("integrity", `the archive contains ${first ? "more than one" : "no"} ${what}`);
 }
 
 function decoded(name: string): string {

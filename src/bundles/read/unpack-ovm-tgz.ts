@@ -20,7 +20,7 @@ export async function unpackOvmTgz(
   options: UnpackOptions,
 ): Promise<Contents> {
   const [config, second] = members.filter((member) => posix.basename(member.name) === "vm.cfg");
-  if (!config || second) throw new TbuildError("integrity", "the archive holds more than one vm.cfg");
+  if (!config || second) throw new TbuildError("integrity", "the archive contains more than one vm.cfg");
   const machine = machineOf(readVmCfg(await memberBytes(config, mostConfigBytes)));
   const { found, notes } = membersOfDisks(machine, members);
   const disks: UnpackedDisk[] = [];

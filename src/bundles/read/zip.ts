@@ -32,7 +32,7 @@ export async function zipMembers(
       const name = plainName(entry.fileName, refuse);
       if (entry.fileName.endsWith("/")) continue;
       refuseOdd(entry, name, refuse);
-      if (found.some((one) => one.name === name)) throw refuse(`holds ${shown(name)} twice`);
+      if (found.some((one) => one.name === name)) throw refuse(`contains ${shown(name)} twice`);
       if (found.length >= mostEntries) throw refuse(`has more than ${mostEntries} entries`);
       total += entry.uncompressedSize;
       if (total > options.mostBytes) throw tooLarge(`${what}: with ${shown(name)} it`, total, options);
@@ -64,12 +64,12 @@ function refuseOdd(entry: Entry, name: string, refuse: Refuse): void {
   const kind = entry.versionMadeBy >> 8 === 3 ? (entry.externalFileAttributes >>> 16) & 0o170000 : 0;
   if (kind !== 0 && kind !== 0o100000)
     throw refuse(
-      `holds ${shown(name)}, which is ${kind === 0o120000 ? "a symbolic link" : "not a plain file"}`,
+      `contains ${shown(name)}, which is ${kind === 0o120000 ? "a symbolic link" : "not a plain file"}`,
     );
-  if (entry.isEncrypted()) throw refuse(`holds ${shown(name)}, which needs a password`);
+  if (entry.isEncrypted()) throw refuse(`contains ${shown(name)}, which needs a password`);
   if (!entry.canDecodeFileData())
     throw refuse(
-      `holds ${shown(name)}, compressed in an unsupported way (method ${entry.compressionMethod})`,
+      `contains ${shown(name)}, compressed in an unsupported way (method ${entry.compressionMethod})`,
     );
 }
 
@@ -86,7 +86,7 @@ async function* partsOf(zip: ZipFile, entry: Entry, name: string, refuse: Refuse
   } catch (error) {
     throw damageOf(error, refuse);
   }
-  if (sum !== entry.crc32) throw refuse(`holds ${shown(name)}, whose checksum is wrong`);
+  if (sum !== entry.crc32) throw refuse(`contains ${shown(name)}, whose checksum is wrong`);
 }
 
 /** yauzl and zlib report damage by errors without a code or with one of zlib's. All others are system errors. */

@@ -143,9 +143,18 @@ function systemLines(shipment: Shipment): Lines[] {
 }
 
 function hardware(shipment: Shipment, disks: readonly OlvmDisk[]): Lines[] {
-  const { uuid, vcpus, maxVcpus, memoryMib, devices, nics, drives } = shipment;
-  const date = ovirtDate(shipment.made);
-  const plugged = { BootOrder: 0, IsPlugged: "true", IsReadOnly: "false" };
+  const { uuid, drives, nics } = shipment;
+  return [
+    ...machineItems(shipment),
+    ...disks.map((disk, index) => diskItem(shipment, disk, index)),
+    ...(drives > 0 ? [driveItem(uuid)] : []),
+    ...nics.map((nic, index) => nicItem(shipment, nic, index)),
+  ];
+}
+
+const plugged = { BootOrder: 0, IsPlugged: "true", IsReadOnly: "false" };
+
+function machineItems({ uuid, vcpus, maxVcpus, memoryMib }: Shipment): Lines[] {
   return [
     item({
       "rasd:Caption": `${vcpus} virtual cpu`,
@@ -180,61 +189,67 @@ function hardware(shipment: Shipment, disks: readonly OlvmDisk[]): Lines[] {
       "rasd:VirtualQuantity": 1,
       Device: "vga",
     }),
-    ...disks.map(({ disk, diskId, fileId }, index) =>
-      item({
-        "rasd:Caption": `Drive: ${index + 1}`,
-        "rasd:InstanceId": fileId,
-        "rasd:ResourceType": 17,
-        Type: "disk",
-        // Without a slash before "disk", unlike the standard.
-        "rasd:HostResource": `ovf:disk/${diskId}`,
-        "rasd:Parent": nobody,
-        "rasd:Template": nobody,
-        "rasd:ApplicationList": "",
-        "rasd:StorageId": nobody,
-        "rasd:StoragePoolId": nobody,
-        "rasd:CreationDate": date,
-        "rasd:LastModified": date,
-        "rasd:last_modified_date": date,
-        Device: "disk",
-        ...plugged,
-        BootOrder: disk.isBoot ? 1 : 0,
-        IsReadOnly: disk.mode === "r" ? "true" : "false",
-      }),
-    ),
-    ...(drives > 0
-      ? [
-          item({
-            "rasd:Caption": "CDROM",
-            "rasd:InstanceId": uuidOf(`${uuid} cdrom`),
-            "rasd:ResourceType": 15,
-            Type: "disk",
-            Device: "cdrom",
-            ...plugged,
-            IsReadOnly: "true",
-          }),
-        ]
-      : []),
-    ...nics.map(({ network, mac }, index) =>
-      item({
-        "rasd:Caption": `Ethernet adapter on ${network}`,
-        "rasd:InstanceId": uuidOf(`${uuid} nic ${index}`),
-        "rasd:ResourceType": 10,
-        "rasd:OtherResourceType": network,
-        // 3 is VirtIO, 2 is e1000.
-        "rasd:ResourceSubType": devices === "virtio" ? 3 : 2,
-        "rasd:Connection": network,
-        "rasd:Linked": "true",
-        "rasd:Name": `nic${index + 1}`,
-        "rasd:ElementName": `nic${index + 1}`,
-        ...(mac !== undefined && { "rasd:MACAddress": mac.toLowerCase() }),
-        "rasd:speed": 10000,
-        Type: "interface",
-        Device: "bridge",
-        ...plugged,
-      }),
-    ),
   ];
+}
+
+function diskItem({ made }: Shipment, { disk, diskId, fileId }: OlvmDisk, index: number): Lines {
+  const date = ovirtDate(made);
+  return item({
+    "rasd:Caption": `Drive: ${index + 1}`,
+    "rasd:InstanceId": fileId,
+    "rasd:ResourceType": 17,
+    Type: "disk",
+    // Without a slash before "disk", unlike the standard.
+    "rasd:HostResource": `ovf:disk/${diskId}`,
+    "rasd:Parent": nobody,
+    "rasd:Template": nobody,
+    "rasd:ApplicationList": "",
+    "rasd:StorageId": nobody,
+    "rasd:StoragePoolId": nobody,
+    "rasd:CreationDate": date,
+    "rasd:LastModified": date,
+    "rasd:last_modified_date": date,
+    Device: "disk",
+    ...plugged,
+    BootOrder: disk.isBoot ? 1 : 0,
+    IsReadOnly: disk.mode === "r" ? "true" : "false",
+  });
+}
+
+function driveItem(uuid: string): Lines {
+  return item({
+    "rasd:Caption": "CDROM",
+    "rasd:InstanceId": uuidOf(`${uuid} cdrom`),
+    "rasd:ResourceType": 15,
+    Type: "disk",
+    Device: "cdrom",
+    ...plugged,
+    IsReadOnly: "true",
+  });
+}
+
+function nicItem(
+  { uuid, devices }: Shipment,
+  { network, mac }: Shipment["nics"][number],
+  index: number,
+): Lines {
+  return item({
+    "rasd:Caption": `Ethernet adapter on ${network}`,
+    "rasd:InstanceId": uuidOf(`${uuid} nic ${index}`),
+    "rasd:ResourceType": 10,
+    "rasd:OtherResourceType": network,
+    // 3 is VirtIO, 2 is e1000.
+    "rasd:ResourceSubType": devices === "virtio" ? 3 : 2,
+    "rasd:Connection": network,
+    "rasd:Linked": "true",
+    "rasd:Name": `nic${index + 1}`,
+    "rasd:ElementName": `nic${index + 1}`,
+    ...(mac !== undefined && { "rasd:MACAddress": mac.toLowerCase() }),
+    "rasd:speed": 10000,
+    Type: "interface",
+    Device: "bridge",
+    ...plugged,
+  });
 }
 
 function item(values: Readonly<Record<string, string | number>>): Lines {

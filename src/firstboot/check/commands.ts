@@ -12,6 +12,8 @@ export interface Command {
   readonly words: readonly (string | undefined)[];
   readonly file: string;
   readonly line: number;
+  /** Nothing waits for it. */
+  readonly isBackground?: boolean;
 }
 
 const networkPrograms =
@@ -39,15 +41,29 @@ export function earlyFindings(
       text: `mounts NFS at ${target}, when NFS is not up yet`,
       remedy: "Do it after the boot: at configure, write a unit or an init script that does the work",
     });
-  const early = networkPrograms.test(name) ? tooEarly(name, target, priority) : undefined;
+  const looksUp = lookup(name, rest);
+  const early =
+    looksUp !== undefined || networkPrograms.test(name)
+      ? tooEarly(looksUp ?? name, target, priority)
+      : undefined;
   if (early) found.push({ level: "error", file, line, ...early });
   return found;
 }
 
-const networkFunctions =
-  /^(?:urllib2?|urllib\.request)\.url(?:open|retrieve)$|^socket\.(?:create_connection|gethostbyname|getaddrinfo)$|^(?:httplib|http\.client)\.HTTPS?Connection$|^(?:ftplib\.FTP|smtplib\.SMTP|telnetlib\.Telnet|xmlrpclib\.ServerProxy)$|^requests\.(?:get|post|put|head)$/;
+// Programs that ask a name server, with the words that make them do so.
+function lookup(name: string, rest: readonly (string | undefined)[]): string | undefined {
+  const word = rest.find((one) =>
+    name === "getent"
+      ? /^(?:hosts|ahosts(?:v[46])?)$/.test(one ?? "")
+      : name === "hostname" && /^(?:-[fdiA]|--(?:fqdn|long|domain|ip-address|all-fqdns))$/.test(one ?? ""),
+  );
+  return word && `${name} ${word}`;
+}
 
-/** What is wrong with a call of a function of Python's library that needs the network. */
+const networkFunctions =
+  /^(?:urllib2?|urllib\.request)\.url(?:open|retrieve)$|^socket\.(?:create_connection|gethostbyname(?:_ex)?|gethostbyaddr|getfqdn|getaddrinfo|getnameinfo)$|^(?:httplib|http\.client)\.HTTPS?Connection$|^(?:ftplib\.FTP|smtplib\.SMTP|telnetlib\.Telnet|xmlrpclib\.ServerProxy)$|^requests\.(?:get|post|put|head)$/;
+
+/** The fault of a call of a Python library function that needs the network. */
 export function networkFinding(name: string, target: Target, priority: number | undefined) {
   const isEarly = target === "configure" || target === "reconfigure";
   return isEarly && networkFunctions.test(name) ? tooEarly(name, target, priority) : undefined;
@@ -99,6 +115,7 @@ export function commandsOf(program: ShellProgram, file: string, line = 1): Comma
     words: started(one.words).map(({ text }) => text),
     file,
     line: line + one.line - 1,
+    isBackground: one.isBackground,
   }));
 }
 

@@ -5,7 +5,7 @@ import type { ModuleFinding } from "./finding.ts";
 import { systemFile } from "./system-files.ts";
 import { checkText } from "./text.ts";
 
-/** What is wrong with the files that a module brings along, as files: where they go, their bytes, what runs them. */
+/** The faults of a module's files: their paths, bytes and interpreters. */
 export function payloadFindings({ payload, yaml }: ModuleParts, read: ReadShell): ModuleFinding[] {
   const interpreted = [yaml?.run, yaml?.afterBoot].flatMap((one) => (one?.interpreter ? [one.program] : []));
   const readIn = new Set(

@@ -3,7 +3,7 @@ import { mainOf } from "../enumerate.ts";
 import { type ModuleParts, type Target, targets } from "../module.ts";
 import { compileFaults } from "../python/compile-faults.ts";
 import { type Followed, follow } from "../python/evaluate.ts";
-import { incompatibleSyntax, type PythonVersion } from "../python/features.ts";
+import { incompatibleSyntax, isBefore, type PythonVersion } from "../python/features.ts";
 import { type Call, Endless } from "../python/frame.ts";
 import { missingFromLibrary } from "../python/library.ts";
 import { looseNames } from "../python/names.ts";
@@ -24,6 +24,7 @@ import {
 import type { ModuleFinding } from "./finding.ts";
 import { keyFindings } from "./keys.ts";
 import { leakOf, parameterIn, startOf } from "./leaks.ts";
+import { deadlockFinding, secondsOf, sleepFinding, sleepProblem, waitFindings } from "./waits.ts";
 
 /** A release that a module is for, such as `ol6`, with its Python. */
 export interface ForRelease {
@@ -63,6 +64,7 @@ export async function programFindings(
     try {
       const followed = follow(script);
       shape(script, followed, module, add);
+      const place = { module, read, isSystemd: isSystemd(releases, strict, runsOn) };
       for (const target of targetsOf(followed)) {
         const { keys: more, findings: about } = keyFindings(followed, target, module.name);
         for (const key of more.keys()) keys.add(key);
@@ -71,10 +73,9 @@ export async function programFindings(
           ...actionFindings(
             followed,
             target,
-            module,
+            place,
             [...more.keys()],
             new Set([...more].flatMap(([key, { password }]) => (password ? [key] : []))),
-            read,
           ),
         );
       }
@@ -230,22 +231,37 @@ function shape({ root, nodes }: PythonScript, followed: Followed, { header }: Mo
       );
 }
 
-function arity({ node }: PythonFunction): number {
+function arity({ node, self }: PythonFunction): number {
   const list = part(node, "parameters");
-  return list ? parts(list).filter(({ type }) => !/default|splat|separator/.test(type)).length : 0;
+  const own = list ? parts(list).filter(({ type }) => !/default|splat|separator/.test(type)).length : 0;
+  return own - (self === undefined ? 0 : 1);
 }
 
 const asks = /^(?:raw_)?input$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$/;
+
+interface Place {
+  readonly module: ModuleParts;
+  readonly read: ReadShell;
+  /** Whether systemd starts the services there. */
+  readonly isSystemd: boolean;
+}
+
+// Where one release is enough, an error of some is none.
+function isSystemd(releases: readonly ForRelease[], strict: boolean, runsOn: readonly string[]): boolean {
+  const has = ({ python }: ForRelease) => !isBefore(python, [2, 7]);
+  const usable = releases.filter(({ name }) => runsOn.includes(name));
+  return strict ? releases.some(has) : usable.length > 0 && usable.every(has);
+}
 
 // Checks the commands that the function of a target runs.
 function actionFindings(
   followed: Followed,
   target: Target,
-  module: ModuleParts,
+  place: Place,
   keys: readonly string[],
   secret: ReadonlySet<string>,
-  read: ReadShell,
 ): ModuleFinding[] {
+  const { module } = place;
   const action = mainOf(followed).actions?.get(target);
   if (!(action instanceof PythonFunction)) return [];
   const { enumerator } = mainOf(followed);
@@ -253,9 +269,22 @@ function actionFindings(
     ? followed.explore(enumerator, [target]).calls.filter(({ name }) => asks.test(name))
     : [];
   const parameters = new Parameters(keys.map((key) => [key, new Given(key)]));
-  const { calls } = followed.explore(action, [new Dumped(parameters)]);
+  const { calls, doubts } = followed.explore(action, [new Dumped(parameters)]);
   return [
-    ...[...asked, ...calls].flatMap((call) => callFindings(call, target, module, secret, read)),
+    ...[...asked, ...calls].flatMap((call) => callFindings(call, target, place, secret)),
+    ...doubts.flatMap(({ fault, reason, line }): ModuleFinding[] =>
+      fault !== "endless"
+        ? []
+        : [
+            {
+              level: "warning",
+              file: module.file,
+              line,
+              text: `${action.name} ${reason}, without a limit`,
+              remedy: "Count the rounds, and fail with a message after the last",
+            },
+          ],
+    ),
     ...strangeKeys(parameters, keys).map(
       ({ key, meant }): ModuleFinding => ({
         level: "warning",
@@ -282,10 +311,10 @@ function strangeKeys({ asked }: Parameters, keys: readonly string[]) {
 function callFindings(
   call: Call,
   target: Target,
-  module: ModuleParts,
+  place: Place,
   secret: ReadonlySet<string>,
-  read: ReadShell,
 ): ModuleFinding[] {
+  const { module, read } = place;
   const found: ModuleFinding[] = [];
   const line = lineOf(call.node);
   const add = (level: ModuleFinding["level"], text: string, remedy: string) =>
@@ -294,12 +323,15 @@ function callFindings(
   if (asks.test(call.name))
     add(
       "error",
-      `asks with ${call.name} at ${target}, but nobody is there to answer`,
+      `asks with ${call.name} at ${target}, but no one can answer`,
       "Take the value from a parameter",
     );
   const priority = module.header.priorities[target];
   const network = networkFinding(call.name, target, priority);
   if (network) add("error", network.text, network.remedy);
+  const [slept] = call.name === "time.sleep" ? call.positional : [];
+  const sleep = typeof slept === "number" ? sleepProblem(slept, secondsOf(module)) : undefined;
+  if (sleep) add("error", sleep.text, sleep.remedy);
   const start = startOf(call);
   if (!start) return found;
   const { argument, how } = start;
@@ -334,14 +366,14 @@ function callFindings(
   if (/^templateconfig\.common\.run_cmd$/.test(call.name) && typeof call.positional[1] === "string")
     add(
       "error",
-      `${short} gets the arguments beside the program, and takes one list`,
+      `${short} takes one list, but gets the arguments separately from the program`,
       `Pass a list: ${short}(['/path/program', 'argument'])`,
     );
   const parameter = isShell && !leaked ? parameterIn(start) : undefined;
   if (parameter)
     add(
       "warning",
-      `builds a shell command of the parameter ${parameter.key}, whose value can hold any shell code`,
+      `builds a shell command of the parameter ${parameter.key}, whose value can contain any shell code`,
       "Use run_cmd with a list",
     );
   if (words.length === 0 || /\s/.test((!isShell && words[0]) || "")) return found;
@@ -351,13 +383,25 @@ function callFindings(
     ? commandsOf(read(argument), module.file, line)
     : [command, ...commandsOf(read(words.map(shellWord).join(" ")), module.file, line).slice(1)];
   for (const one of commands) {
-    found.push(...earlyFindings(one, target, priority), ...programFileFindings(one, module));
+    found.push(...commandFindings(one, target, place), ...programFileFindings(one, module));
     const started = startedFile(one.words, module.payload);
-    if (started)
-      for (const inner of shellCommands(started.file, module.payload, read))
-        found.push(...earlyFindings(inner, target, priority));
+    if (!started) continue;
+    for (const inner of shellCommands(started.file, module.payload, read))
+      found.push(...commandFindings(inner, target, place));
+    found.push(...waitFindings(started.file, module.payload, read, target));
   }
   return found;
+}
+
+// What a command needs, waits for, or blocks at its target.
+function commandFindings(command: Command, target: Target, { module, isSystemd }: Place): ModuleFinding[] {
+  const sleep = sleepFinding(command, secondsOf(module));
+  const deadlock = isSystemd ? deadlockFinding(command, target, module.payload) : undefined;
+  return [
+    ...earlyFindings(command, target, module.header.priorities[target]),
+    ...(sleep ? [sleep] : []),
+    ...(deadlock ? [deadlock] : []),
+  ];
 }
 
 // The other words of a list are quoted, so that only `sh -c` gives more commands.

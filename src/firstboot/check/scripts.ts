@@ -15,7 +15,7 @@ import { leakOf, startOf } from "./leaks.ts";
 import { firstLine, isForBash } from "./payload.ts";
 import type { ForRelease } from "./program.ts";
 
-/** What is wrong with the scripts of a payload: their syntax by release, and secrets on the command lines that they make. */
+/** The faults of a payload's scripts: their syntax by release, and secrets on their command lines. */
 export async function scriptFindings(
   { payload, yaml }: ModuleParts,
   releases: readonly ForRelease[],

@@ -1,4 +1,4 @@
-/** What the system or Oracle's additions own. A payload is a file of its own, or a drop-in beside them. */
+/** Files of the system and of Oracle's additions. A payload must use separate files, or drop-ins. */
 const owned: readonly (readonly [RegExp, string])[] = [
   [/^\/etc\/(?:passwd|shadow|group|gshadow|subuid|subgid)-?$/, "the system's accounts"],
   [/^\/etc\/(?:(?:oracle|redhat|system|os|enterprise)-release|issue|issue\.net|motd)$/, "the release's name"],

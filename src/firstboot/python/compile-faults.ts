@@ -8,8 +8,8 @@ const functions = /^(?:function_definition|lambda)$/;
 const loops = /^(?:for_statement|while_statement)$/;
 
 /**
- * What Python's compiler refuses though its grammar reads it. Source: `Python/compile.c`, `symtable.c` and `ast.c` of 2.7 and 3.6 to
- * 3.9, by the messages of which the test compares these rules with the real Pythons.
+ * Syntax that Python's grammar accepts and its compiler refuses. Source: `Python/compile.c`, `symtable.c` and `ast.c` of
+ * 2.7 and 3.6 to 3.9. The test compares these rules with the messages of real Pythons.
  */
 const rules: Readonly<Record<string, Rule>> = {
   return_statement: (node, script, version, tell) => {
@@ -103,7 +103,7 @@ const futures: Readonly<Record<string, PythonVersion>> = {
   annotations: [3, 7],
 };
 
-/** What a version's compiler refuses of a program, by line. */
+/** The parts of a program that a version's compiler refuses, by line. */
 export function compileFaults(script: PythonScript, version: PythonVersion): Incompatible[] {
   const found: Incompatible[] = [];
   if (script.root.hasError) return found;

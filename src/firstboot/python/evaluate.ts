@@ -13,7 +13,10 @@ export interface Followed {
   /** Names at the top level of the program. */
   name(name: string): Value | undefined;
   /** The calls that a function makes, in all its branches. Throws `Endless` as `call` does. */
-  explore(callee: PythonFunction, positional: readonly Value[]): { value: Value; calls: readonly Call[] };
+  explore(
+    callee: PythonFunction,
+    positional: readonly Value[],
+  ): { value: Value; calls: readonly Call[]; doubts: readonly Doubt[] };
   /**
    * The value that a function of the program returns, and its unknown parts. Throws `Endless` if it takes
    * more steps than a list of parameters can need.
@@ -71,7 +74,8 @@ export function follow({ root }: PythonScript): Followed {
       if (depth > mostDepth * 10 && !explores) throw new Endless(lineOf(node));
       if (depth > mostDepth * 10) return new Unknown(`calls ${callee.name} endlessly`, lineOf(node));
       const frame = new Frame(program);
-      bind(self, program, node, positional, named, frame);
+      const given = callee.self === undefined ? positional : [callee.self, ...positional];
+      bind(self, program, node, given, named, frame);
       const body = part(node, "body");
       if (!body) return null;
       if (node.type === "lambda") return self.evaluate(body, frame);
@@ -96,13 +100,13 @@ export function follow({ root }: PythonScript): Followed {
     calls: atTop,
     name: (name) => program.get(name),
     explore(callee, positional) {
-      [steps, depth, calls, explores] = [0, 0, [], true];
+      [steps, depth, calls, doubts, explores] = [0, 0, [], [], true];
       let value: Value = null;
       try {
         ended(() => {
           value = self.call(callee, positional, new Map());
         });
-        return { value, calls };
+        return { value, calls, doubts };
       } finally {
         explores = false;
       }

@@ -1,4 +1,5 @@
 import { assign } from "./assign.ts";
+import { attributeOf, instance } from "./classes.ts";
 import { type Frame, type Interpreter, Leave } from "./frame.ts";
 import { readNumber, readString } from "./literal.ts";
 import { builtins, callMethod, itemsOf, notModelled } from "./methods.ts";
@@ -11,9 +12,11 @@ import {
   Given,
   isUnknown,
   Parameters,
+  PythonClass,
   PythonDict,
   PythonFunction,
   PythonModule,
+  PythonObject,
   pythonText,
   truth,
   Unending,
@@ -128,6 +131,7 @@ export const expressions: Readonly<Record<string, Reader>> = {
     const value = of.evaluate(part(node, "object") ?? node, frame);
     if (value instanceof PythonModule)
       return new PythonModule(`${value.name}.${part(node, "attribute")?.text}`);
+    if (value instanceof PythonObject || value instanceof PythonClass) return attributeOf(value, node, of);
     return isUnknown(value) ? value : new Unknown(`reads ${node.text.slice(0, 40)}`, lineOf(node));
   },
   call,
@@ -259,9 +263,10 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
   }
   if (callee?.type === "attribute") {
     const owner = of.evaluate(part(callee, "object") ?? callee, frame);
-    if (!(owner instanceof PythonModule)) {
-      if (isUnknown(owner)) return owner;
+    const isOwn = owner instanceof PythonObject || owner instanceof PythonClass;
+    if (!isOwn && !(owner instanceof PythonModule)) {
       const method = part(callee, "attribute")?.text ?? "";
+      if (isUnknown(owner)) return filledIn(method, [...positional, ...byName.values()]) ?? owner;
       const unknown = firstUnknown([...positional, ...byName.values()]);
       const value = callMethod(method, owner, positional, byName);
       if (value !== undefined) return value;
@@ -271,6 +276,7 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
     }
   }
   const target = callee ? of.evaluate(callee, frame) : null;
+  if (target instanceof PythonClass) return instance(of, target, positional, byName);
   // A builtin that is not modelled is reported by its name.
   if (callee?.type === "identifier" && frame.get(callee.text) === undefined && isUnknown(target))
     of.heard({ name: callee.text, positional, named: byName, node });
@@ -300,6 +306,12 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
   if (builtin === undefined && !/^(?:subprocess|os|templateconfig|sys|print)\b/.test(target.name))
     for (const one of positional) becomesUnsure(one, notModelled(shown, lineOf(node)), of);
   return unknown ?? notModelled(shown, lineOf(node));
+}
+
+// The text that string.Template makes contains the values that it gets.
+function filledIn(method: string, values: readonly Value[]): Given | undefined {
+  const found = /^(?:safe_)?substitute$/.test(method) ? firstUnknown([...values]) : undefined;
+  return found instanceof Given ? found : undefined;
 }
 
 /** Marks a list as possibly changed; for a dict, reports it. */

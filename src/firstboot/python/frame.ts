@@ -21,6 +21,11 @@ export class Frame {
     else this.#names.set(name, value);
   }
 
+  /** The names that were set here. */
+  own(): ReadonlyMap<string, Value> {
+    return this.#names;
+  }
+
   /** From here on the name is the program's global. */
   makeGlobal(name: string): void {
     this.#global.add(name);

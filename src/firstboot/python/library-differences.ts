@@ -1,6 +1,6 @@
 // Made by .ci/python-library.py from the standard libraries of Python 2.7, 3.6 and 3.9. Change that file.
 
-/** What they do not share, by where it is: y or n for 2.7, 3.6 and 3.9. */
+/** Names that some of them lack, by module: y or n for 2.7, 3.6 and 3.9. */
 export const libraryDifferences = {
   modules: {
     nny: `

@@ -1,4 +1,5 @@
 import { assign } from "./assign.ts";
+import { classOf } from "./classes.ts";
 import { Endless, type Frame, type Interpreter, Leave } from "./frame.ts";
 import { itemsOf } from "./methods.ts";
 import { operate } from "./operate.ts";
@@ -33,10 +34,7 @@ export const statements: Readonly<Record<string, Runner>> = {
     const name = part(part(node, "definition") ?? node, "name");
     if (name) frame.set(name.text, new Unknown(`${name.text} is decorated`, lineOf(node)));
   },
-  class_definition: (node, frame) => {
-    const name = part(node, "name")?.text ?? "";
-    frame.set(name, new Unknown(`${name} is a class`, lineOf(node)));
-  },
+  class_definition: (node, frame, of) => frame.set(part(node, "name")?.text ?? "", classOf(node, frame, of)),
   import_statement: (node, frame) => {
     for (const one of parts(node)) {
       const [name, alias] = [part(one, "name")?.text ?? one.text, part(one, "alias")?.text];
@@ -107,7 +105,9 @@ export const statements: Readonly<Record<string, Runner>> = {
     while (condition && body) {
       of.step(node);
       const known = truth(of.evaluate(condition, frame));
-      if (known === undefined && of.explores()) {
+      if (of.explores() && (known === undefined || (known && isConstant(condition) && canLeave(body)))) {
+        const waits = waitsFor(condition, body, known === true);
+        if (waits !== undefined) of.unsure(`waits in a loop ${waits}`, lineOf(node), "endless");
         explored(() => of.run(body, frame));
         return;
       }
@@ -172,6 +172,32 @@ export const statements: Readonly<Record<string, Runner>> = {
 function canLeave(body: Node): boolean {
   return [...everyNode(body)].some(({ type }) => /^(?:break|return|raise)_statement$/.test(type));
 }
+
+function isConstant(condition: Node): boolean {
+  return /^(?:True|1)$/.test(condition.text);
+}
+
+// What a loop waits for, if nothing in it limits how long: it sleeps, and neither counts nor asks for the time.
+function waitsFor(condition: Node, body: Node, always: boolean): string | undefined {
+  const nodes = [...everyNode(body)];
+  if (
+    !nodes.some(
+      (node) => node.type === "call" && /^(?:time\.)?sleep$/.test(part(node, "function")?.text ?? ""),
+    )
+  )
+    return undefined;
+  const leaving = nodes.filter(
+    (node) => node.type === "if_statement" && canLeave(part(node, "consequence") ?? node),
+  );
+  const asked = always ? leaving.flatMap((node) => part(node, "condition") ?? []) : [condition];
+  if (always ? asked.length === 0 : canLeave(body)) return undefined;
+  if (asked.some((one) => limits.test(one.text) || changes(body, one))) return undefined;
+  return always ? `until ${asked[0]?.text.slice(0, 60)}` : `while ${condition.text.slice(0, 60)}`;
+}
+
+// A clock, or a program or a file that comes to its end.
+const limits =
+  /\b(?:time|monotonic|clock|now|today|poll|wait\w*|is_alive|read\w*|recv|next|get|get_nowait|empty|qsize|communicate)\b/;
 
 // Whether the body of a loop binds a name that its condition reads.
 function changes(body: Node, condition: Node): boolean {

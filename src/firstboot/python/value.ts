@@ -9,19 +9,66 @@ export type Value =
   | Value[]
   | PythonDict
   | PythonFunction
+  | PythonClass
+  | PythonObject
   | PythonModule
   | Dumped
   | Unknown;
 
 export class PythonDict extends Map<string, Value> {}
 
-/** A function that the program defines. `self` is unknown: methods are not followed. */
+/** A function that the program defines. A method that was read from its object gets it as its first argument. */
 export class PythonFunction {
   readonly name: string;
   readonly node: Node;
-  constructor(name: string, node: Node) {
+  readonly self: PythonObject | PythonClass | undefined;
+  constructor(name: string, node: Node, self?: PythonObject | PythonClass) {
     this.name = name;
     this.node = node;
+    this.self = self;
+  }
+}
+
+/** How a method is bound when it is read from an object. */
+export type Binding = "object" | "class" | "none" | "property";
+
+/** A class that the program defines, with the names in its body. */
+export class PythonClass {
+  readonly name: string;
+  readonly members: ReadonlyMap<string, Value>;
+  readonly #bases: readonly PythonClass[];
+  readonly #bindings: ReadonlyMap<string, Binding>;
+
+  constructor(
+    name: string,
+    members: ReadonlyMap<string, Value>,
+    bindings: ReadonlyMap<string, Binding>,
+    bases: readonly PythonClass[],
+  ) {
+    this.name = name;
+    this.members = members;
+    this.#bindings = bindings;
+    this.#bases = bases;
+  }
+
+  /** A member of this class or of the first base that has it, and how it is bound. */
+  find(name: string): { value: Value; binding: Binding } | undefined {
+    const value = this.members.get(name);
+    if (value !== undefined) return { value, binding: this.#bindings.get(name) ?? "object" };
+    for (const base of this.#bases) {
+      const found = base.find(name);
+      if (found) return found;
+    }
+    return undefined;
+  }
+}
+
+/** An object of a class of the program. */
+export class PythonObject {
+  readonly of: PythonClass;
+  readonly attributes = new Map<string, Value>();
+  constructor(of: PythonClass) {
+    this.of = of;
   }
 }
 
@@ -113,7 +160,13 @@ export function truth(value: Value): boolean | undefined {
   if (value instanceof Unknown) return undefined;
   if (Array.isArray(value)) return value.length > 0;
   if (value instanceof PythonDict) return value.size > 0;
-  if (value instanceof PythonFunction || value instanceof PythonModule || value instanceof Dumped)
+  if (
+    value instanceof PythonFunction ||
+    value instanceof PythonClass ||
+    value instanceof PythonObject ||
+    value instanceof PythonModule ||
+    value instanceof Dumped
+  )
     return true;
   return Boolean(value);
 }

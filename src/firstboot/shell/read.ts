@@ -1,4 +1,5 @@
 import { everyNode, lineOf, type Node, parserOf, part, parts } from "../grammar.ts";
+import { type ShellWait, waitOf } from "./waits.ts";
 
 /** One word of a command. */
 export interface ShellWord {
@@ -14,6 +15,8 @@ export interface ShellCommand {
   readonly line: number;
   /** The function that it is in. */
   readonly within: string | undefined;
+  /** The shell does not wait for it: `&`. */
+  readonly isBackground: boolean;
 }
 
 /** A variable that gets the values of others. */
@@ -26,6 +29,8 @@ export interface ShellAssignment {
 /** A shell program that was parsed, not run. */
 export interface ShellProgram {
   readonly hasError: boolean;
+  /** Loops without a limit. */
+  readonly waits: readonly ShellWait[];
   readonly commands: readonly ShellCommand[];
   readonly assignments: readonly ShellAssignment[];
   readonly functions: ReadonlySet<string>;
@@ -42,6 +47,7 @@ export async function shellReader(): Promise<ReadShell> {
     const commands: ShellCommand[] = [];
     const assignments: ShellAssignment[] = [];
     const functions = new Set<string>();
+    const waits: ShellWait[] = [];
     const inFunction = new Map<number, string>();
     const above = new Map<number, Node>();
     const met = (child: Node, parent: Node) => {
@@ -54,7 +60,8 @@ export async function shellReader(): Promise<ReadShell> {
       const within = inFunction.get(node.id);
       if (node.type === "function_definition") functions.add(part(node, "name")?.text ?? "");
       if (node.type === "command") {
-        const command = { words: commandWords(node), line: lineOf(node), within };
+        const isBackground = node.nextSibling?.type === "&";
+        const command = { words: commandWords(node), line: lineOf(node), within, isBackground };
         commands.push(command);
         const text = depth < 3 ? programText(command) : undefined;
         if (text === undefined) continue;
@@ -68,12 +75,14 @@ export async function shellReader(): Promise<ReadShell> {
         const [name, value] = [part(node, "name")?.text ?? "", part(node, "value")];
         if (value) assignments.push({ name, variables: variablesIn(value), within });
       }
+      const wait = node.type === "while_statement" ? waitOf(node) : undefined;
+      if (wait) waits.push(wait);
       if (node.type === "for_statement") {
         const [variable, ...values] = parts(node).filter(({ type }) => type !== "do_group");
         assignments.push({ name: variable?.text ?? "", variables: values.flatMap(variablesIn), within });
       }
     }
-    return { hasError: root.hasError, commands, assignments, functions };
+    return { hasError: root.hasError, waits, commands, assignments, functions };
   };
   return (text) => read(text, 0);
 }

@@ -3,6 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { type Driver, driversOf } from "../fitness/drivers.ts";
 import { grubChoice } from "../fitness/grub.ts";
+import { kernelRelease } from "../fitness/kernel-notes.ts";
 import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
 import { withModules } from "./append.ts";
@@ -45,14 +46,21 @@ interface Lacking {
   readonly fixes: readonly string[];
 }
 
-async function lackingOf(tree: GuestTree, mode: GuestMode, release: Release): Promise<Lacking[]> {
+async function lackingOf(tree: GuestTree, mode: GuestMode, guest: Release): Promise<Lacking[]> {
   const found: Lacking[] = [];
   const booted = await bootedVersion(tree);
-  for (const kernel of (await kernelsOf(tree)).filter(({ version }) => mayRun(version, release, mode))) {
+  for (const kernel of (await kernelsOf(tree)).filter(({ version }) => mayRun(version, guest, mode))) {
     const { version, initramfs } = kernel;
     const image = `/boot/vmlinuz-${version}`;
     if ((await tree.stat(initramfs)) === undefined) continue;
-    const { has, unknown } = await driversOf({ files: tree, kernel: image, version, initrd: initramfs });
+    const release = kernelRelease((await tree.read(image)) ?? new Uint8Array());
+    const { has, unknown } = await driversOf({
+      files: tree,
+      kernel: image,
+      version,
+      release,
+      initrd: initramfs,
+    });
     if (unknown && version === booted)
       throw new TbuildError("guest", unknown.why, { subject: unknown.about });
     if (unknown) continue;

@@ -12,7 +12,7 @@ export function segmentEnd(data: Buffer, at: number): number | undefined {
     "04224d18": lz4FrameEnd,
     "894c5a4f": lzopEnd,
   }[data.toString("hex", at, at + 4)];
-  // If a length field would lie beyond the data, the segment is cut off.
+  // If a length field is beyond the data, the segment is truncated.
   const word = (place: number) =>
     place + 4 <= data.length ? data.readUInt32LE(place) : Number.POSITIVE_INFINITY;
   if (data.toString("latin1", at, at + 3) === "BZh") return bzip2End(data, at);
@@ -21,7 +21,7 @@ export function segmentEnd(data: Buffer, at: number): number | undefined {
 
 type Words = (place: number) => number;
 
-// The .xz file format, 2.1.2: the footer ends in "YZ" and has a checksum of its own.
+// The .xz file format, 2.1.2: the footer ends in "YZ" and has its own checksum.
 function xzEnd(data: Buffer, at: number): number {
   for (let found = data.indexOf("YZ", at + 12); found >= 0; found = data.indexOf("YZ", found + 1)) {
     const footer = found - 10;

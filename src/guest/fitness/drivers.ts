@@ -73,6 +73,8 @@ export interface BootedKernel {
   readonly files: GuestTree;
   readonly kernel: string;
   readonly version: string;
+  /** The release that the kernel itself states, if its file is named differently. */
+  readonly release?: string | undefined;
   readonly initrd?: string;
   /** The kernel line. */
   readonly args?: string;
@@ -127,7 +129,7 @@ export async function driversOf(booted: BootedKernel): Promise<KernelDrivers> {
   const image = (await files.read(absolute(initrd))) ?? new Uint8Array();
   const isModule = (path: string) => Object.values(drivers).some((driver) => driver.module.test(path));
   const named = /vmlinu[xz]-(.+)$/.exec(kernel)?.[1] ?? "";
-  const releases = new Set([version, named].filter((one) => one !== ""));
+  const releases = new Set([version, named, booted.release ?? ""].filter((one) => one !== ""));
   const read = await orReason(lookInto(image, { releases, args: booted.args ?? "", isModule }));
   if ("why" in read) return { has: inKernel, unknown: { about: initrd, why: read.why } };
   const early = read.value;

@@ -93,11 +93,11 @@ export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: Menu
     ...seen.filter(({ name }) => name !== active),
   ];
   for (const volume of volumes) {
-    if (["swap", "vfat"].includes(volume.fs)) continue;
+    if (volume.fs === "swap") continue;
     const inside = insideOf(disk, volume);
     const why = await refusalOf(volume, inside, traits);
     if (why !== undefined) refused.push(`${volume.name}: ${why}`);
-    if (why !== undefined || !["ext2", "ext3", "ext4", "xfs"].includes(volume.fs)) continue;
+    if (why !== undefined || !["ext2", "ext3", "ext4", "xfs", "vfat"].includes(volume.fs)) continue;
     let files: GuestTree | undefined;
     try {
       files = await filesOf(boot, volume, inside);

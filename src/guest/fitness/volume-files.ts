@@ -1,8 +1,9 @@
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { Volume } from "../../image/access.ts";
-import { openExt } from "../../image/ext/ext.ts";
+import { type Ext, openExt } from "../../image/ext/ext.ts";
 import { Unfit } from "../../image/ext/faults.ts";
+import { type Fat, openFat } from "../../image/fat/fat.ts";
 import type { Format } from "../../image/file/format.ts";
 import { openByBest } from "../../image/open-volumes.ts";
 import { GuestTree } from "../../image/tree.ts";
@@ -40,7 +41,7 @@ export async function filesOf(
   volume: Volume,
   inside: Reader,
 ): Promise<GuestTree> {
-  const read = volume.fs === "xfs" ? undefined : await openExt(inside).catch(onlyOtherWays);
+  const read = await readInProcess(volume, inside);
   if (read)
     return boundedTree({
       ...readOnly,
@@ -54,6 +55,11 @@ export async function filesOf(
     readOnly: true,
   });
   return boundedView(opened.tree, () => opened[Symbol.asyncDispose]());
+}
+
+async function readInProcess({ fs }: Volume, inside: Reader): Promise<Ext | Fat | undefined> {
+  if (fs === "xfs") return undefined;
+  return fs === "vfat" ? openFat(inside) : openExt(inside).catch(onlyOtherWays);
 }
 
 /** The same files, but none larger than a boot needs is read. */

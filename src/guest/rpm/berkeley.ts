@@ -5,7 +5,7 @@ const at = { magic: 12, pageBytes: 20, next: 16, entries: 20, freeOffset: 22, ty
 const hashMagic = 0x061561;
 const pageType = { unsortedHash: 2, overflow: 7, hash: 13 } as const;
 
-/** An item that lies in overflow pages: its type, and the offsets of the first page and its size (HOFFPAGE). */
+/** An item in overflow pages: its type, and the offsets of the first page and its size (HOFFPAGE). */
 const offPage = { type: 3, page: 4, bytes: 8 } as const;
 
 /** The values in a Berkeley DB hash file, which rpm used until 4.16: `/var/lib/rpm/Packages`. */

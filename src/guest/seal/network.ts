@@ -103,7 +103,7 @@ export const networkRules = edits({
 
 const mac = /(?<![\da-f:])[\da-f]{2}(?:[:-][\da-f]{2}){5}(?![\da-f:])/i;
 
-// udev(7): a rule ends with its line, unless a backslash stands there.
+// udev(7): a rule ends with its line, unless the line ends with a backslash.
 function withoutHardware(text: string): string {
   const rules = text.split(/(?<=(?<!\\)\r?\n)/);
   const isTied = (rule: string) =>

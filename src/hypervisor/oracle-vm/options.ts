@@ -7,9 +7,9 @@ export const OracleVmOptions = z.strictObject({
     .record(z.string(), sshAddress)
     .refine((servers) => Object.keys(servers).length > 0, "needs at least one server")
     .describe(
-      "Oracle VM Servers, by the Manager's name of each → its address for ssh (`root@ovs1`). Disks and consoles are read there. List every server that a machine of the pool may run on.",
+      "Oracle VM Servers: the Manager's name of each → its ssh address (`root@ovs1`). tbuild reads disks and consoles there. List every server that a machine of the pool may run on.",
     ),
-  sshConfig: z.string().optional().describe("Another file than `~/.ssh/config`."),
+  sshConfig: z.string().optional().describe("The ssh configuration file. Default: `~/.ssh/config`."),
   repositories: z
     .string()
     .startsWith("/")
@@ -34,12 +34,9 @@ export const OracleVmOptions = z.strictObject({
     .array(z.enum(["oracle", "tbuild"]))
     .default(["oracle"])
     .describe(
-      "The guest additions that receive the Manager's messages. A rehearsal has `tbuild`'s, which only a simulated Manager is known to reach.",
+      "The guest additions that receive the Manager's messages. Rehearsals use `tbuild`'s, which are tested with a simulated Manager only.",
     ),
-  templates: z
-    .boolean()
-    .default(true)
-    .describe("Whether a build ends with a template in the Manager, beside the one in tbuild's store."),
+  templates: z.boolean().default(true).describe("Also make a template in the Manager at the end of a build."),
   patience: z
     .number()
     .min(1)

@@ -1,4 +1,5 @@
 import type { Output } from "../../host/host.ts";
+import type { ProgramOptions, Programs } from "../programs.ts";
 import { type Attributes, type LockedPath, nameOf, parentOf, type RawTree, type Stat } from "../tree.ts";
 
 /** The change of one path. `was` is its current content. */
@@ -26,6 +27,7 @@ export interface Source {
    */
   apply(changes: readonly Change[]): Promise<readonly LockedPath[]>;
   run?(argv: readonly string[]): Promise<Output>;
+  readonly programs?: Programs;
   close(): Promise<void>;
 }
 
@@ -62,9 +64,19 @@ export function collectingTree(source: Source): RawTree {
   }
 
   const run = source.run?.bind(source);
+  const { programs } = source;
   return {
     commit,
     overridden,
+    ...(programs && {
+      programs: {
+        ...programs,
+        async run(argv: readonly string[], options?: ProgramOptions) {
+          await commit();
+          return programs.run(argv, options);
+        },
+      },
+    }),
     stat: async (path) => (await known(path)).now?.stat,
     async list(dir) {
       const old = (await known(dir)).was?.kind === "dir" ? await source.list(dir) : [];

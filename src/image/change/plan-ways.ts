@@ -305,8 +305,8 @@ async function draftWith(image: Reader, pieces: readonly Piece[], signal?: Abort
   return after;
 }
 
-export function mayDraft({ via = "direct" }: ChangeOptions): boolean {
-  return via === "direct";
+export function mayDraft({ via = "direct", programs }: ChangeOptions): boolean {
+  return via === "direct" && !programs;
 }
 
 export function accessOptions({ via, allowUnmounted: _, ...options }: ChangeOptions): AccessOptions {

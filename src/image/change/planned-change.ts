@@ -32,7 +32,7 @@ export interface PlannedChange<Result> extends AsyncDisposable, Scrubbed {
   readonly result: Result;
   readonly via: string;
   readonly pieces: readonly Piece[];
-  /** The changes of the other images in which members of its mirrors lie. */
+  /** The changes of the other images that have members of its mirrors. */
   readonly alongside?: readonly ChangedWith[];
   /** The old contents of the renewed swap volumes; `undefined` if not requested. */
   readonly swap?: readonly SwapState[];

@@ -139,11 +139,11 @@ async function growInKernel(
     ...(group === undefined ? [] : [`lvm vgchange -q -an ${lvmOptions} ${group}`]),
     "sync",
   ].join("\n");
-  const machine = await umlMachine(disk, false, signal);
+  const machine = await umlMachine(disk, { readOnly: false, ...(signal && { signal }) });
   try {
     await machine.run(["sh", "-c", script], signal ? { signal } : {});
   } catch (error) {
-    // The script is ours, and would help nobody.
+    // Leave out the script, which is ours and would not help the user.
     if (!(error instanceof TbuildError)) throw error;
     throw error.with({ subject: "uml", what: `${volume.name} cannot be grown`, lines: error.said });
   } finally {

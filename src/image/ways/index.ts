@@ -4,6 +4,7 @@ import type { Host } from "../../host/host.ts";
 import type { Watch } from "../../host/pace.ts";
 import { amount } from "../../io/units.ts";
 import type { ImageAccess, Volume } from "../access.ts";
+import type { ProgramsWish } from "../programs.ts";
 import { accesses, type WayOptions } from "./table.ts";
 
 export interface AccessOptions extends WayOptions {
@@ -11,6 +12,8 @@ export interface AccessOptions extends WayOptions {
   readonly readOnly?: boolean;
   /** Changes must not go to the image itself. */
   readonly beside?: boolean;
+  /** Programs of the guest will be run. */
+  readonly programs?: ProgramsWish;
   /** Use only this method. */
   readonly via?: WayIn;
   readonly watch?: Watch;
@@ -46,8 +49,9 @@ export async function chooseAccess(
 function unfit(
   access: ImageAccess,
   volumes: readonly Volume[],
-  { readOnly = false, beside = false }: AccessOptions,
+  { readOnly = false, beside = false, programs }: AccessOptions,
 ): string | undefined {
+  if (programs && !access.runsPrograms) return "cannot run the guest's programs";
   if (access.readsOnly && !readOnly) return "only reads";
   if (beside && !access.openBeside) return "changes the image itself";
   const split = volumes.find(({ pieces }) => pieces !== undefined);

@@ -5,6 +5,7 @@ import { pacer, type Watch } from "../../host/pace.ts";
 import { printable, shown } from "../../io/escape.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
 import { bytesOf, stringOf } from "../names.ts";
+import type { ProgramOptions, Programs } from "../programs.ts";
 import { GuestTree, type LockedPath, nameOf, parentOf, type Stat } from "../tree.ts";
 import { commitScript, type Farewell } from "./commit-script.ts";
 import { mountedFiles } from "./mounted-files.ts";
@@ -14,6 +15,8 @@ import { parseSurvey, surveyDepth, surveyed, surveyScript } from "./survey-scrip
 export interface MountedTreeOptions {
   /** Runs programs of the guest. Absent if that is impossible. */
   readonly run?: (argv: readonly string[]) => Promise<Output>;
+  /** Runs programs of the guest apart from this machine. */
+  readonly programs?: Programs;
   readonly farewell?: Farewell;
   readonly watch?: Watch;
   /** Called when the tree is closed, after the last change. */
@@ -114,6 +117,15 @@ function mountedSource(host: Runner, root: string, options: MountedTreeOptions):
       async run(argv: readonly string[]) {
         forget();
         return options.run?.(argv) as Promise<Output>;
+      },
+    }),
+    ...(options.programs && {
+      programs: {
+        ...options.programs,
+        async run(argv: readonly string[], how?: ProgramOptions) {
+          forget();
+          return (options.programs as Programs).run(argv, how);
+        },
       },
     }),
     close: async () => options.close?.(),

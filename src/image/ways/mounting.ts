@@ -57,7 +57,7 @@ export function mountOptions({ fs, subvolume }: Volume, readOnly: boolean): stri
   const own = fs === "xfs" ? ",nouuid" : "";
   const part = subvolume === undefined ? "" : `,subvol=${subvolume}`;
   const quiet = readOnly ? `,ro${withoutReplay[fs] ?? ""}` : "";
-  return `nodev,nosuid${own}${part}${quiet}`;
+  return `nodev,nosuid,noatime${own}${part}${quiet}`;
 }
 
 // `ro` alone still replays a journal, and fails if it cannot.

@@ -18,6 +18,11 @@ export const surveyScript = [
 ].join("\n");
 const kinds: Readonly<Record<string, Stat["kind"]>> = { f: "file", d: "dir", l: "link" };
 
+/** The kind of a file, from find's `%y`. */
+export function kindOfType(type: string): Stat["kind"] {
+  return kinds[type] ?? "other";
+}
+
 /** The output of the script. */
 export function* parseSurvey(
   bytes: Uint8Array,
@@ -38,7 +43,7 @@ export function* parseSurvey(
     if (head === "" || head.startsWith("=")) continue;
     const [type = "", mode = "", uid, gid, size, depth, label = ""] = head.split(" ");
     const [name, target] = [field(), field()];
-    const kind = kinds[type] ?? "other";
+    const kind = kindOfType(type);
     const stat: Stat = {
       kind,
       mode: Number.parseInt(mode, 8),

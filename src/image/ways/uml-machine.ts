@@ -1,22 +1,36 @@
-import { chmod, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Runner, RunOptions, Talk } from "../../host/host.ts";
-import { accepted, late, shellCommand, shellQuoted, talkHere } from "../../host/local.ts";
+import { accepted, late, shellCommand, shellQuoted, talkHere, terminalDescriptor } from "../../host/local.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { printable } from "../../io/escape.ts";
 
 /** Runs commands as root under a separate kernel, until it ends. */
 export interface UmlMachine extends Runner {
+  /** Runs a command whose output is passed on as it arrives. Resolves with its exit code. */
+  stream(argv: readonly string[], options?: StreamOptions): Promise<number>;
   end(): Promise<void>;
 }
 
+export interface StreamOptions {
+  readonly input?: Uint8Array;
+  readonly onOutput?: (to: "stdout" | "stderr", data: Uint8Array) => Promise<void>;
+  readonly signal?: AbortSignal;
+}
+
+export interface UmlOptions {
+  readonly readOnly: boolean;
+  /** Of the machine; unused memory costs nothing. Default: 256. */
+  readonly memoryMiB?: number;
+  /** The descriptor of a terminal of this machine. It becomes `/dev/tty1` there. */
+  readonly terminal?: number;
+  readonly signal?: AbortSignal;
+}
+
 /** A machine that is controlled through a shared folder with request, input and output. The console signals completion. */
-export async function umlMachine(
-  image: string,
-  readOnly: boolean,
-  signal?: AbortSignal,
-): Promise<UmlMachine> {
+export async function umlMachine(image: string, options: UmlOptions): Promise<UmlMachine> {
+  const { signal, terminal } = options;
   const temporary = await temporaryFolder("uml");
   const folder = temporary.path;
   const agent = join(folder, "agent");
@@ -29,8 +43,9 @@ export async function umlMachine(
   const disk = join(folder, "disk");
   await symlink(resolve(image), disk);
   const talk = await talkHere(
-    ["sh", "-c", holdingScript, "sh", folder, ...kernelArgv(disk, readOnly, folder, agent)],
+    ["sh", "-c", holdingScript, "sh", folder, ...kernelArgv(disk, options, folder, agent)],
     {
+      ...(terminal !== undefined && { terminal }),
       onLine(line) {
         const [, what = "", code = "0"] = /^tbuild-agent (\w+) (\d+)$/.exec(line.trim()) ?? [];
         if (what === "") said.push(line);
@@ -68,6 +83,18 @@ export async function umlMachine(
     await end();
     throw error;
   }
+  return { ...commandsOn({ folder, talk, answer }), end };
+}
+
+/** A running machine: its shared folder, the dialogue with its agent, and the exit code that it reports for a command. */
+interface Link {
+  readonly folder: string;
+  readonly talk: Talk;
+  readonly answer: (name: string) => Promise<number>;
+}
+
+function commandsOn({ folder, talk, answer }: Link): Omit<UmlMachine, "end"> {
+  const stop = () => talk.kill();
   // A command can be stopped only by stopping the machine.
   const ending = async (done: Promise<number>, argv: readonly string[], options: RunOptions) => {
     options.signal?.addEventListener("abort", stop);
@@ -85,24 +112,71 @@ export async function umlMachine(
     }
   };
   let count = 0;
+  const started = async (argv: readonly string[], options: RunOptions) => {
+    const name = `r${++count}`;
+    const file = (kind: string) => join(folder, `${name}.${kind}`);
+    await writeFile(file("in"), options.input ?? "");
+    await writeFile(file("sh"), `${shellCommand(argv, options)}\n`);
+    const done = answer(name);
+    talk.say(name);
+    const clear = async () => {
+      for (const kind of ["in", "sh", "out", "err"]) await rm(file(kind), { force: true });
+    };
+    return { file, clear, done: ending(done, argv, options) };
+  };
   return {
     name: "uml",
+    async stream(argv, { onOutput, ...options } = {}) {
+      const { file, clear, done } = await started(argv, options);
+      const exitCode = await passedOn(done, onOutput, file);
+      await clear();
+      return exitCode;
+    },
     async run(argv, options = {}) {
-      const name = `r${++count}`;
-      const file = (kind: string) => join(folder, `${name}.${kind}`);
-      await writeFile(file("in"), options.input ?? "");
-      await writeFile(file("sh"), `${shellCommand(argv, options)}\n`);
-      const done = answer(name);
-      talk.say(name);
-      const exitCode = await ending(done, argv, options);
+      const { file, clear, done } = await started(argv, options);
+      const exitCode = await done;
       const [bytes, stderr] = [await readFile(file("out")), await readFile(file("err"), "utf8")];
-      for (const kind of ["in", "sh", "out", "err"]) await rm(file(kind), { force: true });
+      await clear();
       const stdout = bytes.toString("utf8");
       for (const line of linesOf(stdout + stderr)) options.onLine?.(line);
       return accepted("User-mode Linux", argv, { exitCode, stdout, stderr, bytes }, options);
     },
-    end,
   };
+}
+
+// The output grows in two files. Nothing announces that, so they are looked at ten times a second.
+async function passedOn(
+  done: Promise<number>,
+  onOutput: StreamOptions["onOutput"],
+  file: (kind: string) => string,
+): Promise<number> {
+  if (!onOutput) return done;
+  const read = { stdout: 0, stderr: 0 };
+  const passOn = async () => {
+    for (const [to, kind] of [["stdout", "out"] as const, ["stderr", "err"] as const])
+      for await (const data of from(file(kind), read[to])) {
+        read[to] += data.length;
+        await onOutput(to, data);
+      }
+  };
+  let isDone = false;
+  const over = done.finally(() => {
+    isDone = true;
+  });
+  over.catch(() => {});
+  while (!isDone) {
+    await Promise.race([over.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 100))]);
+    await passOn();
+  }
+  return over;
+}
+
+async function* from(file: string, start: number): AsyncGenerator<Buffer> {
+  const handle = await open(file, "r").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (handle) yield* handle.createReadStream({ start }) as AsyncIterable<Buffer>;
 }
 
 // The kernel ends when tbuild ends, at any moment: it only reads, or changes a copy. It consists of many processes, all in the
@@ -116,18 +190,24 @@ mkfifo -m 600 "$folder/words" || exit 1
   cat <&3 > "$folder/words"
   rm -rf "$folder"
   kill -KILL 0
-} > /dev/null 2>&1 &
+} > /dev/null 2>&1 ${terminalDescriptor}<&- &
 exec "$@" < "$folder/words" 3<&-`;
 
-function kernelArgv(image: string, readOnly: boolean, folder: string, agent: string): string[] {
+function kernelArgv(
+  image: string,
+  { readOnly, memoryMiB = 256, terminal }: UmlOptions,
+  folder: string,
+  agent: string,
+): string[] {
   const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${agent}`];
-  const console = ["con=null", "con0=fd:0,fd:1", "quiet"];
+  const tty = terminal === undefined ? [] : [`con1=fd:${terminalDescriptor}`];
+  const console = ["con=null", "con0=fd:0,fd:1", ...tty, "quiet"];
   // Without a policy, SELinux would hide the labels on the disk.
   const security = "lsm=yama";
   // Read only, and without User-mode Linux's lock of the file, which would keep our own qemu-img from reading it.
   const mode = readOnly ? "rc" : "";
   return [
-    ...["linux.uml", "mem=256M", `ubd0${mode}=${image}`, ...root, ...console, security],
+    ...["linux.uml", `mem=${memoryMiB}M`, `ubd0${mode}=${image}`, ...root, ...console, security],
     ...[`uml_dir=${folder}/`, "umid=machine"],
   ];
 }

@@ -7,6 +7,7 @@ import type { GuestTree } from "../tree.ts";
 import { mountedTree } from "./mounted-tree.ts";
 import { byDepth, guestsFault, kernelFileSystems, linearTable, mountOptions, noFolder } from "./mounting.ts";
 import { type UmlMachine, umlMachine } from "./uml-machine.ts";
+import { programsMemoryMiB, umlPrograms } from "./uml-programs.ts";
 
 /**
  * User-mode Linux: a kernel as an ordinary process, with this machine's programs, and the image as its disk. It opens
@@ -16,6 +17,7 @@ export function umlAccess(host: Runner): ImageAccess {
   return {
     name: "uml",
     joinsPieces: true,
+    runsPrograms: true,
     filesystems: kernelFileSystems,
     async check() {
       await host.run(["linux.uml", "--version"]).catch((cause) => {
@@ -25,10 +27,14 @@ export function umlAccess(host: Runner): ImageAccess {
         });
       });
     },
-    async open(image, mounts, { readOnly = false, watch = {} } = {}) {
-      const machine = await umlMachine(image, readOnly, watch.signal);
+    async open(image, mounts, { readOnly = false, programs, watch = {} } = {}) {
+      const machine = await umlMachine(image, {
+        readOnly,
+        ...(programs && { ...programs, memoryMiB: programsMemoryMiB }),
+        ...(watch.signal && { signal: watch.signal }),
+      });
       try {
-        return await mountAll(machine, mounts, readOnly, watch);
+        return await mountAll(machine, mounts, { readOnly, runs: programs !== undefined }, watch);
       } catch (error) {
         await machine.end();
         throw error;
@@ -42,7 +48,7 @@ const root = "/mnt/guest";
 async function mountAll(
   machine: UmlMachine,
   mounts: readonly Mount[],
-  readOnly: boolean,
+  { readOnly, runs }: { readonly readOnly: boolean; readonly runs: boolean },
   watch: Watch,
 ): Promise<GuestTree> {
   const script = ["set -e", kernelsReason];
@@ -62,10 +68,14 @@ async function mountAll(
   await machine.run(["sh", "-c", script.join("\n")]).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
     const what = mounts.map(({ volume }) => `${volume.name} (${volume.fs})`).join(", ");
-    // The command is our script, and would help nobody.
+    // Leave out the command, which is our script and would not help the user.
     throw guestsFault(cause.with({ subject: "uml", what: `cannot mount ${what}`, lines: cause.said }));
   });
-  return mountedTree(machine, root, { watch, close: () => machine.end() });
+  return mountedTree(machine, root, {
+    watch,
+    ...(runs && { programs: umlPrograms(machine, root) }),
+    close: () => machine.end(),
+  });
 }
 
 // Shell: prints the kernel's message about a device that it did not mount, then that of mount(8).

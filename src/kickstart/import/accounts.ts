@@ -43,7 +43,7 @@ export function takeUser(read: ReadLine, found: Findings): void {
   };
   for (const [key, value] of [["groups", own] as const, ["users", user] as const])
     if (!Recipe.shape[key].safeParse([value]).success) {
-      found.leave(read, `a recipe cannot hold it under ${key}`);
+      found.leave(read, `a recipe cannot express it under ${key}`);
       return;
     }
   if (said === undefined) found.leave(read, `no number is given; it gets ${uid}`);
@@ -81,7 +81,7 @@ function furtherGroups(name: string, read: ReadLine, found: Findings): { name: s
     found.leave(read, "a group is listed twice, or is the account's own group");
   return groups.filter((group) => {
     const possible = Recipe.shape.groups.safeParse([{ gid: 1, ...group }]).success;
-    if (!possible) found.leave(read, `a recipe cannot hold the group ${group.name}`);
+    if (!possible) found.leave(read, `a recipe cannot express the group ${group.name}`);
     return possible;
   });
 }

@@ -105,7 +105,7 @@ export class Findings {
       return;
     }
     if (!Recipe.shape[key].safeParse([value]).success) {
-      this.leave(from, `a recipe cannot hold it under ${key}`);
+      this.leave(from, `a recipe cannot express it under ${key}`);
       return;
     }
     this.lists[key] = [...list, value];
@@ -114,7 +114,7 @@ export class Findings {
 
   addPart(part: LayoutPart, from: Standing): void {
     if (!Recipe.shape.layout.safeParse([part]).success) {
-      this.leave(from, "a recipe cannot hold it under layout");
+      this.leave(from, "a recipe cannot express it under layout");
       return;
     }
     this.layout.push(part);
@@ -123,7 +123,7 @@ export class Findings {
 
   say(key: keyof typeof Recipe.shape, value: unknown, from: Standing): void {
     if (value === undefined || !Recipe.shape[key].safeParse(value).success) {
-      this.leave(from, `a recipe cannot hold it as ${key}`);
+      this.leave(from, `a recipe cannot express it as ${key}`);
       return;
     }
     this.scalars[key] = value;

@@ -50,7 +50,7 @@ export async function importKickstart(text: string, name: string, base: Recipe):
   for (const [key, value] of Object.entries(found.values())) {
     const shape = Recipe.shape[key as keyof typeof Recipe.shape];
     if (shape.safeParse(value).success) recipe[key] = value;
-    else found.leave({ line: 0, text: key }, "has a value that a recipe cannot hold");
+    else found.leave({ line: 0, text: key }, "has a value that a recipe cannot express");
   }
   await settle(recipe, found, base);
   const last = (line: number) => (line === 0 ? Number.POSITIVE_INFINITY : line);

@@ -183,7 +183,7 @@ function optionsOf(read: ReadLine, fs: string, found: Findings): { options?: str
     return {};
   }
   if (/^[\w.,=:/%+-]+$/.test(options)) return { options };
-  found.leave(read, "a recipe cannot hold its mount options");
+  found.leave(read, "a recipe cannot express its mount options");
   return {};
 }
 

@@ -7,6 +7,7 @@ import { devices } from "./devices.ts";
 import { dialectOf, releaseOf } from "./dialect.ts";
 import type { Door } from "./door.ts";
 import { imports } from "./imports.ts";
+import { jobs } from "./jobs.ts";
 import { machines } from "./machines.ts";
 import { messages } from "./messages.ts";
 import { type CliManagerOptions, type Orders, ordersOf } from "./orders.ts";
@@ -27,6 +28,7 @@ export async function cliManager(door: Door, options: CliManagerOptions): Promis
     antiAffinity: antiAffinityGroups(orders),
     ...imports(orders),
     ...messages(orders),
+    jobs: jobs(orders),
     async [Symbol.asyncDispose]() {
       await door[Symbol.asyncDispose]();
     },

@@ -1,5 +1,5 @@
 import { TbuildError } from "../../errors.ts";
-import type { ManagerAbout, ManagerApi, ObjectKind } from "../api.ts";
+import type { Jobs, ManagerAbout, ManagerApi, ObjectKind } from "../api.ts";
 import type { RestClient } from "./client.ts";
 import { customizers } from "./customizers.ts";
 import { devices } from "./devices.ts";
@@ -29,6 +29,7 @@ export async function restManager(client: RestClient, options: RestManagerOption
     ...customizers(orders),
     ...imports(orders),
     ...messages(orders),
+    jobs: jobs(orders),
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();
     },
@@ -53,10 +54,7 @@ async function aboutOf(client: RestClient): Promise<ManagerAbout> {
   };
 }
 
-function looks({
-  client,
-  ids,
-}: Orders): Pick<ManagerApi, "list" | "vm" | "vnic" | "mapping" | "disk" | "activeJobs"> {
+function looks({ client, ids }: Orders): Pick<ManagerApi, "list" | "vm" | "vnic" | "mapping" | "disk"> {
   return {
     async list(kind: ObjectKind) {
       if (kind !== "VirtualCdrom" && kind !== "VirtualDisk") return ids(kind);
@@ -68,11 +66,21 @@ function looks({
     vnic: async (id) => vnicSeen(id, await client.get(`/VirtualNic/${at(id)}`)),
     mapping: async (id) => mappingSeen(id, await client.get(`/VmDiskMapping/${at(id)}`)),
     disk: async (id) => diskSeen(id, await client.get(`/VirtualDisk/${at(id)}`)),
-    async activeJobs() {
+  };
+}
+
+function jobs({ client }: Orders): Jobs {
+  return {
+    async active(wanted) {
       return elements(await client.get("/Job/active")).flatMap((job) => {
         const id = named(member(job, "id"));
-        return id ? [{ ...id, name: text(member(job, "name")) ?? id.name }] : [];
+        const one = id && { ...id, name: text(member(job, "name")) ?? id.name };
+        return one && wanted.test(one.name) ? [one] : [];
       });
+    },
+    async hasSucceeded(id) {
+      const job = await client.get(`/Job/${at(id)}`);
+      return member(job, "summaryDone") === true && member(job, "jobRunState") === "SUCCESS";
     },
   };
 }

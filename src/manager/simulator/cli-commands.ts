@@ -21,13 +21,17 @@ export async function carryOut(world: World, one: ParsedCommand): Promise<Outcom
   if (helpers.includes(verb)) return { rows: [] };
   if (verb === (is32 ? "getlatestnumberofjobs" : "getjobs")) {
     const jobs = [...world.jobs.values()].slice(-Number(attribute(one, "amount") ?? 10));
-    return { rows: jobs.map(({ id, name }) => `id:${id}  name:${name}`), kind: "list" };
+    return { rows: jobRows(jobs), kind: "list" };
   }
   if (verb === "abort" && type === "job") {
     const job = world.jobs.get(attribute(one, "id") ?? "");
     if (!job) throw new Refusal("OVMAPI_9999E No such job.");
     job.abort();
     return { rows: [] };
+  }
+  if (type === "job" && world.settings.showsJobs) {
+    if (verb === "list") return { rows: jobRows([...world.jobs.values()]), kind: "list" };
+    if (verb === "show") return { rows: shownJob(world, attribute(one, "id") ?? ""), kind: "show" };
   }
   if (verb === "list") return { rows: rowsOf(world, knownType(world, type)), kind: "list" };
   if (verb === "show") return { rows: shown(world, target(world, one, 2)), kind: "show" };
@@ -108,6 +112,19 @@ function knownType(world: World, word: string): string {
   if (found === undefined) throw new Refusal(`Unknown object type: ${word}`);
   // The directory of virtual appliances is still called Assemblies (Concepts Guide 3.4, repositories).
   return found.replace(/^VirtualAppliance/, "Assembly");
+}
+
+function jobRows(jobs: readonly Job[]): string[] {
+  return jobs.map(({ id, name }) => `id:${id}  name:${name}`);
+}
+
+/** As far as public scripts read it. */
+function shownJob(world: World, id: string): string[] {
+  const job = world.jobs.get(id);
+  if (!job) throw new Refusal("OVMAPI_9999E No such job.");
+  const isDone = job.state !== "RUNNING";
+  const state = { RUNNING: "Running", SUCCESS: "Success", FAILURE: "Failure", ABORTED: "Aborted" }[job.state];
+  return [`Summary Done = ${isDone ? "Yes" : "No"}`, `Summary State = ${state}`];
 }
 
 function rowsOf(world: World, type: string): string[] {

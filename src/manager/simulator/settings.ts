@@ -56,6 +56,12 @@ export interface SimulatorSettings {
   readonly stopMs: number;
   /** Milliseconds that a job takes. */
   readonly jobMs: number;
+  /** Milliseconds that a clone copies disks, beside `jobMs`. */
+  readonly cloneMs: number;
+  /** Whether a clone is listed while its disks are still being copied. Not documented. */
+  readonly listsUnfinishedClones: boolean;
+  /** Whether the CLI lists jobs and shows them: public scripts for 3.3 and 3.4 do that, no guide does. */
+  readonly showsJobs: boolean;
   /**
    * The form of imports that REST accepts: `?url=` (Web Services Guide 3.3), or `{"urls": […]}` (clients of
    * 3.4).
@@ -89,6 +95,9 @@ export const usualSettings: SimulatorSettings = {
   stopWaits: false,
   stopMs: 120_000,
   jobMs: 0,
+  cloneMs: 0,
+  listsUnfinishedClones: false,
+  showsJobs: true,
   restImports: "body",
   clonesKeepTexts: false,
   deleteKeepsDisks: true,

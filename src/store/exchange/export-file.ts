@@ -165,7 +165,7 @@ async function imported(
   const bad = (what: string) => new TbuildError("integrity", what, { subject: file });
   const { lineage, signatures, revoked } = await unpack(store, file, work, options, bad);
   const [manifest, ...ancestors] = lineage;
-  if (manifest?.kind !== "template") throw bad("holds no template");
+  if (manifest?.kind !== "template") throw bad("contains no template");
   checkLineage(lineage, bad);
   const signature = await checkedSignature(records, manifest, signatures.get(0), bad);
   for (const one of lineage) await records.check(one);

@@ -30,7 +30,7 @@ export function disksAt({
       const there = apart.find((one) => one.slot === slot);
       const file = diskFile(disk);
       if (there && there.file !== file)
-        throw new TbuildError("environment", `slot ${slot} holds another disk`, { subject: machine });
+        throw new TbuildError("environment", `slot ${slot} has another disk`, { subject: machine });
       await shapes().change(machine, {
         apart: [...apart.filter((one) => one.slot !== slot), { slot, mode, file }],
       });

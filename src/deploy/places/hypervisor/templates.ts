@@ -100,7 +100,7 @@ export function templatesIn({
 
 function fromStore(wanted: TemplateWanted): Manifest {
   if ("manifest" in wanted) return wanted.manifest;
-  throw new TbuildError("usage", "a hypervisor has no templates of its own", {
+  throw new TbuildError("usage", "a hypervisor does not store templates", {
     subject: wanted.atPlace,
     hint: "Name a version in tbuild's store: `tbuild template list`.",
   });

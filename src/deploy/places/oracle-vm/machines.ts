@@ -18,10 +18,12 @@ export async function machineMade(
 ): Promise<string> {
   await clones.recover(mark);
   const half = unfinishedName(name, mark);
+  let whole: string | undefined;
   for (const one of await api.list("Vm")) {
     if (one.name !== name && one.name !== half) continue;
     const vm = await api.vm(one.id);
-    if (one.name === half) await removeHalf(api, vm, mark);
+    if (one.name === half && clones.isWhole(one.id)) whole = one.id;
+    else if (one.name === half) await removeHalf(api, vm, mark);
     else if (markIn(vm.description ?? "")?.id === mark.id) return vm.id;
     else
       throw new TbuildError(
@@ -33,7 +35,11 @@ export async function machineMade(
       );
   }
   const target = await chosen(api, "Repository", storage ?? options.repository);
-  const id = await clones.make({ template: template.id, name, way, target }, mark);
+  const id = whole ?? (await clones.make({ template: template.id, name, way, target }, mark));
+  // The template was locked until the job of an interrupted call had made its clone, too.
+  if (clones.mayAppear(half))
+    for (const one of await api.list("Vm"))
+      if (one.name === half && one.id !== id) await removeHalf(api, await api.vm(one.id), mark);
   const vm = await api.vm(id);
   const vnics = vm.vnics.map((vnic) => vnic.id);
   // Between two commands, a vnic may have no machine. Then only the description shows its owner.

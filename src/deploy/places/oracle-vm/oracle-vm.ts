@@ -37,11 +37,11 @@ export const oracleVmPlace: PlaceKind = {
 export async function managerPlace(
   api: ManagerApi,
   options: ManagerOptions,
-  { signal, folder }: Pick<PlaceContext, "signal" | "folder">,
+  { signal, folder, note }: Pick<PlaceContext, "signal" | "folder" | "note">,
 ): Promise<Place> {
   const { version, isSimulator } = await api.about();
   const repository = (name?: string) => chosen(api, "Repository", name ?? options.repository);
-  const clones = clonesOf(api, options, { folder, signal });
+  const clones = clonesOf(api, options, { folder, signal, ...(note && { note }) });
   const apart = api.antiAffinity && apartAt(api, api.antiAffinity, options);
   const startedAt = new Map<string, number>();
 

@@ -23,13 +23,24 @@ export async function removeMachine(api: ManagerApi, vm: VmSeen): Promise<void> 
  * before they are deleted. A shareable disk, or one with a mark, does not belong to it.
  */
 export async function removeHalf(api: ManagerApi, vm: VmSeen, mark: Mark): Promise<void> {
+  let seen = vm;
+  let description = await described(api, seen, mark);
+  if (seen.description !== description) {
+    await api.editVm(vm.id, { description });
+    // The edit has waited for a job that was still adding disks to the clone.
+    seen = { ...(await api.vm(vm.id)), description };
+    description = await described(api, seen, mark);
+    if (seen.description !== description) await api.editVm(vm.id, { description });
+  }
+  await removeMachine(api, { ...seen, description });
+}
+
+async function described(api: ManagerApi, vm: VmSeen, mark: Mark): Promise<string> {
   const disks = new Set(systemDisksIn(vm.description ?? ""));
   for (const { device } of await mappingsOf(api, vm)) {
     if (device.kind !== "virtual-disk") continue;
     const disk = await api.disk(device.id);
     if (disk.isShareable !== true && markIn(disk.description ?? "") === undefined) disks.add(device.id);
   }
-  const description = machineDescription([...disks], mark, vnicsIn(vm.description ?? ""));
-  if (vm.description !== description) await api.editVm(vm.id, { description });
-  await removeMachine(api, { ...vm, description });
+  return machineDescription([...disks], mark, vnicsIn(vm.description ?? ""));
 }

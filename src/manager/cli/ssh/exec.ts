@@ -84,7 +84,7 @@ export function exec(
   });
 }
 
-/** Whether the last line asks. Once a command is answered, it is a value of which only a piece has come. */
+/** Whether the last line is a password prompt. After the head of an answer, it is a truncated value instead. */
 function asksForPassword(said: string): boolean {
   const lines = said.split(/[\r\n]+/);
   return (

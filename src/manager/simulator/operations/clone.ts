@@ -17,7 +17,8 @@ export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
     const { asTemplate, pool, repository, customizer } = fields;
     if (!asTemplate) refusePvm(world.settings.version, from.is.domainType);
     const { startedOn: _, ...is } = from.is;
-    const keeps = world.settings.clonesKeepTexts;
+    const { clonesKeepTexts: keeps, listsUnfinishedClones } = world.settings;
+    if (!listsUnfinishedClones) await copying(world);
     const clone = world.add(
       "Vm",
       fields.name ?? freeName(world, `${from.name}.`),
@@ -29,6 +30,11 @@ export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
       },
       keeps ? from.description : "",
     );
+    if (listsUnfinishedClones) {
+      world.locked.add(clone.id);
+      await copying(world);
+      world.locked.delete(clone.id);
+    }
     for (const mapping of of(world, "VmDiskMapping", "vm", from.id)) {
       const disk = world.things.get(String(mapping.is.virtualDisk ?? ""));
       const { virtualDisk, ...rest } = mapping.is;
@@ -57,6 +63,12 @@ export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
       world.add("Vnic", freeMac(world), { ...vnic.is, vm: clone.id, mac: freeMac(world) });
     return clone.id;
   });
+}
+
+// The setting may change meanwhile.
+async function copying(world: World): Promise<void> {
+  const begun = Date.now();
+  while (Date.now() - begun < world.settings.cloneMs) await new Promise((done) => setTimeout(done, 20));
 }
 
 function freeName(world: World, start: string): string {
