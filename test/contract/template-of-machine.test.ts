@@ -8,11 +8,23 @@ import { startSimulator } from "../../src/manager/simulator/simulator.ts";
 import type { Thing } from "../../src/manager/simulator/thing.ts";
 import { type Dom0, dom0Needs, startDom0 } from "../dom0.ts";
 import { missing } from "../fakes/missing.ts";
-import { extDisk, ol6Guest, xfsDisk } from "../guest-image.ts";
+import { filesOf } from "../guest/convert-guests.ts";
+import { extDisk, type GuestFiles, ol6Guest, xfsDisk } from "../guest-image.ts";
 import { sha256Of } from "./dirty-image.ts";
 
 const lacking = missing(...dom0Needs, "mke2fs", "mkfs.xfs", "mount", "loop");
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
+
+/** A guest that can be converted, too. */
+const convertible: GuestFiles = {
+  ...ol6Guest,
+  files: {
+    ...Object.fromEntries(
+      Object.entries(filesOf(6)).map(([path, data]) => [path, typeof data === "string" ? data : { data }]),
+    ),
+    ...ol6Guest.files,
+  },
+};
 
 // The Manager is simulated. Its disks are files on a server that is reached over ssh and has kpartx.
 describe.skipIf(lacking !== undefined)(
@@ -27,7 +39,8 @@ describe.skipIf(lacking !== undefined)(
     it.each([
       ["xfs", "ssh", "3.2.11.775", "pvhvm", "XEN_HVM_PV_DRIVERS"],
       ["xfs", "rest", "3.4.6.2105", "pvhvm", "XEN_HVM_PV_DRIVERS"],
-      ["ext4", "ssh", "3.4.5.1919", undefined, "XEN_HVM"],
+      ["ext4", "ssh", "3.4.5.1919", "pvm", "XEN_PVM"],
+      ["ext4", "rest", "3.4.5.1919", undefined, "XEN_HVM"],
     ] as const)(
       "makes a template of a guest on %s over %s (%s, %s): the clone's disk is changed there by kpartx, the machine's is not",
       async (fs, via, version, mode, domainType) => {
@@ -124,7 +137,7 @@ describe.skipIf(lacking !== undefined)(
       const disc = world.add("VirtualCdrom", "OL6.iso", { repository });
       world.add("VmDiskMapping", "system", { vm: machine.id, slot: 0, virtualDisk: disk.id });
       world.add("VmDiskMapping", "disc", { vm: machine.id, slot: 1, cdrom: disc.id });
-      await (fs === "xfs" ? xfsDisk : extDisk)(fileOf(disk), ol6Guest);
+      await (fs === "xfs" ? xfsDisk : extDisk)(fileOf(disk), convertible);
       await writeFile(join(folder, "password"), "Welcome1\n");
       const reached = via === "ssh" ? simulator.cli : simulator.rest;
       await writeFile(
