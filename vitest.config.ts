@@ -30,6 +30,8 @@ export default defineConfig({
         test: {
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
+          // It imports JSON as Node does not.
+          server: { deps: { inline: [/@actions\//] } },
           maxWorkers: availableParallelism(),
           testTimeout: 180_000,
           hookTimeout: 180_000,

@@ -76,6 +76,8 @@ export type ErrorCode =
   | "no-access"
   /** A backing file cannot be used. The message names it. */
   | "backing-file"
+  /** No version of a template exists here. */
+  | "no-template"
   /** An image holds no `/etc/fstab`: a data disk. */
   | "no-guest"
   /** A guest of another distribution, or of a release that tbuild does not know. */

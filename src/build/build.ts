@@ -3,12 +3,15 @@ import { TbuildError } from "../errors.ts";
 import { makeFolders } from "../io/folders.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { withAdvice } from "./advice.ts";
+import { megabytes } from "./cache/places.ts";
+import { plannedWithCache } from "./cache/plan.ts";
+import type { FoundResult } from "./cache/results.ts";
 import { closeCheckpoints } from "./checkpoint.ts";
 import { buildLock, contextOf, pipelineOf } from "./context.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import { gather } from "./gather.ts";
-import { type OnFailure, type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
+import { type OnFailure, type PlannedStep, runPipeline, type Taken } from "./pipeline.ts";
 import { writeBuildReport, writeFailureReport } from "./report/page.ts";
 import type { BuildRequest } from "./request.ts";
 import type { BuildContext } from "./step.ts";
@@ -61,7 +64,7 @@ export async function build(
       tell(event);
     },
   };
-  const planned = await planOf(pipeline, watched, request.fresh);
+  const { planned, found } = await plannedWithCache(workshop, made, request, watched);
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
   watched.report({
     type: "build-started",
@@ -72,8 +75,10 @@ export async function build(
   if (trialMode(workshop, made, request) === undefined)
     watched.report({ type: "note", text: noTrial(workshop, made, request) });
   try {
+    const taken = found && (await take(watched, found));
     const state = await runPipeline(pipeline, watched, {
       fresh: request.fresh,
+      taken,
       onFailure: request.onFailure ?? keepGuestFault,
       beforeStep: request.beforeStep,
     });
@@ -87,6 +92,8 @@ export async function build(
       return { id, folder: context.folder, until, ...(disk !== undefined && { disk }), ran };
     }
     const manifest = (await context.store.get(template)) ?? draft;
+    if (!request.noCache && taken === undefined)
+      await workshop.results.share(made, watched, pipeline, template, request.fresh);
     const file = await writeBuildReport(context, {
       manifest,
       bundleFolder,
@@ -113,18 +120,57 @@ export async function build(
   }
 }
 
+/** Brings a result here, as a step of its own. `undefined` if that failed: then it is built. */
+async function take(context: BuildContext, found: FoundResult): Promise<Taken | undefined> {
+  const { place, bytes } = found;
+  const step = "take-result";
+  const isThere = place === undefined;
+  const begun = Date.now();
+  if (!isThere)
+    context.report({
+      type: "step-started",
+      step,
+      index: 0,
+      of: 0,
+      text: `take the finished template from the cache ${place} (${megabytes(bytes)})`,
+    });
+  const taken = await found.take((text, done, total) =>
+    context.report({
+      type: "progress",
+      step,
+      text,
+      ...(done !== undefined && total !== undefined && { done, total }),
+    }),
+  );
+  if (!isThere && taken) context.report({ type: "step-finished", step, ms: Date.now() - begun });
+  return taken;
+}
+
 /** What `build` would do, step by step. Changes nothing. */
 export async function plan(
   workshop: Workshop,
   request: BuildRequest,
-): Promise<{ id: string; steps: PlannedStep[]; notes: string[]; further: readonly GuestMode[] }> {
+): Promise<{
+  id: string;
+  steps: readonly PlannedStep[];
+  /** The bytes that the cache sends. */
+  fetched?: number;
+  notes: string[];
+  further: readonly GuestMode[];
+}> {
   const made = await gather(workshop, request);
-  const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
+  const notes: string[] = [];
+  const note = (event: BuildEvent) => {
+    if (event.type === "note") notes.push(event.text);
+  };
+  const context = contextOf(workshop, made, request, note, new AbortController().signal);
   const trial = trialMode(workshop, made, request);
+  const { planned, found } = await plannedWithCache(workshop, made, request, context);
   return {
     id: context.id,
-    steps: await planOf(pipelineOf(workshop, made, request), context, request.fresh),
-    notes: trial ? [] : [noTrial(workshop, made, request)],
+    steps: planned,
+    ...(found?.place !== undefined && { fetched: found.bytes }),
+    notes: trial ? notes : [...notes, noTrial(workshop, made, request)],
     further: made.made.recipe.convert.map(({ to }) => to),
   };
 }

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { namesIn } from "../io/durable.ts";
 import { makeFolders } from "../io/folders.ts";
 import { fromPortable, type Places, toPortable } from "../io/portable.ts";
+import { writeFile } from "../io/write-file.ts";
 import type { Inputs } from "./step.ts";
 
 /** The disk as a step left it, with the step's results, under the digest of all its inputs. */

@@ -1,7 +1,8 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 import type { Home } from "./home.ts";
 
 /** Recipe → step → milliseconds. */

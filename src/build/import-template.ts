@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { type Unpacked, unpackTemplate } from "../bundles/read/unpack.ts";
 import { modeOf } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
@@ -9,10 +8,9 @@ import { portraitOf } from "../guest/portrait.ts";
 import { readPackageRecords } from "../guest/rpm/records.ts";
 import { Survey } from "../guest/survey.ts";
 import type { Host } from "../host/host.ts";
-import { holderOf, tryLock } from "../host/lock.ts";
+import { workFolder } from "../host/temporary.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
-import { makeFolders } from "../io/folders.ts";
 import { type Digest, digestOf } from "../model/digest.ts";
 import type { StoredDisk } from "../model/disk.ts";
 import type { FitnessRecord, GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
@@ -84,17 +82,6 @@ export async function importTemplate(
   await store.publish(manifest);
   await records.put(manifest);
   return { manifest, isNew: true, notes };
-}
-
-/** A temporary folder. Leftovers of a killed import are removed first. */
-async function workFolder(parent: string): Promise<AsyncDisposable & { readonly path: string }> {
-  await makeFolders(parent);
-  for (const name of await readdir(parent))
-    if ((await holderOf(join(parent, name, "lock"))) === undefined)
-      await rm(join(parent, name), { recursive: true, force: true });
-  const path = await mkdtemp(join(parent, "import-"));
-  await tryLock(join(path, "lock"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
 type Inspected = GuestFacts & {

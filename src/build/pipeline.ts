@@ -66,6 +66,8 @@ export interface PlannedStep {
   readonly step: string;
   readonly text: string;
   readonly kept: boolean;
+  /** The cache entry that replaces it. */
+  readonly from?: string;
   /** For a step that will run: why no checkpoint can be used. */
   readonly why: readonly string[];
 }
@@ -89,12 +91,23 @@ export interface NextStep {
 }
 export type BeforeStep = (next: NextStep) => Promise<void>;
 
-/** Determines for each step whether it will run, and why. Changes nothing. */
+/** A result that stands for all steps up to its own, with their times. */
+export interface Taken {
+  readonly checkpoint: Checkpoint;
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+/**
+ * Determines for each step whether it will run, and why. `replaced`: an entry of a cache stands for all steps up to `last`.
+ * Changes nothing.
+ */
 export async function planOf<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
   fresh = false,
+  replaced?: { readonly last: string; readonly from: string | undefined },
 ): Promise<PlannedStep[]> {
+  if (replaced !== undefined) return planAfter(pipeline, replaced);
   const planned: PlannedStep[] = [];
   let state: object = {};
   let before: Checkpoint | undefined;
@@ -116,6 +129,18 @@ export async function planOf<State extends object>(
   return planned;
 }
 
+function planAfter<State extends object>(
+  { steps }: Pipeline<State>,
+  { last, from }: { readonly last: string; readonly from: string | undefined },
+): PlannedStep[] {
+  const end = steps.findIndex(({ name }) => name === last);
+  return steps.map((step, index) => {
+    const planned = { step: step.name, text: step.describe() };
+    if (index > end) return { ...planned, kept: false, why: [`after ${last}`] };
+    return { ...planned, kept: true, why: [], ...(from !== undefined && { from }) };
+  });
+}
+
 /**
  * Uses checkpoints, runs the other steps, and cleans up after each: the next machine can need what the last one has, such as its
  * MAC address. Before the first step that runs, it also removes what a killed run has left of any step.
@@ -125,17 +150,20 @@ export async function runPipeline<State extends object>(
   context: BuildContext,
   options: {
     readonly fresh?: boolean;
+    readonly taken?: Taken | undefined;
     readonly onFailure?: OnFailure | undefined;
     readonly beforeStep?: BeforeStep | undefined;
   } = {},
 ): Promise<State & Pick<StepContext, "timings" | "makers" | "hosts">> {
   let isClean = false;
   let running: AnyStep | undefined;
-  const timings: Record<string, number> = {};
+  const { taken } = options;
+  const end = pipeline.steps.findIndex(({ name }) => name === taken?.checkpoint.step);
+  const timings: Record<string, number> = { ...taken?.timings };
   const makers: Record<string, string> = {};
   const hosts: Record<string, Hosts> = {};
-  let state: object = {};
-  let before: Checkpoint | undefined;
+  let state: object = { ...taken?.checkpoint.gives };
+  let before: Checkpoint | undefined = taken?.checkpoint;
   let ran = options.fresh ?? false;
   let keep = false;
   const isInterrupted = (error: unknown) => error instanceof Interrupted || context.signal.aborted;
@@ -159,6 +187,10 @@ export async function runPipeline<State extends object>(
     for (const [index, step] of pipeline.steps.entries()) {
       checkInterrupted(context.signal);
       const place = { step: step.name, index: index + 1, of: pipeline.steps.length };
+      if (index <= end) {
+        context.report({ type: "step-kept", ...place });
+        continue;
+      }
       const inputs = await allInputs(step, state);
       const key = checkpointKey(step.name, inputs, before?.id);
       // Two builds may need the same result at the same time. The second uses the result of the first.

@@ -1,10 +1,10 @@
 import type { GuestMode } from "../choices.ts";
 import { TbuildError, together } from "../errors.ts";
 import { amount } from "../io/units.ts";
-import { contextOf, pipelineOf } from "./context.ts";
+import { plannedWithCache } from "./cache/plan.ts";
+import { contextOf } from "./context.ts";
 import { furtherName } from "./further.ts";
 import { gather } from "./gather.ts";
-import { planOf } from "./pipeline.ts";
 import type { BuildRequest } from "./request.ts";
 import { provePasswords } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
@@ -40,7 +40,7 @@ async function proveOne(
     names.set(name, request.name);
   }
   const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
-  const planned = await planOf(pipelineOf(workshop, made, request), context, request.fresh);
+  const { planned } = await plannedWithCache(workshop, made, request, context);
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
   if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
   // A cached guest already has its passwords.

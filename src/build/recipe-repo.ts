@@ -1,8 +1,9 @@
 import { constants } from "node:fs";
-import { copyFile, readdir, stat } from "node:fs/promises";
+import { copyFile, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { inOnePiece } from "../host/partial-file.ts";
 import { makeFolder, makeFolders } from "../io/folders.ts";
 import { shipped } from "./shipped.ts";
 
@@ -17,18 +18,26 @@ export async function makeRecipeRepo(host: Host, folder: string): Promise<string
   const any = { cwd: folder, allow: [...Array(256).keys()] };
   const inside = await host.run(["git", "rev-parse", "--is-inside-work-tree"], any);
   if (inside.exitCode !== 0) await host.run(["git", "init", "--quiet", "-b", "main"], { cwd: folder });
-  const written = [
-    ...(await copyTree(shipped.recipeRepo, folder)),
-    ...(await copyTree(shipped.recipes, join(folder, "recipes"))),
-    ...(await copyTree(shipped.kickstarts, join(folder, "kickstart"))),
-  ];
+  const written: string[] = [];
+  try {
+    await copyTree(shipped.recipeRepo, folder, written);
+    await copyTree(shipped.kickstarts, join(folder, "kickstart"), written);
+    // This folder says that the repo is complete.
+    const recipes = join(folder, "recipes");
+    await inOnePiece(recipes, async (part) => {
+      for (const file of await copyTree(shipped.recipes, part))
+        written.push(join(recipes, relative(part, file)));
+    });
+  } catch (error) {
+    for (const file of written) await rm(file, { force: true }).catch(() => {});
+    throw error;
+  }
   await host.run(["git", "add", "--", ...written], { cwd: folder });
   return written.map((file) => relative(folder, file)).sort();
 }
 
 // Names that start with a dot are kept as `dot-…`: npm does not pack a .gitignore.
-async function copyTree(from: string, to: string): Promise<string[]> {
-  const written: string[] = [];
+async function copyTree(from: string, to: string, written: string[] = []): Promise<string[]> {
   for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const source = join(entry.parentPath, entry.name);

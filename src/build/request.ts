@@ -4,8 +4,10 @@ import type { BeforeStep, OnFailure } from "./pipeline.ts";
 export interface BuildRequest {
   readonly name: string;
   readonly rehearse: boolean;
-  /** Use no checkpoints. */
+  /** Use no checkpoints, and no result of a cache. */
   readonly fresh: boolean;
+  /** Neither take the result from the site's cache nor push it there. */
+  readonly noCache?: boolean;
   /**
    * Called when a step failed. By default, the machine is kept after a guest's fault, and removed after any
    * other failure.

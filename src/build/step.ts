@@ -65,6 +65,8 @@ export interface Step<Needs extends object = object, Gives extends object = obje
   /** Pure. Together with the previous results, this identifies the result. */
   readonly inputs: (state: Needs) => Inputs;
   readonly run: (context: StepContext, state: Needs) => Promise<Gives>;
+  /** Why its inputs do not identify the result on another machine. */
+  readonly unshared?: string;
   /**
    * The reason why a cached result cannot be used although its inputs are the same: something outside its folder is gone,
    * or a password changed. No input may contain a password.

@@ -8,6 +8,7 @@ import type { Site } from "../recipe/site.ts";
 import type { RegistryOpener } from "../store/exchange/oci/registry.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
+import type { Results } from "./cache/results.ts";
 import type { Home } from "./home.ts";
 import { shipped } from "./shipped.ts";
 
@@ -19,6 +20,8 @@ export interface Workshop {
   readonly store: Store;
   readonly records: Records;
   readonly openRegistry: RegistryOpener;
+  /** The results of other builders. */
+  readonly results: Results;
   readonly site: Site;
   readonly recipes: string;
   readonly kickstarts: string;

@@ -48,7 +48,11 @@ function addRecipe(program: Command): void {
     .description("build templates; cached steps are not repeated")
     .argument("[name...]", "recipe names or files")
     .option("--rehearse", "use a stand-in for Oracle's disc, made from Debian packages")
-    .option("--fresh", "ignore cached steps")
+    .option(
+      "--fresh",
+      "ignore cached steps and the site's cache; the new result replaces the one in the cache",
+    )
+    .option("--no-cache", "do not use the site's cache: take nothing from it, push nothing to it")
     .addOption(
       new Option(
         "--on-error <what>",
@@ -107,7 +111,8 @@ function addPlan(program: Command): void {
     .description("show which steps would run, and why; changes nothing")
     .argument("<name>", "a recipe")
     .option("--rehearse", "plan a rehearsal")
-    .option("--fresh", "ignore cached steps")
+    .option("--fresh", "ignore cached steps and the site's cache")
+    .option("--no-cache", "do not look into the site's cache")
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/plan.ts")));
 }

@@ -44,6 +44,11 @@ export async function interruptible<T>(
   }
 }
 
+/** True while something runs that stops by itself after a signal. */
+export function isWorking(): boolean {
+  return running.size > 0;
+}
+
 /** Interrupts the current work, which then cleans up. False if there is none. */
 export function stopWork(): boolean {
   for (const one of running) if (!one.controller.signal.aborted) stop(one, outputClosed);

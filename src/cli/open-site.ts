@@ -2,17 +2,20 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { openResults } from "../build/cache/results.ts";
 import { homeAt } from "../build/home.ts";
 import type { Workshop } from "../build/workshop.ts";
 import { TbuildError } from "../errors.ts";
 import { localHost } from "../host/local.ts";
 import type { ManagerAccess } from "../hypervisor/hypervisor.ts";
 import { openHypervisor } from "../hypervisor/open.ts";
+import { reasonOf } from "../io/file-fault.ts";
 import { refuse } from "../recipe/findings.ts";
 import { type Located, plain, readYaml } from "../recipe/located.ts";
 import { assigned, assignment } from "../recipe/merge.ts";
 import { shapeFindings } from "../recipe/shape.ts";
 import { Site } from "../recipe/site.ts";
+import type { RegistryOpener } from "../store/exchange/oci/registry.ts";
 import { folderStore } from "../store/folder/folder-store.ts";
 import { readCatalog, warningsOf } from "../store/records/catalog.ts";
 import { finder } from "../store/records/finder.ts";
@@ -40,6 +43,10 @@ export async function openSite(command: Command): Promise<Workshop> {
   });
   const host = localHost();
   const recipes = resolve(options.recipes);
+  const openRegistry: RegistryOpener = async (reference, given) => {
+    const { registryOf } = await import("./open-registry.ts");
+    return registryOf(host, reference, given);
+  };
   const hypervisor = await openHypervisor(host, site.hypervisor, {
     folder: home.machines,
     memory: home.memory,
@@ -56,10 +63,8 @@ export async function openSite(command: Command): Promise<Workshop> {
       site.signingKey && resolve(site.signingKey.replace(/^~(?=\/)/, homedir())),
       home.index,
     ),
-    async openRegistry(reference, given) {
-      const { registryOf } = await import("./open-registry.ts");
-      return registryOf(host, reference, given);
-    },
+    openRegistry,
+    results: openResults(openRegistry),
     site,
     recipes,
     kickstarts: join(recipes, "..", "kickstart"),
@@ -125,7 +130,7 @@ async function readSite(file: string, given: boolean): Promise<{ site: Site; loc
     if (error.code === "ENOENT" && !given) return undefined;
     throw new TbuildError(
       error.code === "ENOENT" ? "usage" : "environment",
-      `${error.code === "ENOENT" ? "no such site file" : `cannot be read (${error.code})`}`,
+      `${error.code === "ENOENT" ? "no such site file" : `cannot be read: ${reasonOf(error)}`}`,
       { subject: file, cause: error },
     );
   });

@@ -1,9 +1,10 @@
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import stringWidth from "string-width";
 import type { BuildEvent } from "../build/event.ts";
 import { shellQuoted } from "../host/local.ts";
 import { printable } from "../io/escape.ts";
+import { makeFoldersSync } from "../io/folders.ts";
 import { type Colours, clock, progressBar } from "./words.ts";
 
 /** Shows events. `build` is the id of their build. */
@@ -54,7 +55,7 @@ export function lineReporter(
 
 /** Writes all events of a build into its folder: `log.jsonl` complete, `log.txt` for people, `console-<machine>.log`. */
 export function folderReporter(folder: string): Reporter {
-  mkdirSync(folder, { recursive: true });
+  makeFoldersSync(folder);
   const text = lineReporter((line) => appendFileSync(join(folder, "log.txt"), `${line}\n`), {
     verbose: true,
   });

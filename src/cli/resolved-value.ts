@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import { mostBytes } from "../firstboot/message-limits.ts";
 import type { GivenValue } from "../firstboot/values.ts";
+import { reasonOf } from "../io/file-fault.ts";
 import { placed } from "../recipe/located.ts";
 import { askSecret } from "./ask-secret.ts";
 
@@ -19,7 +20,7 @@ export async function resolvedValue({ key, value, at }: GivenValue): Promise<str
             (text) => text.replace(/\r?\n$/, ""),
             (error: NodeJS.ErrnoException) => {
               throw fail(
-                `${value.path} cannot be read (${error.code})`,
+                `${value.path} cannot be read: ${reasonOf(error)}`,
                 "Correct the path, or write the file.",
               );
             },

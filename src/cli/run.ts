@@ -2,7 +2,7 @@ import { CommanderError } from "commander";
 import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { fileFault, systemFault } from "../io/file-fault.ts";
 import { explained } from "./explained.ts";
-import { stopWork } from "./interrupt.ts";
+import { isWorking, stopWork } from "./interrupt.ts";
 import { makeProgram } from "./program.ts";
 import { withSystemPrograms } from "./search-path.ts";
 
@@ -19,6 +19,11 @@ export async function run(args: readonly string[]): Promise<number> {
       if (!isClosed) lost ??= fileFault(error, name);
       if (stopWork()) return;
       process.exit(isClosed ? (process.exitCode ?? 0) : told(lost));
+    });
+  // Work in progress cleans up by itself. Other commands end at once; their partial files go with the process.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => {
+      if (!isWorking()) process.exit(told(new Interrupted()));
     });
   process.env.PATH = withSystemPrograms(process.env.PATH ?? "");
   try {

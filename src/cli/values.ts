@@ -3,6 +3,7 @@ import { relative, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Answer } from "../firstboot/messages.ts";
 import { type CheckedValues, type GivenValue, judgeValues, parameterOf } from "../firstboot/values.ts";
+import { reasonOf } from "../io/file-fault.ts";
 import type { Parameter } from "../model/manifest.ts";
 import { type Finding, refuse } from "../recipe/findings.ts";
 import { type Located, placed, readYaml } from "../recipe/located.ts";
@@ -15,7 +16,7 @@ export async function readValues(
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new TbuildError(
       error.code === "ENOENT" ? "usage" : "environment",
-      `cannot be read (${error.code})`,
+      `cannot be read: ${reasonOf(error)}`,
       { subject: file, cause: error },
     );
   });

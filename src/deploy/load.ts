@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { reasonOf } from "../io/file-fault.ts";
 import { type Finding, refuse, suggestion } from "../recipe/findings.ts";
 import { type Located, locatedAt, type Place, placeOf, plain, readYaml } from "../recipe/located.ts";
 import { shapeFindings } from "../recipe/shape.ts";
@@ -34,7 +35,7 @@ export async function loadDeployment(file: string): Promise<LoadedDeployment> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new TbuildError(
       error.code === "ENOENT" ? "usage" : "environment",
-      error.code === "ENOENT" ? "no such deployment file" : `cannot be read (${error.code})`,
+      error.code === "ENOENT" ? "no such deployment file" : `cannot be read: ${reasonOf(error)}`,
       { subject: file, cause: error },
     );
   });

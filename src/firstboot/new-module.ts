@@ -1,9 +1,11 @@
-import { chmod, rm, stat } from "node:fs/promises";
+import { chmod, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { TbuildError } from "../errors.ts";
 import { releases } from "../guest/release.ts";
-import { makeFolder, makeFolders } from "../io/folders.ts";
+import { inOnePiece } from "../host/partial-file.ts";
+import { temporaryFolder } from "../host/temporary.ts";
+import { makeFolders } from "../io/folders.ts";
 import { writeFile } from "../io/write-file.ts";
 import { checkModules } from "./check/index.ts";
 import { moduleYaml } from "./module.ts";
@@ -82,23 +84,25 @@ export async function writeNewModule(folder: string, given: NewModule): Promise<
   const at = join(folder, module.name);
   if (await stat(at).catch(() => undefined))
     throw new TbuildError("usage", "exists already", { subject: at });
-  await makeFolders(folder);
-  await makeFolder(at);
-  const file = join(at, "payload", program);
-  try {
+  const script = join("payload", program);
+  const write = async (into: string) => {
+    const file = join(into, script);
     await makeFolders(dirname(file));
     await writeFile(file, languages[module.language](module));
     if (module.language !== "python") await chmod(file, 0o755);
     await writeFile(
-      join(at, moduleYaml),
+      join(into, moduleYaml),
       `# tbuild module check reads this; docs/module.md lists all keys.\n${stringify(yaml)}`,
     );
-    await refuse(at, module.name);
-  } catch (error) {
-    await rm(at, { recursive: true, force: true });
-    throw error;
-  }
-  return [join(at, moduleYaml), file];
+  };
+  await using temporary = await temporaryFolder("module");
+  // The checks compare the name of a module with that of its folder.
+  const trial = join(temporary.path, module.name);
+  await write(trial);
+  await refuse(trial, module.name);
+  await makeFolders(folder);
+  await inOnePiece(at, write);
+  return [join(at, moduleYaml), join(at, script)];
 }
 
 // What `tbuild module check` would refuse.

@@ -1,9 +1,9 @@
-import { mkdir, readdir, rename, rm, utimes } from "node:fs/promises";
+import { copyFile, readdir, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { inOnePiece } from "../host/partial-file.ts";
 import { temporaryFolder } from "../host/temporary.ts";
-import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
 import { writeFile } from "../io/write-file.ts";
 import { afterBootService, sysvService } from "./after-boot.ts";
@@ -37,7 +37,7 @@ export async function buildModuleRpm(
   const folder = temporary.path;
   const tree = join(folder, "tree");
   for (const { path, data, mode } of files) {
-    await mkdir(dirname(join(tree, path)), { recursive: true });
+    await makeFolders(dirname(join(tree, path)));
     await writeFile(join(tree, path), data, { mode });
     await utimes(join(tree, path), builtAt, builtAt);
   }
@@ -52,13 +52,7 @@ export async function buildModuleRpm(
     throw new TbuildError("guest", "rpmbuild made no package", { subject: module.name });
   await makeFolders(out);
   const file = join(out, name);
-  try {
-    await host.run(["cp", "--", join(made, name), `${file}.part`]);
-    await rename(`${file}.part`, file);
-  } catch (error) {
-    await rm(`${file}.part`, { force: true });
-    throw fileFault(error, file);
-  }
+  await inOnePiece(file, (part) => copyFile(join(made, name), part));
   return file;
 }
 

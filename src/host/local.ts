@@ -1,12 +1,11 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFile } from "node:fs/promises";
 import { Duplex } from "node:stream";
 import { type ErrorCode, Interrupted, TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
 import { fileFault } from "../io/file-fault.ts";
-import { makeFolders } from "../io/folders.ts";
 import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
+import { replaceFile } from "./partial-file.ts";
 import { installHint } from "./programs.ts";
 
 /** This machine. `onCommand` is called with every argv before it runs. */
@@ -27,10 +26,7 @@ export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
     },
     readFile: (path) => readFile(path).catch(absent),
     async writeFile(path, data, mode = 0o644) {
-      await makeFolders(dirname(path));
-      const temporary = `${path}.tmp-${process.pid}`;
-      await writeFile(temporary, data, { mode });
-      await rename(temporary, path);
+      await replaceFile(path, data, mode);
     },
   };
 }

@@ -2,6 +2,9 @@ import { createHash } from "node:crypto";
 import { lstat, mkdtemp, readdir, readFile, realpath, rm, rmdir, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { namesIn } from "../io/durable.ts";
+import { fileFault } from "../io/file-fault.ts";
+import { makeFolders } from "../io/folders.ts";
 import type { Runner } from "./host.ts";
 import { bootId, hostId, processWorld, startOf } from "./identity.ts";
 
@@ -15,9 +18,30 @@ export interface TemporaryFolder extends AsyncDisposable {
  * killed: `tbuild-KIND-PID-START-BOOT-WORLD-XXXXXX`.
  */
 export async function temporaryFolder(kind: string): Promise<TemporaryFolder> {
-  const owner = [process.pid, await startOf(process.pid), await bootMark(), await worldMark()].join("-");
-  const path = await mkdtemp(join(tmpdir(), `tbuild-${kind}-${owner}-`));
+  const path = await mkdtemp(join(tmpdir(), `tbuild-${kind}-${await ownerMark()}-`));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Makes a folder in `parent` for this process, and removes those of processes that have ended. */
+export async function workFolder(parent: string): Promise<TemporaryFolder> {
+  await makeFolders(parent);
+  // The names of older versions did not say whose they are.
+  for (const name of await namesIn(parent))
+    if ((await isAbandoned(name)) || name.startsWith("import-"))
+      await rm(join(parent, name), { recursive: true, force: true });
+  const path = await mkdtemp(join(parent, `tbuild-work-${await ownerMark()}-`)).catch((error) => {
+    throw fileFault(error, parent);
+  });
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+let mark: Promise<string> | undefined;
+
+/** Identifies this process in the name of what it will remove: `PID-START-BOOT-WORLD`. */
+export function ownerMark(): Promise<string> {
+  mark ??= (async () =>
+    [process.pid, await startOf(process.pid), await bootMark(), await worldMark()].join("-"))();
+  return mark;
 }
 
 /**
@@ -58,7 +82,7 @@ async function sweep(host: Runner): Promise<void> {
     }
 }
 
-const namePattern = /^tbuild-[a-z]+-(\d+)-(\w+)-(\w+)-([\da-f]{8})-\w{6}$/;
+const namePattern = /^\.?tbuild-[a-z]+-(\d+)-(\w+)-(\w+)-([\da-f]{8})-\w{6}$/;
 
 /** True if the process in this name has ended. A process of another container or machine cannot be seen from here. */
 export async function isAbandoned(name: string): Promise<boolean> {

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { writeAll } from "../io/durable.ts";
+import { writeFile } from "../io/write-file.ts";
 import type { Output, Runner, RunOptions } from "./host.ts";
 import { sleep } from "./wait-for.ts";
 

@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { removeAbandoned } from "../host/temporary.ts";
+import { reasonOf } from "../io/file-fault.ts";
 import { joinedReader } from "../io/reader.ts";
 import type { Mount, Volume } from "./access.ts";
 import { type OtherVolume, otherVolumes, snapshotsOf, unmountedSubvolumes } from "./disk/account.ts";
@@ -281,7 +282,7 @@ export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts)
   const claim = claimAround(volumes);
   if (claim) throw refusedVolume(file, claim);
   await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("environment", `cannot be written (${cause.code})`, {
+    throw new TbuildError("environment", `cannot be written: ${reasonOf(cause)}`, {
       subject: file,
       hint: "Make the file and its folder writable, or work on a copy.",
       cause,

@@ -1,7 +1,7 @@
 import { type FileHandle, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TbuildError } from "../errors.ts";
-import { fileFault, systemFault } from "./file-fault.ts";
+import { fileFault, isFull, systemFault } from "./file-fault.ts";
 import { makeFolders } from "./folders.ts";
 
 /** Writes a file atomically and durably: it appears complete or not at all, and survives a power cut. */
@@ -75,12 +75,10 @@ export async function isThere(path: string): Promise<boolean> {
 
 /** Turns a refusal to write below `place` into a fault that names it. Other errors stay as they are. */
 export function explained(error: unknown, place: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code !== "ENOSPC" && code !== "EDQUOT") return systemFault(error) ?? error;
-  return new TbuildError("environment", "the disk is full", {
+  if (!isFull(error)) return systemFault(error) ?? error;
+  return (fileFault(error, place) as TbuildError).with({
     subject: place,
     hint: "Free some space and try again. Nothing was published, and nothing is lost.",
-    cause: error,
   });
 }
 
@@ -93,11 +91,11 @@ export async function namesIn(folder: string): Promise<string[]> {
   return names.sort();
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+/** After this, names that were given or removed in the folder survive a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  await using handle = await open(folder, "r");
+  await handle.sync().catch((error: NodeJS.ErrnoException) => {
+    // Some file systems cannot sync a folder, such as FUSE's.
+    if (!["EINVAL", "ENOTSUP", "ENOSYS", "EBADF"].includes(error.code ?? "")) throw error;
+  });
 }

@@ -14,6 +14,9 @@ const reasons: Readonly<Record<string, string>> = {
   // sshfs's answer once its connection has ended.
   ENOTCONN: "the connection to the file server is lost",
   ECONNABORTED: "the connection to the file server is lost",
+  EUCLEAN: "the file system is damaged",
+  EREMOTEIO: "the disk cannot be read or written (I/O error)",
+  ENOMEDIUM: "the device is gone",
   ESTALE: "the file server has lost the file (stale handle)",
   EMFILE: "too many files are open in this process (`ulimit -n`)",
   ENFILE: "too many files are open on this machine",
@@ -31,22 +34,49 @@ const reasons: Readonly<Record<string, string>> = {
   EEXIST: "a file or folder of that name exists",
 };
 
+/** Linux errors that Node does not know: their code is "Unknown system error -122". */
+const unknownToNode: Readonly<Record<number, string>> = {
+  116: "ESTALE",
+  117: "EUCLEAN",
+  121: "EREMOTEIO",
+  122: "EDQUOT",
+  123: "ENOMEDIUM",
+};
+
+function codeOf(error: unknown): string {
+  const { code = "", errno = 0 } = error as NodeJS.ErrnoException;
+  return unknownToNode[-errno] ?? code;
+}
+
+/** Why a file could not be read or opened. */
+export function reasonOf(error: unknown): string {
+  const code = codeOf(error);
+  return code === "ENOENT" ? "there is no such file" : (reasons[code] ?? (code || String(error)));
+}
+
+/** True if the disk or the user's quota is full. */
+export function isFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(codeOf(error));
+}
+
 /** Errors that may also be a bug in tbuild, if nothing expected them. */
 const doubtful = ["ENOENT", "EEXIST", "ENOTEMPTY"];
 
 /** A system error that no caller explained; `undefined` for any other error. */
 export function systemFault(error: unknown): TbuildError | undefined {
-  const { code = "", path, syscall } = error as NodeJS.ErrnoException;
+  const { path, syscall } = error as NodeJS.ErrnoException;
+  const code = codeOf(error);
   if (syscall === undefined || doubtful.includes(code) || !(code in reasons)) return undefined;
-  return fileFault(error, path ?? "a program file that is in use") as TbuildError;
+  return fileFault(error, path ?? "a file that the system did not name") as TbuildError;
 }
 
 /** Turns a file system's refusal into an `environment` fault that names the place. Other errors stay as they are. */
 export function fileFault(error: unknown, place: string): unknown {
-  const reason = reasons[(error as NodeJS.ErrnoException).code ?? ""];
+  const code = codeOf(error);
+  const reason = reasons[code];
   if (reason === undefined || error instanceof TbuildError) return error;
   // A write to a place can fail on a path below it.
-  const { path, code = "" } = error as NodeJS.ErrnoException;
+  const { path } = error as NodeJS.ErrnoException;
   const where =
     path !== undefined && path !== place && code !== "ENOENT" && path.startsWith(`${place}/`) ? path : place;
   return new TbuildError("environment", reason, { subject: where, cause: error });

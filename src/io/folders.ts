@@ -1,3 +1,4 @@
+import { mkdirSync, statSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TbuildError } from "../errors.ts";
@@ -26,6 +27,17 @@ export async function makeFolders(folder: string, mode = 0o777): Promise<string 
   if (again === "no parent")
     throw new TbuildError("environment", "no folder can be made there", { subject: folder });
   return highest ?? again;
+}
+
+/** As `makeFolders`, for callers that cannot wait. */
+export function makeFoldersSync(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(folder) !== folder) makeFoldersSync(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw fileFault(error, folder);
+  }
 }
 
 async function attempt(folder: string, mode: number): Promise<string | undefined | "no parent"> {

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { reasonOf } from "../io/file-fault.ts";
 import { lookedUp, type SecretFinder } from "../io/secret-source.ts";
 import type { ManagerApi } from "./api.ts";
 import { openDoor } from "./cli/door.ts";
@@ -116,7 +117,7 @@ export function passwordOf(
 
 async function keyIn(file: string): Promise<string> {
   return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("environment", `cannot be read (${cause.code})`, {
+    throw new TbuildError("environment", `cannot be read: ${reasonOf(cause)}`, {
       subject: file,
       cause,
       hint: "The key manager.key of the site names a private ssh key.",

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { TbuildError } from "../errors.ts";
+import { reasonOf } from "../io/file-fault.ts";
 import { type ManagerOptions, portOf } from "./options.ts";
 
 /** A local file at an unguessable URL. */
@@ -31,7 +32,7 @@ export async function serveFiles(
   await new Promise<void>((done, failed) => {
     server.once("error", (cause: NodeJS.ErrnoException) =>
       failed(
-        new TbuildError("environment", `cannot be served on (${cause.code})`, {
+        new TbuildError("environment", `cannot be served on: ${reasonOf(cause)}`, {
           subject: `port ${here.port ?? "any"}`,
           hint: "Choose another port in manager.here of the site.",
           cause,

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
-import { textOf, writeOnce } from "../io/durable.ts";
+import { replaceFile } from "../host/partial-file.ts";
+import { textOf } from "../io/durable.ts";
 
 /** The identity of a Manager that the user has compared and accepted. */
 export interface Identity {
@@ -22,7 +23,7 @@ export async function trustedIdentity(memory: string, host: string, port: number
 export async function trust(memory: string, host: string, port: number, identity: Identity): Promise<void> {
   const file = trustedFile(memory);
   const all = { ...(await readTrusted(memory)), [`${host}:${port}`]: identity };
-  await writeOnce(`${file}.${process.pid}.tmp`, file, `${JSON.stringify(all, undefined, 2)}\n`);
+  await replaceFile(file, `${JSON.stringify(all, undefined, 2)}\n`);
 }
 
 async function readTrusted(memory: string): Promise<Record<string, Identity>> {

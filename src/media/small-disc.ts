@@ -1,7 +1,7 @@
-import { chmod, rename, rm } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { TbuildError } from "../errors.ts";
 import type { Runner } from "../host/host.ts";
+import { inOnePiece } from "../host/partial-file.ts";
 import { temporaryFolder } from "../host/temporary.ts";
 import { makeFolders } from "../io/folders.ts";
 import { writeFile } from "../io/write-file.ts";
@@ -27,27 +27,18 @@ export async function writeDisc(host: Runner, { files, label, output, signal }: 
     }
   };
   if (!output.endsWith(".iso")) {
-    await makeFolders(output).catch((error: NodeJS.ErrnoException) => {
-      throw new TbuildError("usage", `is not a folder, and cannot become one (${error.code})`, {
-        subject: output,
-        cause: error,
-      });
-    });
+    await makeFolders(output);
     await chmod(output, 0o700);
     return write(output);
   }
   await using folder = await temporaryFolder("disc");
   await write(folder.path);
-  const part = `${output}.part`;
-  try {
+  await inOnePiece(output, async (part) => {
     await writeFile(part, "", { mode: 0o600 });
     // -r: owner root, and readable by all: on the disc, not for this file.
     await host.run(
       ["xorriso", "-as", "mkisofs", "-quiet", "-V", label, "-J", "-r", "-o", part, folder.path],
       signal ? { signal } : {},
     );
-    await rename(part, output);
-  } finally {
-    await rm(part, { force: true });
-  }
+  });
 }

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Packed } from "../bundles/write/format.ts";
 import type { Shipment } from "../bundles/write/shipment.ts";
@@ -9,6 +9,7 @@ import { type Fitness, fitnessWords } from "../guest/fitness/fitness.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import { makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 import { uuidOf } from "../model/uuid.ts";
 import type { PreparedGuest } from "./guest.ts";
 import { imageBytes, imageRuns } from "./image-runs.ts";

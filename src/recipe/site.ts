@@ -16,38 +16,62 @@ const Hypervisor = z
   .discriminatedUnion("kind", [first, ...others])
   .prefault({ kind: Object.keys(hypervisors)[0] });
 
-/** Local settings: everything that differs between two people who build the same recipe. */
-export const Site = z.strictObject({
-  store: z.string().optional().describe("The folder for masters and templates."),
-  isoFolder: z.string().optional().describe("The folder with Oracle's ISOs."),
-  signingKey: z
-    .string()
-    .optional()
-    .describe("An ssh key that signs manifests. If ssh-agent has the private half, name the public one."),
-  hypervisor: Hypervisor,
-  manager: ManagerOptions.optional().describe("Oracle VM Manager, for `tbuild manager` and deployments."),
-  images: z
-    .strictObject({
-      kind: z
-        .enum(["auto", ...waysIn])
-        .default("auto")
-        .describe("How tbuild reads the files of an image. `auto` uses the fastest method that can read it."),
-    })
-    .prefault({}),
-  mirrors: z
-    .record(z.string(), z.string())
-    .default({})
-    .describe(
-      "Repository ID → a URL or a local folder to use instead, during builds. It does not become part of the template.",
-    ),
-  proxy: z
-    .string()
-    .regex(/^https?:\/\/[\w.-]+(:\d+)?\/?$/, "a proxy such as http://proxy:3128")
-    .optional()
-    .describe("A proxy for the repositories, during builds. It does not become part of the template."),
-  set: z
-    .record(z.string().regex(/^[A-Za-z][\w.-]*\+?$/, "a key of a recipe"), z.unknown())
-    .default({})
-    .describe("Overrides every recipe: `machine.memory: 4G`, `packages.install+: [strace]`."),
+const CachePlace = z
+  .string()
+  .regex(/^[\w.-]+(:\d+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)+$/, "a place such as registry.example/cache");
+
+const Cache = z.strictObject({
+  from: z
+    .array(CachePlace)
+    .default([])
+    .describe("Places in registries from which builds take finished results, in this order."),
+  to: CachePlace.optional().describe(
+    "The place to which builds push their results. It needs `signingKey`: nobody takes an unsigned result.",
+  ),
+  plainHttp: z.boolean().default(false).describe("Use these registries without TLS."),
 });
+
+/** Local settings: everything that differs between two people who build the same recipe. */
+export const Site = z
+  .strictObject({
+    store: z.string().optional().describe("The folder for masters and templates."),
+    isoFolder: z.string().optional().describe("The folder with Oracle's ISOs."),
+    signingKey: z
+      .string()
+      .optional()
+      .describe("An ssh key that signs manifests. If ssh-agent has the private half, name the public one."),
+    hypervisor: Hypervisor,
+    manager: ManagerOptions.optional().describe("Oracle VM Manager, for `tbuild manager` and deployments."),
+    images: z
+      .strictObject({
+        kind: z
+          .enum(["auto", ...waysIn])
+          .default("auto")
+          .describe(
+            "How tbuild reads the files of an image. `auto` uses the fastest method that can read it.",
+          ),
+      })
+      .prefault({}),
+    mirrors: z
+      .record(z.string(), z.string())
+      .default({})
+      .describe(
+        "Repository ID → a URL or a local folder to use instead, during builds. It does not become part of the template.",
+      ),
+    proxy: z
+      .string()
+      .regex(/^https?:\/\/[\w.-]+(:\d+)?\/?$/, "a proxy such as http://proxy:3128")
+      .optional()
+      .describe("A proxy for the repositories, during builds. It does not become part of the template."),
+    cache: Cache.optional().describe("Registries through which several builders share finished builds."),
+    set: z
+      .record(z.string().regex(/^[A-Za-z][\w.-]*\+?$/, "a key of a recipe"), z.unknown())
+      .default({})
+      .describe("Overrides every recipe: `machine.memory: 4G`, `packages.install+: [strace]`."),
+  })
+  .superRefine(({ cache, signingKey }, { addIssue }) => {
+    if (cache?.to === undefined || signingKey !== undefined) return;
+    const message = "it needs `signingKey`, because nobody takes an unsigned result";
+    addIssue({ code: "custom", path: ["cache", "to"], message });
+  });
 export type Site = z.infer<typeof Site>;

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { namesIn, textOf, writeOnce } from "../io/durable.ts";
+import { replaceFile } from "../host/partial-file.ts";
+import { namesIn, textOf } from "../io/durable.ts";
 import { inParallel } from "../io/parallel.ts";
 import type { Digest } from "../model/digest.ts";
 import type { Manifest, ManifestLine } from "../model/manifest.ts";
@@ -133,7 +134,7 @@ async function writeCache(file: string, known: ReadonlyMap<string, Known>): Prom
   );
   const cache: Cache = { format: 1, sets: [...sets.keys()].map((set) => JSON.parse(set)), files };
   const body = JSON.stringify(cache);
-  await writeOnce(`${file}.${process.pid}.part`, file, `${sumOf(body)}\n${body}`);
+  await replaceFile(file, `${sumOf(body)}\n${body}`);
 }
 
 function sumOf(text: string): string {

@@ -80,6 +80,7 @@ function workshop(mirrors: Record<string, string>, sets: string[] = []): Worksho
     store: undefined as never,
     records: undefined as never,
     openRegistry: undefined as never,
+    results: undefined as never,
     site: Site.parse({ mirrors }),
     recipes: join(root, "recipes"),
     kickstarts: join(root, "kickstart"),

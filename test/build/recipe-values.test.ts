@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { plan } from "../../src/build/build.ts";
+import { openResults } from "../../src/build/cache/results.ts";
 import { beginCheckpoint, checkpointKey, keepCheckpoint } from "../../src/build/checkpoint.ts";
 import { gather } from "../../src/build/gather.ts";
 import { homeAt } from "../../src/build/home.ts";
@@ -204,6 +205,7 @@ function workshop(settings: readonly string[] = []): Workshop {
       tags: async () => ({}),
     } as unknown as Workshop["records"],
     openRegistry: () => expect.fail("no recipe names a registry"),
+    results: openResults(() => expect.fail("no recipe names a registry")),
     site: Site.parse({}),
     recipes: join(root, "recipes"),
     kickstarts: join(root, "kickstart"),

@@ -51,6 +51,6 @@ describe("--var-file", () => {
     expect(await shownWith({ "b.yaml": "- a\n" })).toBe(2);
     expect(err).toMatch(/b\.yaml: not a file of recipe values/);
     expect(await shownWith({}, "--var-file", join(folder, "nosuch"))).toBe(2);
-    expect(err).toMatch(/nosuch: cannot be read \(ENOENT\)/);
+    expect(err).toMatch(/nosuch: cannot be read: there is no such file/);
   });
 });

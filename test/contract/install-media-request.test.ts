@@ -48,6 +48,7 @@ beforeAll(async () => {
     kickstarts: join(repository, "kickstart"),
     records: recordsIn(host, join(folder, "repo")),
     openRegistry: () => expect.fail("no recipe names a registry"),
+    results: undefined as never,
     tbuild: "test",
     values: [],
     environment: () => undefined,

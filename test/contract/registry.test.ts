@@ -1,11 +1,21 @@
 import { spawn } from "node:child_process";
 import { createHash, createSign, generateKeyPairSync } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  open as openFile,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
+import { openCompression } from "../../src/io/compression.ts";
 import type { StoredDisk } from "../../src/model/disk.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { manifestDigest } from "../../src/model/manifest.ts";
@@ -14,6 +24,7 @@ import { parseReference, referenceText } from "../../src/store/exchange/oci/refe
 import { openRegistry, type RegistryOptions } from "../../src/store/exchange/oci/registry.ts";
 import { pullTemplate, pushTemplate } from "../../src/store/exchange/oci/template.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";
+import { readIndex, unpack } from "../../src/store/folder/pack.ts";
 import { storeFolder } from "../../src/store/folder/store-folder.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
 import { signText } from "../../src/store/records/signature.ts";
@@ -62,6 +73,23 @@ async function packName(): Promise<string> {
   const names = await readdir(join(folder, "store/packs"));
   expect(names).toHaveLength(1);
   return names.join().replace(".pack", "");
+}
+
+/** The number of chunks with this text in all packs below a folder. */
+async function chunksWith(text: string, below: string): Promise<number> {
+  const compression = await openCompression();
+  let found = 0;
+  for (const entry of await readdir(below, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    const chunks = entry.isFile() ? await readIndex(file).catch(() => []) : [];
+    const handle = await openFile(file, "r");
+    try {
+      for (const chunk of chunks) if ((await unpack(handle, chunk, compression))?.includes(text)) found++;
+    } finally {
+      await handle.close();
+    }
+  }
+  return found;
 }
 
 const at = (repository: string, which: string, address = registry.address) => ({
@@ -448,6 +476,27 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     expect(moved).toBeLessThan(2 * 2 ** 20);
     const pulled = await pull("other", "family/ol6-child", child.version);
     expect(pulled.digest).toBe(manifestDigest(child));
+  });
+
+  it("gets no chunk of an unsealed master, nor of another template, and the next version sends only what is new", async () => {
+    const secret = "the host key of the master";
+    await write(image, Buffer.from(`${secret}\n`.repeat(40)), 6 * 2 ** 20);
+    await store.publish(sampleManifest(await store.putDisk(image, "System"), { kind: "master" }));
+    await write(image, noise("sealed", 4096), 6 * 2 ** 20);
+    const pushed = await push(await publish("1.0.0"), "sealed/ol6-sample");
+    expect(pushed.moved).toBeGreaterThan(12 * 2 ** 20);
+    expect(await chunksWith(secret, join(folder, "store/packs"))).toBe(1);
+    expect(await chunksWith(secret, join(registry.data, "blobs"))).toBe(0);
+
+    await write(image, noise("next", 4096), 9 * 2 ** 20);
+    const next = await push(await publish("1.0.1"), "sealed/ol6-sample");
+    expect(next.moved).toBeLessThan(2 ** 20);
+    const { manifest } = await pull("other", "sealed/ol6-sample", "1.0.1");
+    await folderStore(host, join(folder, "other")).restoreDisk(
+      manifest.disks[0] as StoredDisk,
+      join(folder, "back.img"),
+    );
+    expect(await sha256(join(folder, "back.img"))).toBe(await sha256(image));
   });
 
   it("has complete versions after each of 20 kills, like the store; the next push continues", async () => {

@@ -50,6 +50,8 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
         ".gitattributes",
         ".github",
         ".gitignore",
+        ".gitlab-ci.yml",
+        "Jenkinsfile",
         "README.md",
         "allowed_signers",
         "kickstart",

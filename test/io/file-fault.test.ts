@@ -2,7 +2,7 @@ import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { namesIn, textOf } from "../../src/io/durable.ts";
+import { explained, namesIn, textOf } from "../../src/io/durable.ts";
 import { fileFault, systemFault } from "../../src/io/file-fault.ts";
 
 let folder: string;
@@ -27,6 +27,18 @@ describe("an error of the system", () => {
     const error = Object.assign(new Error(code), { code, syscall: "open", path: "/store/tmp/text" });
     expect(systemFault(error)).toMatchObject({ fault: "environment", message: `/store/tmp/text: ${words}` });
     expect(fileFault(error, "/store")).toMatchObject({ message: `/store/tmp/text: ${words}` });
+  });
+
+  it.each([
+    [122, "the quota is used up"],
+    [116, "the file server has lost the file (stale handle)"],
+    [117, "the file system is damaged"],
+  ])("%i, for which Node has no name, is told in words too", (errno, words) => {
+    const code = `Unknown system error -${errno}`;
+    const error = Object.assign(new Error(code), { errno: -errno, code, syscall: "write" });
+    expect(fileFault(error, "/store")).toMatchObject({ fault: "environment", message: `/store: ${words}` });
+    expect(systemFault(Object.assign(error, { path: "/store/tmp" }))).toMatchObject({ what: words });
+    expect(explained(error, "/store")).toMatchObject({ what: words });
   });
 
   it("is not used for our own bugs", () => {

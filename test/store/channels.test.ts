@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -121,4 +121,11 @@ describe("a tag", () => {
         fault: "usage",
       });
   });
+});
+
+it("a partial file of a killed command beside the tags is no tag", async () => {
+  await tag(records, await entry("ol6-sample@1.0.0"), "audited");
+  for (const name of ["audited.json.4711.part", ".tbuild-part-4711-1-abc-def-123456"])
+    await writeFile(join(folder, "templates/ol6-sample/tags", name), "");
+  expect(Object.keys(await records.tags("ol6-sample"))).toEqual(["audited"]);
 });

@@ -20,7 +20,7 @@ export async function storeBase(
       throw refusal(
         error.about(ref),
         `Build it first (tbuild recipe ${name}${rehearse ? " --rehearse" : ""}), or fetch it: tbuild template import, tbuild template pull.`,
-      );
+      ).with({ code: error.code });
     });
   if (revoked) throw revokedError(refusal, revoked.reason);
   if (!here) throw refusal("its disk is not in this store", "Fetch it: tbuild template pull.");

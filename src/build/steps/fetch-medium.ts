@@ -40,6 +40,7 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
       iso: disc.sha256 ?? "with a digest that is not in the recipe",
       disc: JSON.stringify(wantedMedium(recipe)),
     }),
+    ...(disc.sha256 === undefined && { unshared: "the recipe has no digest of its disc (iso.sha256)" }),
     outdated: async (_context, { medium }) =>
       (await isThere(medium.file)) ? undefined : "its disc no longer exists",
     async run(context) {

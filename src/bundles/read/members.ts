@@ -2,6 +2,7 @@ import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import { writeAll } from "../../io/durable.ts";
+import { isFull } from "../../io/file-fault.ts";
 import { type ByteSource, fileSource, type Packing, unpackedSource } from "./byte-source.ts";
 import { mostEntries, shown, type TarEntry, tarEntries } from "./tar-entries.ts";
 
@@ -116,7 +117,7 @@ export async function writeSparse(
     }
     await handle.truncate(bytes ?? end);
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === "ENOSPC" ? diskFull(file, error) : error;
+    throw isFull(error) ? diskFull(file, error) : error;
   } finally {
     await handle.close();
   }

@@ -1,9 +1,10 @@
-import { stat, truncate, writeFile } from "node:fs/promises";
+import { stat, truncate } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { xmlText } from "../../io/read-xml.ts";
 import { amount } from "../../io/units.ts";
+import { writeFile } from "../../io/write-file.ts";
 import { fileSource } from "./byte-source.ts";
 import { type Checksum, checkSum, readChecksums } from "./checksums.ts";
 import { type Contents, diskName, type UnpackedDisk } from "./contents.ts";

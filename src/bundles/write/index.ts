@@ -1,7 +1,7 @@
-import { readFile, rename } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { replaceFile } from "../../host/partial-file.ts";
 import { makeFolders } from "../../io/folders.ts";
-import { writeFile } from "../../io/write-file.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import type { Format, Packed, PackOptions } from "./format.ts";
@@ -47,6 +47,5 @@ async function writeSums(folder: string, bundles: readonly Bundle[]): Promise<vo
     .filter((line) => line !== "" && !names.has(line.slice(66)));
   const lines = [...others, ...bundles.map((bundle) => `${bundle.sha256}  ${bundle.name}`)];
   const byName = (a: string, b: string) => (a.slice(66) < b.slice(66) ? -1 : 1);
-  await writeFile(`${file}.part`, `${lines.sort(byName).join("\n")}\n`);
-  await rename(`${file}.part`, file);
+  await replaceFile(file, `${lines.sort(byName).join("\n")}\n`);
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { checkInterrupted, TbuildError } from "../../errors.ts";
+import { checkInterrupted } from "../../errors.ts";
+import { writeInOnePiece } from "../../host/partial-file.ts";
 import { writeAll } from "../../io/durable.ts";
 import { makeFolders } from "../../io/folders.ts";
 import type { Packed, PackOptions } from "./format.ts";
@@ -26,17 +26,16 @@ export async function writePacked(
   const hash = createHash("sha256");
   let position = 0;
   let isFilled = false;
-  const handle = await open(`${file}.part`, "w+");
-  const writeAt = (data: Uint8Array, at: number) => writeAll(handle, data, at);
-  // Writes wait in the same thread pool as the compression, so there must be few of them.
-  let waiting: Uint8Array[] = [];
-  let waitingBytes = 0;
-  const flush = async () => {
-    const data = Buffer.concat(waiting);
-    [waiting, waitingBytes] = [[], 0];
-    await writeAt(data, position - data.length);
-  };
-  try {
+  const sha256 = await writeInOnePiece(file, async (handle) => {
+    const writeAt = (data: Uint8Array, at: number) => writeAll(handle, data, at);
+    // Writes wait in the same thread pool as the compression, so there must be few of them.
+    let waiting: Uint8Array[] = [];
+    let waitingBytes = 0;
+    const flush = async () => {
+      const data = Buffer.concat(waiting);
+      [waiting, waitingBytes] = [[], 0];
+      await writeAt(data, position - data.length);
+    };
     await write({
       get position() {
         return position;
@@ -66,18 +65,9 @@ export async function writePacked(
     await handle.truncate(position);
     // If parts were filled in later, the digest needs the whole file again. It is read from the page cache, which is
     // much faster than compressing everything twice.
-    const sha256 = isFilled ? await digestOf(handle, options) : hash.digest("hex");
-    await handle.sync();
-    await handle.close();
-    await rename(`${file}.part`, file);
-    return { file, bytes: position, sha256 };
-  } catch (error) {
-    await handle.close();
-    await rm(`${file}.part`, { force: true });
-    if ((error as NodeJS.ErrnoException).code === "ENOSPC")
-      throw new TbuildError("environment", "the disk is full", { subject: file, cause: error });
-    throw error;
-  }
+    return isFilled ? await digestOf(handle, options) : hash.digest("hex");
+  });
+  return { file, bytes: position, sha256 };
 }
 
 const writeBytes = 1 << 20;

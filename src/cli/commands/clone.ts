@@ -3,6 +3,7 @@ import { relative, resolve } from "node:path";
 import type { Command } from "commander";
 import { cloneDeployment } from "../../deploy/clone.ts";
 import { TbuildError } from "../../errors.ts";
+import { reasonOf } from "../../io/file-fault.ts";
 import { type Located, readYaml } from "../../recipe/located.ts";
 import { type DeployFlags, deployOrDestroy } from "../deploy-or-destroy.ts";
 
@@ -38,7 +39,7 @@ async function valuesIn(file: string): Promise<Located> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new TbuildError(
       error.code === "ENOENT" ? "usage" : "environment",
-      `cannot be read (${error.code})`,
+      `cannot be read: ${reasonOf(error)}`,
       { subject: file, cause: error },
     );
   });

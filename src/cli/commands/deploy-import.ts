@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { importNetconfig, type SettingsFile } from "../../deploy/import-netconfig.ts";
 import { TbuildError } from "../../errors.ts";
+import { reasonOf } from "../../io/file-fault.ts";
 
 interface ImportFlags {
   readonly params?: string;
@@ -23,7 +24,7 @@ async function fileNamed(name: string): Promise<SettingsFile> {
   const text = await readFile(name, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new TbuildError(
       error.code === "ENOENT" ? "usage" : "environment",
-      error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`,
+      error.code === "ENOENT" ? "no such file" : `cannot be read: ${reasonOf(error)}`,
       { subject: name, cause: error },
     );
   });

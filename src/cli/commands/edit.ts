@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
@@ -7,6 +7,7 @@ import { runOnTerminal } from "../../host/local.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { shown } from "../../io/escape.ts";
+import { writeFile } from "../../io/write-file.ts";
 import { bringing } from "../bringing.ts";
 import { type ChangeFlags, changeImages } from "../change-images.ts";
 import { type GuestPath, requiredGuestPath } from "../guest-path.ts";

@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import type { Command } from "commander";
 import { exitCodes, TbuildError } from "../../errors.ts";
 import { jsonText, printable } from "../../io/escape.ts";
+import { reasonOf } from "../../io/file-fault.ts";
 import { importTemplate } from "../../manager/import.ts";
 import { openManager } from "../../manager/open.ts";
 import { notAsked, serveFiles } from "../../manager/serving.ts";
@@ -59,7 +60,7 @@ async function localFiles(from: readonly string[]): Promise<Record<string, strin
     await access(file, constants.R_OK).catch((cause: NodeJS.ErrnoException) => {
       throw new TbuildError(
         "usage",
-        cause.code === "ENOENT" ? "no such file" : `cannot be read (${cause.code})`,
+        cause.code === "ENOENT" ? "no such file" : `cannot be read: ${reasonOf(cause)}`,
         {
           subject: file,
           hint: "Give a file, or a URL that the Manager's servers can reach.",

@@ -1,12 +1,11 @@
-import { chmod, rename, rm } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { chmod, readFile, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
 import type { Command } from "commander";
 import { adoptModule } from "../../firstboot/adopt.ts";
 import { moduleYaml } from "../../firstboot/module.ts";
+import { replaceFile } from "../../host/partial-file.ts";
 import { fileFault } from "../../io/file-fault.ts";
-import { makeFolders } from "../../io/folders.ts";
 import { amount } from "../../io/units.ts";
-import { writeFile } from "../../io/write-file.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const folder = String(args[0]);
@@ -17,19 +16,16 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(`# ${parts.file} would become ${into}\n${text}`);
     return;
   }
-  await makeFolders(dirname(into));
-  // The description is written first: a kill in between leaves the module unchanged, and a file that `check`
-  // reports.
-  const part = join(folder, `${moduleYaml}.part`);
+  // The old script is removed last: a failure or a kill before that leaves the module as it was.
+  await replaceFile(into, await readFile(parts.file), 0o755);
   try {
-    await writeFile(part, text);
-    await rename(parts.file, into);
+    await chmod(into, 0o755);
+    await replaceFile(join(folder, moduleYaml), text);
+    await rm(parts.file);
   } catch (error) {
-    await rm(part, { force: true }).catch(() => {});
+    for (const file of [join(folder, moduleYaml), into]) await rm(file, { force: true }).catch(() => {});
     throw fileFault(error, folder);
   }
-  await chmod(into, 0o755);
-  await rename(part, join(folder, moduleYaml));
   process.stdout.write(
     `${relative(process.cwd(), join(folder, moduleYaml))}: ${amount(yaml.parameters.length, "parameter")}; the script is now ${relative(process.cwd(), into)}\n`,
   );

@@ -12,6 +12,7 @@ import { checkValues, parameterOf } from "../../firstboot/values.ts";
 import { localHost } from "../../host/local.ts";
 import { openImageFile } from "../../image/open.ts";
 import { jsonText, shown } from "../../io/escape.ts";
+import { reasonOf } from "../../io/file-fault.ts";
 import { amount } from "../../io/units.ts";
 import type { Parameter } from "../../model/manifest.ts";
 import type { Located } from "../../recipe/located.ts";
@@ -142,7 +143,7 @@ interface OpenTree extends AsyncDisposable {
 async function openTree(path: string | undefined): Promise<OpenTree | undefined> {
   if (path === undefined) return undefined;
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new TbuildError("usage", `cannot be read (${error.code})`, { subject: path, cause: error });
+    throw new TbuildError("usage", `cannot be read: ${reasonOf(error)}`, { subject: path, cause: error });
   });
   if (found.isDirectory()) return { folder: resolve(path), async [Symbol.asyncDispose]() {} };
   const image = await openImageFile(localHost(), path, { readOnly: true, via: "loop" });

@@ -3,16 +3,17 @@ import { plan } from "../../build/build.ts";
 import type { PlannedStep } from "../../build/pipeline.ts";
 import { openSite } from "../open-site.ts";
 import { table } from "../table.ts";
-import { coloursFor } from "../words.ts";
+import { coloursFor, size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const {
     rehearse = false,
     fresh = false,
+    cache = true,
     json = false,
-  } = command.opts<{ rehearse?: boolean; fresh?: boolean; json?: boolean }>();
+  } = command.opts<{ rehearse?: boolean; fresh?: boolean; cache?: boolean; json?: boolean }>();
   const workshop = await openSite(command);
-  const request = { name: String(args[0]), rehearse, fresh };
+  const request = { name: String(args[0]), rehearse, fresh, noCache: !cache };
   const { further, ...planned } = await plan(workshop, request);
   const others: Planned[] = [];
   for (const to of further) {
@@ -30,6 +31,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 interface Planned {
   readonly id: string;
   readonly steps: readonly PlannedStep[];
+  readonly fetched?: number;
   readonly notes: readonly string[];
 }
 
@@ -37,9 +39,11 @@ function words(planned: Planned): string {
   const colours = coloursFor(process.stdout);
   const rows = planned.steps.map((step, i) => [
     `${i + 1}`,
-    step.kept ? "kept" : "run",
+    step.from !== undefined ? "cache" : step.kept ? "kept" : "run",
     step.step,
     step.kept ? step.text : `${step.text} (${step.why.join(", ")})`,
   ]);
-  return `${colours.bold(planned.id)}\n${table(rows)}\n${planned.notes.map((note) => `${note}\n`).join("")}`;
+  const from = planned.steps.find((step) => step.from !== undefined)?.from;
+  const cached = from === undefined ? "" : `from cache ${from}, ${size(planned.fetched ?? 0)} to fetch\n`;
+  return `${colours.bold(planned.id)}\n${table(rows)}\n${cached}${planned.notes.map((note) => `${note}\n`).join("")}`;
 }

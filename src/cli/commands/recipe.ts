@@ -19,6 +19,7 @@ import { coloursFor } from "../words.ts";
 const Options = z.object({
   rehearse: z.boolean().default(false),
   fresh: z.boolean().default(false),
+  cache: z.boolean().default(true),
   keep: z.boolean().default(true),
   onError: z.enum(["ask", "keep", "clean", "retry"]).optional(),
   debug: z.boolean().default(false),
@@ -63,6 +64,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
         name,
         rehearse: options.rehearse,
         fresh: options.fresh,
+        noCache: !options.cache,
         ...(onFailure && { onFailure }),
         ...(options.debug && { beforeStep: stopBefore(asking) }),
         ...(options.until !== undefined && { until: options.until }),

@@ -1,13 +1,12 @@
 import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type { Command } from "commander";
 import { Interrupted, TbuildError } from "../../errors.ts";
 import { archiveOf } from "../../guest/files/take-out.ts";
+import { inOnePiece } from "../../host/partial-file.ts";
 import type { GuestTree } from "../../image/tree.ts";
-import { fileFault } from "../../io/file-fault.ts";
 import { guestPathOrRoot } from "../guest-path.ts";
 import { leftOutNotes } from "../left-out.ts";
 import { printFrom, type ReadFlags, writeOut } from "../read-image.ts";
@@ -32,17 +31,15 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 }
 
 async function save(archive: AsyncIterable<Uint8Array>, target: string, signal: AbortSignal): Promise<void> {
-  const part = `${target}.part`;
   const stages = /\.t?gz$/.test(target) ? [createGzip()] : [];
   try {
-    await pipeline([Readable.from(archive, { objectMode: false }), ...stages, createWriteStream(part)], {
-      signal,
-    });
-    await rename(part, target);
+    await inOnePiece(target, (part) =>
+      pipeline([Readable.from(archive, { objectMode: false }), ...stages, createWriteStream(part)], {
+        signal,
+      }),
+    );
   } catch (error) {
-    await rm(part, { force: true });
-    if (signal.aborted) throw new Interrupted();
-    throw fileFault(error, target);
+    throw signal.aborted ? new Interrupted() : error;
   }
 }
 

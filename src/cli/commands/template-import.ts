@@ -61,7 +61,7 @@ async function takeExport(file: string, command: Command, options: Options): Pro
   const { store, records, home } = await openSite(command);
   const line = progressLine(options.json ?? false);
   const { manifest, signature, already } = await interruptible("no version was added", (signal) =>
-    importExport(store, records, file, home.root, {
+    importExport(store, records, file, join(home.root, "import"), {
       signal,
       progress: (done, total) => line.show("reading", done, total),
     }),

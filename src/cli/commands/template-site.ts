@@ -1,7 +1,8 @@
-import { open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
+import { replaceFile } from "../../host/partial-file.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { makeFolder } from "../../io/folders.ts";
 import { amount } from "../../io/units.ts";
@@ -13,7 +14,6 @@ import { progressLine } from "../progress-line.ts";
 // Marks a folder as ours, and lists the files that we wrote. The next run removes files that are no longer
 // needed, and keeps those whose inputs did not change.
 const listing = ".tbuild-site";
-const partial = ".tbuild-part";
 /** The approximate number of files per version. */
 const filesEach = 4;
 
@@ -42,7 +42,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
         throw fileFault(error, join(out, listing));
       });
       await makeFolder(dirname(path));
-      await writeWhole(join(out, partial), path, await make(read));
+      await replaceFile(path, await make(read));
       written++;
       line.show("writing pages", now.size, filesEach * catalog.length);
     }
@@ -52,23 +52,13 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   }
   for (const file of before.keys()) if (!now.has(file)) await rm(join(out, file), { force: true });
   const lines = [...now].map(([file, key]) => `${file} ${key}\n`);
-  await writeWhole(join(out, partial), join(out, listing), lines.join(""));
+  await replaceFile(join(out, listing), lines.join(""));
   const index = join(out, "index.html");
   process.stdout.write(
     json
       ? `${JSON.stringify({ index, files: [...now.keys()], written })}\n`
       : `${index}: ${amount(now.size, "file")}, ${written} of them new or changed; open it in a browser, or copy the folder to any web server\n`,
   );
-}
-
-async function writeWhole(temporary: string, file: string, data: string | Uint8Array): Promise<void> {
-  try {
-    await writeFile(temporary, data);
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
-    throw fileFault(error, file);
-  }
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { gather } from "../../build/gather.ts";
+import { recipeParts } from "../../build/recipe-parts.ts";
 import { recipeFolders, type Workshop } from "../../build/workshop.ts";
 import { exitCodes, firstFault, TbuildError } from "../../errors.ts";
 import { recipeNames } from "../../recipe/load.ts";
@@ -12,14 +13,16 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const given = args[0] as string[];
   const names = given.length > 0 ? given : await recipeNames(recipeFolders(workshop));
   for (const name of names) {
-    const fault = await faultOf(workshop, name);
+    const found = await faultOf(workshop, name);
+    const first = found?.code === "no-template" ? await recipeToBuildFirst(workshop, name) : undefined;
+    const fault = first === undefined ? found : undefined;
     if (fault) process.exitCode ||= exitCodes[fault.fault];
     if (json)
       process.stdout.write(
-        `${JSON.stringify({ recipe: name, valid: !fault, ...(fault && { error: fault.message, lines: fault.lines }) })}\n`,
+        `${JSON.stringify({ recipe: name, valid: !fault, ...(first && { buildFirst: first }), ...(fault && { error: fault.message, lines: fault.lines }) })}\n`,
       );
     else if (fault) process.stderr.write(`${explained(fault)}\n`);
-    else process.stdout.write(`${name}: valid\n`);
+    else process.stdout.write(`${name}: valid${first === undefined ? "" : `; build ${first} first`}\n`);
   }
 }
 
@@ -33,4 +36,11 @@ async function faultOf(workshop: Workshop, name: string): Promise<TbuildError | 
     if (error instanceof TbuildError) return error;
     throw error;
   }
+}
+
+/** The recipe of this repository whose template `name` starts from, if it is one: it has not been built here yet. */
+async function recipeToBuildFirst(workshop: Workshop, name: string): Promise<string | undefined> {
+  const { recipe } = (await recipeParts(workshop, name)).loaded;
+  const [base = ""] = (recipe.from ?? "").split("@");
+  return (await recipeNames(recipeFolders(workshop))).includes(base) ? base : undefined;
 }

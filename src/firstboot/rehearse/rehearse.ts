@@ -1,9 +1,11 @@
-import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { cp, readFile, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { isThere } from "../../io/durable.ts";
+import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 import { additions } from "../additions.ts";
 import { parseContract } from "../contract.ts";
 import type { FirstBootModule, Target } from "../module.ts";
@@ -219,14 +221,13 @@ function interpreterOf(module: FirstBootModule): { readonly path?: string; reado
 }
 
 async function layModule(folder: string, { name, script, payload }: FirstBootModule): Promise<void> {
-  await mkdir(join(folder, "usr"), { recursive: true });
+  await makeFolders(join(folder, "usr"));
   await lay(join(folder, "etc/template.d/scripts", name), script, 0o755);
   for (const { path, data, mode } of payload) await lay(join(folder, path), data, mode);
 }
 
 async function layLibrary(folder: string, python: string | undefined): Promise<void> {
-  for (const path of ["dev", "proc", "run", "sys", "usr/bin"])
-    await mkdir(join(folder, path), { recursive: true });
+  for (const path of ["dev", "proc", "run", "sys", "usr/bin"]) await makeFolders(join(folder, path));
   for (const name of ["templateconfig", "ovmdaemon"])
     await cp(join(additions, name), join(folder, "usr/lib/python-templateconfig", name), { recursive: true });
   if (python !== undefined)
@@ -235,7 +236,7 @@ async function layLibrary(folder: string, python: string | undefined): Promise<v
 }
 
 async function lay(path: string, data: Uint8Array, mode: number): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path));
   await writeFile(path, data, { mode });
 }
 

@@ -1,13 +1,15 @@
-import { cp, mkdir, readlink, symlink, writeFile } from "node:fs/promises";
+import { cp, readlink, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 
 /**
  * The files of a small guest, to which this machine's /usr is added. They are few on purpose: what a module finds here it
  * finds in every Enterprise Linux. For the files of a real guest there is `--tree`.
  */
 export async function makeSkeleton(folder: string): Promise<void> {
-  for (const path of folders) await mkdir(join(folder, path), { recursive: true });
-  await mkdir(join(folder, "tmp"), { recursive: true, mode: 0o1777 });
+  for (const path of folders) await makeFolders(join(folder, path));
+  await makeFolders(join(folder, "tmp"), 0o1777);
   for (const name of ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]) {
     const target = await readlink(`/${name}`).catch(() => undefined);
     if (target !== undefined) await symlink(target, join(folder, name));

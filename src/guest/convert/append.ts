@@ -1,9 +1,11 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { localHost, streamHere } from "../../host/local.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import type { GuestTree } from "../../image/tree.ts";
+import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 import { type CpioFile, cpioArchive, filled } from "./cpio.ts";
 import { decompressors } from "./decompressors.ts";
 import { type InitramfsEntry, initramfsEntries, type LastSegment } from "./initramfs.ts";
@@ -94,7 +96,7 @@ async function moduleIndex(
     throw new TbuildError("guest", "is not a kernel version", { subject: `/lib/modules/${version}` });
   await using work = await temporaryFolder("depmod");
   const base = join(work.path, "lib/modules", version);
-  await mkdir(base, { recursive: true });
+  await makeFolders(base);
   const isModule = (path: string) => /\.ko(?:\.\w+)?$/.test(path);
   const modules = [...before.values(), ...added].filter(
     ({ path, data }) => path.startsWith(`${folder}/`) && isModule(path) && data !== undefined,
@@ -104,7 +106,7 @@ async function moduleIndex(
     // The names come from the guest.
     if (inside.split("/").includes("..")) continue;
     const to = join(base, inside);
-    await mkdir(dirname(to), { recursive: true });
+    await makeFolders(dirname(to));
     await writeFile(to, data ?? new Uint8Array());
   }
   for (const name of ["modules.order", "modules.builtin", "modules.builtin.modinfo"]) {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
@@ -10,6 +10,7 @@ import { biosBoot, type NewPartition, newBiosBoot } from "../../image/disk/bios-
 import type { Layout } from "../../image/disk/disk.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import type { Reader } from "../../io/reader.ts";
+import { writeFile } from "../../io/write-file.ts";
 import { type Release, releases } from "../release.ts";
 import { bootEntries, defaultEntry, type Entry, menuText } from "./pygrub-menu.ts";
 

@@ -1,9 +1,10 @@
-import { open, readFile, writeFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32, createInflateRaw } from "node:zlib";
 import { TbuildError } from "../../errors.ts";
 import { streamHere } from "../../host/local.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
+import { writeFile } from "../../io/write-file.ts";
 import { decompressors } from "./decompressors.ts";
 import { segmentEnd } from "./initramfs-segments.ts";
 

@@ -4,6 +4,7 @@ import { type GuestMode, modeOf } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import { readImageFile } from "../../image/file/image-file.ts";
 import type { GuestTree } from "../../image/tree.ts";
+import { reasonOf } from "../../io/file-fault.ts";
 import type { DiskEntry } from "../../vm-cfg/devices.ts";
 import { readVmCfg, type VmCfg } from "../../vm-cfg/document.ts";
 import { machineOf } from "../../vm-cfg/machine.ts";
@@ -26,7 +27,7 @@ export interface CheckedDisk {
 /** The vm.cfg in a file. */
 export async function vmCfgIn(file: string): Promise<VmCfg> {
   const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("usage", `cannot be read (${cause.code})`, {
+    throw new TbuildError("usage", `cannot be read: ${reasonOf(cause)}`, {
       subject: file,
       hint: "Name a vm.cfg: --vm-cfg FILE.",
       cause,

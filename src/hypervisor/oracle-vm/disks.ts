@@ -3,6 +3,7 @@ import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import type { Host, Runner } from "../../host/host.ts";
 import { sleep } from "../../host/wait-for.ts";
+import { reasonOf } from "../../io/file-fault.ts";
 import type { ManagerApi, Named } from "../../manager/api.ts";
 import { createSteadily } from "../../manager/steady.ts";
 import type { VirtualDisk } from "../hypervisor.ts";
@@ -73,7 +74,7 @@ async function bytesOf(here: Host, content: Exclude<VirtualDisk["content"], { ex
   if ("blank" in content) return content.blank;
   const image = "copyOf" in content ? content.copyOf : content.grownFrom;
   await stat(image).catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("environment", `cannot be read (${cause.code})`, { subject: image, cause });
+    throw new TbuildError("environment", `cannot be read: ${reasonOf(cause)}`, { subject: image, cause });
   });
   const { stdout } = await here.run(["qemu-img", "info", "--output=json", image]);
   return z.object({ "virtual-size": z.number() }).parse(JSON.parse(stdout))["virtual-size"];

@@ -1,8 +1,9 @@
-import { access, constants, readFile, stat, writeFile } from "node:fs/promises";
+import { access, constants, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import type { Runner } from "../../host/host.ts";
 import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 
 export interface Accelerator {
   readonly accelerator: "kvm" | "tcg";

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 import type { VmSpec } from "../hypervisor.ts";
 import { QemuDisk } from "./disks.ts";
 

@@ -6,6 +6,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { fetchImage, sendImage } from "../../host/transfer.ts";
 import { dataRanges } from "../../image/file/holes.ts";
+import { reasonOf } from "../../io/file-fault.ts";
 import type { VirtualDisk } from "../hypervisor.ts";
 import { imagesIn, type XenDisk } from "./machine.ts";
 
@@ -40,7 +41,7 @@ export function farDisks(here: Host, far: Host, folder: string): FarDisks {
   /** An image on the Xen host that several machines are made from. It is sent once. */
   async function image(local: string): Promise<string> {
     const { size, mtimeMs, ino } = await stat(local).catch((cause: NodeJS.ErrnoException) => {
-      throw new TbuildError("environment", `cannot be read (${cause.code})`, { subject: local, cause });
+      throw new TbuildError("environment", `cannot be read: ${reasonOf(cause)}`, { subject: local, cause });
     });
     const name = createHash("sha256").update(`${local} ${size} ${mtimeMs} ${ino}`).digest("hex").slice(0, 16);
     const to = join(imagesIn(folder), `${name}.img`);

@@ -3,6 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
 import { pacer } from "../../host/pace.ts";
 import { writeAll } from "../../io/durable.ts";
+import { reasonOf } from "../../io/file-fault.ts";
 import { isZero, type Piece } from "./draft.ts";
 import type { Head } from "./undo-head.ts";
 
@@ -273,7 +274,7 @@ async function readFully(file: FileHandle, offset: number, bytes: number): Promi
 /** Opens an image, or a file beside it. */
 export function openBeside(file: string, flags: "r" | "r+"): Promise<FileHandle> {
   return openQuietly(file, flags).catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("environment", `cannot be opened for that (${cause.code})`, {
+    throw new TbuildError("environment", `cannot be opened for that: ${reasonOf(cause)}`, {
       subject: file,
       hint: "The image and its folder must be writable, because the undo record is stored there.",
       cause,

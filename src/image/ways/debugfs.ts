@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Output, Runner } from "../../host/host.ts";
@@ -7,6 +6,7 @@ import type { Watch } from "../../host/pace.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { printable, shown } from "../../io/escape.ts";
 import { fileReader, windowOf } from "../../io/reader.ts";
+import { writeFile } from "../../io/write-file.ts";
 import type { ImageAccess, Mount } from "../access.ts";
 import { type Change, collectingTree, lockedAmong, type Source } from "../change/change.ts";
 import { changesIn, partFinder } from "../change/parts.ts";

@@ -1,10 +1,11 @@
-import { chmod, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, open, readFile, rm, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Runner, RunOptions, Talk } from "../../host/host.ts";
 import { accepted, late, shellCommand, shellQuoted, talkHere, terminalDescriptor } from "../../host/local.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { printable } from "../../io/escape.ts";
+import { writeFile } from "../../io/write-file.ts";
 
 /** Runs commands as root under a separate kernel, until it ends. */
 export interface UmlMachine extends Runner {

@@ -1,14 +1,14 @@
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, rename, rm, stat, truncate } from "node:fs/promises";
-import { hostname } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, open, stat, truncate } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { z } from "zod";
 import { checkInterrupted, Interrupted, TbuildError } from "../../errors.ts";
-import { namesIn, writeAll } from "../../io/durable.ts";
+import { writeInOnePiece } from "../../host/partial-file.ts";
+import { workFolder } from "../../host/temporary.ts";
+import { writeAll } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
-import { makeFolders } from "../../io/folders.ts";
 import { type TarEntry, tarEnd, tarEntries, tarHeader, tarPadding } from "../../io/tar.ts";
 import type { StoredDisk } from "../../model/disk.ts";
 import type { Manifest } from "../../model/manifest.ts";
@@ -61,12 +61,7 @@ export async function exportTemplate(
     throw new TbuildError("environment", `${name}@${version}: its disk is missing from this store`, {
       hint: "Pull or import it first, or export it on the machine that built it.",
     });
-  await removeLeftOver(file);
-  const part = `${file}.${hostname()}.${process.pid}.part`;
-  const handle = await open(part, "wx").catch((error) => {
-    throw fileFault(error, file);
-  });
-  try {
+  await writeInOnePiece(file, async (handle) => {
     const put = writer(handle);
     const head = { format, name, version, ...(entry.revoked && { revoked: entry.revoked }) };
     await put("tbuild-export.json", Buffer.from(`${JSON.stringify(head)}\n`));
@@ -77,36 +72,8 @@ export async function exportTemplate(
     }
     for (const disk of entry.manifest.disks) await putDisk(store, disk, put, options);
     await writeAll(handle, tarEnd);
-    await handle.sync();
-    await handle.close();
-    await rename(part, file);
-    return (await stat(file)).size;
-  } catch (error) {
-    await handle.close().catch(() => {});
-    await rm(part, { force: true });
-    throw fileFault(error, file);
-  }
-}
-
-/** Remains of a killed export of this file on this machine. */
-async function removeLeftOver(file: string): Promise<void> {
-  for (const name of await namesIn(dirname(file))) {
-    const [, pid] =
-      (name.startsWith(`${basename(file)}.${hostname()}.`) && /\.(\d+)\.part$/.exec(name)) || [];
-    if (pid !== undefined && !isAlive(Number(pid)))
-      await rm(join(dirname(file), name), { force: true }).catch((error) => {
-        throw fileFault(error, join(dirname(file), name));
-      });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
+  });
+  return (await stat(file)).size;
 }
 
 export interface Imported {
@@ -137,21 +104,18 @@ export async function importTemplate(
   folder: string,
   options: ExportOptions,
 ): Promise<Imported> {
-  const work = join(folder, `import-${process.pid}`);
-  await makeFolders(work);
+  await using work = await workFolder(folder);
   try {
-    return await imported(store, records, file, work, options);
+    return await imported(store, records, file, work.path, options);
   } catch (error) {
     if (error instanceof TbuildError || error instanceof Interrupted) throw error;
-    const fault = fileFault(error, work);
+    const fault = fileFault(error, work.path);
     if (fault instanceof TbuildError) throw fault;
     throw new TbuildError("integrity", "is damaged or cut off", {
       subject: file,
       cause: error,
       hint: "Nothing was published. Copy it again, and compare its sha256sum with the original.",
     });
-  } finally {
-    await rm(work, { recursive: true, force: true });
   }
 }
 

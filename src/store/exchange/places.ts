@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import { namesIn, textOf, writeOnce } from "../../io/durable.ts";
+import { replaceFile } from "../../host/partial-file.ts";
+import { namesIn, textOf } from "../../io/durable.ts";
 
 /** A registry's repository that this machine pushed a template to or pulled it from. */
 const Place = z.object({
@@ -21,7 +22,7 @@ export async function rememberPlace(store: string, place: Place): Promise<void> 
   const text = `${JSON.stringify(place)}\n`;
   const key = createHash("sha256").update(place.place).digest("hex").slice(0, 16);
   const file = join(folderOf(store), `${key}.json`);
-  if ((await textOf(file)) !== text) await writeOnce(`${file}.${process.pid}.part`, file, text);
+  if ((await textOf(file)) !== text) await replaceFile(file, text);
 }
 
 export async function knownPlaces(store: string): Promise<Place[]> {

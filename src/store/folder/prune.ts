@@ -10,6 +10,7 @@ import { groupedBy } from "../grouped-by.ts";
 import type { Pruned, PruneOptions } from "../store.ts";
 import { type Entry, unpack } from "./pack.ts";
 import { openPackWriter, packFile, readPacks } from "./packs.ts";
+import { uselessSent } from "./sent-packs.ts";
 import { type StoreFolder, sumFile } from "./store-folder.ts";
 
 // A disk that no manifest names may belong to a build that is about to publish it, or to a pull that will resume.
@@ -34,7 +35,7 @@ export async function pruneStore(
   const disks = await decideDisks(store, versions, grace);
   const needed = await chunksOf(store, disks.kept);
   const packs = await decidePacks(store, needed, await chunksOf(store, disks.left), grace);
-  const loose = await looseFiles(store, grace);
+  const loose = [...(await looseFiles(store, grace)), ...(await uselessSent(store.folder, needed))];
   if (options.apply) {
     await removeDurably(versions.gone.map((manifest) => store.manifestFile(manifest)));
     await removeDurably(versions.gone.map((manifest) => sumFile(store.manifestFile(manifest))));

@@ -58,6 +58,7 @@ export function finder(store: Store, records: Records): Finder {
     if (numbers.length > 0) return { name, which, numbers };
     throw new TbuildError("usage", "no such template", {
       subject: ref,
+      code: "no-template",
       hint: "`tbuild template list` lists all templates.",
     });
   }

@@ -59,6 +59,7 @@ export function pointersIn({ inTemplate }: RecordFiles) {
     async tags(name: string): Promise<Readonly<Record<string, Pointer>>> {
       const tags: Record<string, Pointer> = {};
       for (const file of await namesIn(inTemplate(name, "tags"))) {
+        if (!file.endsWith(".json")) continue;
         const pointer = await readJson(inTemplate(name, "tags", file), PointerFile);
         if (pointer) tags[file.replace(/\.json$/, "")] = pointer;
       }

@@ -1,10 +1,8 @@
-import { open, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { z } from "zod";
 import { TbuildError } from "../../errors.ts";
+import { replaceFile } from "../../host/partial-file.ts";
 import { textOf } from "../../io/durable.ts";
-import { fileFault } from "../../io/file-fault.ts";
-import { makeFolders } from "../../io/folders.ts";
 import { type Manifest, Name } from "../../model/manifest.ts";
 
 /** The folder of a recipe repo's records. */
@@ -41,7 +39,7 @@ export async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T 
 }
 
 export function writeJson(file: string, value: object): Promise<void> {
-  return writeWhole(file, `${JSON.stringify(value, undefined, 1)}\n`);
+  return replaceFile(file, `${JSON.stringify(value, undefined, 1)}\n`);
 }
 
 export function isConflict(text: string): boolean {
@@ -56,24 +54,4 @@ export function unreadable(file: string, text: string, cause?: unknown): TbuildE
       ? "It contains a git merge conflict. Keep one of the two sides."
       : "`git log -p` on this file shows what happened to it.",
   });
-}
-
-/** Writes a file atomically. */
-export async function writeWhole(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.part`;
-  const fault = (error: unknown) => {
-    throw fileFault(error, file);
-  };
-  await makeFolders(dirname(file)).catch(fault);
-  const handle = await open(temporary, "w").catch(fault);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-    await handle.close();
-    await rename(temporary, file);
-  } catch (error) {
-    await handle.close().catch(() => {});
-    await rm(temporary, { force: true });
-    throw fileFault(error, file);
-  }
 }

@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
+import { replaceFile } from "../../host/partial-file.ts";
 import { namesIn, textOf } from "../../io/durable.ts";
 import { type Digest, digestOf } from "../../model/digest.ts";
 import type { Manifest, ManifestLine } from "../../model/manifest.ts";
@@ -9,7 +10,7 @@ import { lineOf, manifestDigest, manifestText, Name, readManifest } from "../../
 import { compareVersions } from "../../model/version.ts";
 import { linesIn, type Which } from "../manifest-lines.ts";
 import { type Channel, type ChannelName, type Pointer, pointersIn } from "./pointers.ts";
-import { isConflict, recordFiles, unreadable, writeWhole } from "./record-files.ts";
+import { isConflict, recordFiles, unreadable } from "./record-files.ts";
 import { type Revocation, revocationsIn } from "./revocations.ts";
 import { type Signature, signText } from "./signature.ts";
 import { signaturesIn } from "./signatures.ts";
@@ -48,6 +49,9 @@ export interface Records {
   /** Signs a statement for a registry; `undefined` if no key is set. */
   signStatement(text: string): Promise<string | undefined>;
   statementSignature(text: string, signature: string | undefined): Promise<Signature>;
+  /** Signs an entry of a cache; `undefined` if no key is set. */
+  signEntry(text: string): Promise<string | undefined>;
+  entrySignature(text: string, signature: string | undefined): Promise<Signature>;
   /** True if there is an `allowed_signers` file. */
   hasSigners(): Promise<boolean>;
 }
@@ -93,9 +97,9 @@ export function recordsIn(host: Runner, folder: string, signingKey?: string, cac
       await this.check(manifest);
       const text = manifestText(manifest);
       const file = fileOf(manifest);
-      if (!(await this.has(manifest))) await writeWhole(file, text);
+      if (!(await this.has(manifest))) await replaceFile(file, text);
       const signed = signature ?? (signingKey && (await signText(host, signingKey, text)));
-      if (signed && (await textOf(`${file}.sig`)) === undefined) await writeWhole(`${file}.sig`, signed);
+      if (signed && (await textOf(`${file}.sig`)) === undefined) await replaceFile(`${file}.sig`, signed);
       return file;
     },
 

@@ -1,8 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
+import { writeFile } from "../../io/write-file.ts";
 
 /** The validity of a manifest's signature. */
 export type Signature =
@@ -16,6 +17,8 @@ export type Signature =
 const manifests = "tbuild-manifest";
 /** The namespace for statements about versions in a registry. */
 export const statements = "tbuild-statement";
+/** The namespace for entries of a cache. */
+export const cacheEntries = "tbuild-cache";
 
 /**
  * Signs with ssh-keygen. People have such keys, in agents and on tokens too; git signs commits with them;
@@ -38,6 +41,12 @@ export async function signText(
     });
   }
 }
+
+const signed: Readonly<Record<string, string>> = {
+  [manifests]: "manifest",
+  [statements]: "statement",
+  [cacheEntries]: "cache entry",
+};
 
 /** Checks a signature of `text` against `allowed_signers`. */
 export async function signatureOf(
@@ -62,7 +71,8 @@ async function checked(
 ): Promise<Signature> {
   const any = { input: text, allow: [...Array(256).keys()] };
   const fits = await host.run(["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", file], any);
-  if (fits.exitCode !== 0) return { state: "bad", why: "the signature does not belong to this manifest" };
+  if (fits.exitCode !== 0)
+    return { state: "bad", why: `the signature does not belong to this ${signed[namespace] ?? "text"}` };
   const key = /key (\S+)/.exec(fits.stdout)?.[1] ?? "unknown";
   if ((await readFile(signers).catch(() => undefined)) === undefined) return { state: "stranger", key };
   const found = await host.run(["ssh-keygen", "-Y", "find-principals", "-s", file, "-f", signers], any);
@@ -73,5 +83,8 @@ async function checked(
     any,
   );
   if (verified.exitCode === 0) return { state: "good", by };
-  return { state: "bad", why: `${by} may not sign manifests, or could not at that time` };
+  return {
+    state: "bad",
+    why: `${by} may not sign ${signed[namespace] ?? "text"}s, or could not at that time`,
+  };
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import { TbuildError } from "../../../errors.ts";
 import { textOf } from "../../../io/durable.ts";
+import { reasonOf } from "../../../io/file-fault.ts";
 import { certificatesIn } from "../../../io/system-certificates.ts";
 
 /** Places with certificates, besides Node's own. */
@@ -57,7 +58,10 @@ async function contextOf(places: TrustPlaces, registry: string, host: string): P
 async function filesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
-    throw new TbuildError("environment", `cannot be read (${error.code})`, { subject: folder, cause: error });
+    throw new TbuildError("environment", `cannot be read: ${reasonOf(error)}`, {
+      subject: folder,
+      cause: error,
+    });
   });
   return names.sort().map((name) => join(folder, name));
 }

@@ -1,4 +1,4 @@
-import { open, readFile, rm, stat } from "node:fs/promises";
+import { open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../../errors.ts";
@@ -6,7 +6,7 @@ import { openCompression } from "../../../io/compression.ts";
 import { explained, renameDurably } from "../../../io/durable.ts";
 import { makeFolders } from "../../../io/folders.ts";
 import { inParallel } from "../../../io/parallel.ts";
-import { asDigest, type Digest, digestOf } from "../../../model/digest.ts";
+import { type Digest, digestOf } from "../../../model/digest.ts";
 import { DigestText } from "../../../model/digest-text.ts";
 import type { Manifest } from "../../../model/manifest.ts";
 import { manifestDigest, manifestText, readManifest } from "../../../model/manifest.ts";
@@ -14,7 +14,9 @@ import { compareVersions } from "../../../model/version.ts";
 import { readDiskList } from "../../folder/disk-list.ts";
 import { checkPack, largestPack } from "../../folder/pack.ts";
 import { packFile, readPacks } from "../../folder/packs.ts";
+import { rememberSent } from "../../folder/sent-packs.ts";
 import { hex, type StoreFolder } from "../../folder/store-folder.ts";
+import { packsToSend } from "./packs-to-send.ts";
 import { type Reference, referenceText } from "./reference.ts";
 import { manifestType, type Registry } from "./registry.ts";
 import type { Tags } from "./tags.ts";
@@ -26,6 +28,8 @@ const types = {
   disk: "application/vnd.tbuild.disk.v2",
   pack: "application/vnd.tbuild.pack.v1",
 } as const;
+
+export const packType = types.pack;
 
 /** The annotation with the manifest's signature from the pusher's recipe repo. */
 const signatureKey = "vnd.tbuild.signature";
@@ -47,7 +51,10 @@ const Artifact = z.looseObject({
   artifactType: z.literal(artifactType),
   config: Descriptor.refine(({ mediaType, size }) => mediaType === types.manifest && size <= largestConfig),
   layers: z.array(Descriptor).max(50_000),
-  annotations: z.looseObject({ [signatureKey]: z.string().max(16_384).exactOptional() }).exactOptional(),
+  annotations: z
+    .looseObject({ [signatureKey]: z.string().max(16_384).exactOptional() })
+    .catchall(z.string())
+    .exactOptional(),
 });
 
 export interface Moved {
@@ -65,6 +72,10 @@ export interface PushOptions {
   readonly signature?: string | undefined;
   /** Its ancestors, nearest first. Their manifests are pushed with it, their disks are not. */
   readonly ancestors?: readonly Manifest[];
+  /** Further annotations of the artifact. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Take the place of another artifact. */
+  readonly replace?: boolean;
   readonly progress?: Progress;
 }
 
@@ -78,11 +89,12 @@ export async function pushTemplate(
   template: Manifest,
   reference: Reference & { readonly which: string },
   registry: Registry,
-  { signature, ancestors = [], progress }: PushOptions = {},
+  { signature, ancestors = [], annotations = {}, replace = false, progress }: PushOptions = {},
 ): Promise<Moved> {
   // Registries cannot write a manifest conditionally. So tbuild looks for it just before writing and again afterwards. If two
   // people push at the same time, one of them is told, unless both write in the same instant.
   const checkFree = async () => {
+    if (replace) return;
     const there = await registry.getManifest(reference.which);
     if (there && readArtifact(reference, there).config.digest !== manifestDigest(template))
       throw new TbuildError("integrity", "is already published with different content", {
@@ -91,16 +103,15 @@ export async function pushTemplate(
       });
   };
   await checkFree();
-  const blobs = await blobsOf(store, template, ancestors);
-  const total = blobs.reduce((sum, { size }) => sum + size, 0);
   const relative = repositoryOf(ancestors, template, reference);
+  const isThere = async (digest: Digest) =>
+    (await registry.hasBlob(digest)) ||
+    (relative !== undefined && (await registry.mountBlob(digest, relative)));
+  const blobs = await blobsOf(store, template, ancestors, isThere);
+  const total = blobs.reduce((sum, { size }) => sum + size, 0);
   let [moved, spared] = [0, 0];
-  const sent = inParallel(blobs, atATime, async ({ digest, size, read }) => {
-    if (
-      (await registry.hasBlob(digest)) ||
-      (relative !== undefined && (await registry.mountBlob(digest, relative)))
-    )
-      spared += size;
+  const sent = inParallel(blobs, atATime, async ({ digest, size, read, chunks, ...blob }) => {
+    if (blob.isThere || (await isThere(digest))) spared += size;
     else {
       const data = await read();
       if (data.length !== size || digestOf(data) !== digest)
@@ -111,6 +122,7 @@ export async function pushTemplate(
       await registry.putBlob(digest, data);
       moved += size;
     }
+    if (chunks) await rememberSent(store.folder, { digest, size, chunks });
     progress?.(moved + spared, total);
   });
   for await (const _ of sent);
@@ -130,6 +142,7 @@ export async function pushTemplate(
         : template.summary,
       ...(template.git && { "org.opencontainers.image.revision": template.git.commit }),
       ...(signature !== undefined && { [signatureKey]: signature }),
+      ...annotations,
     },
   };
   await checkFree();
@@ -165,6 +178,10 @@ export function versionsAmong(tags: readonly string[]): string[] {
 }
 
 interface Blob extends Descriptor {
+  /** Of a pack. */
+  readonly chunks?: readonly string[];
+  /** The registry is known to have it. */
+  readonly isThere?: boolean;
   read(): Promise<Uint8Array>;
 }
 
@@ -173,27 +190,21 @@ async function blobsOf(
   store: StoreFolder,
   template: Manifest,
   ancestors: readonly Manifest[],
+  isThere: (digest: Digest) => Promise<boolean>,
 ): Promise<Blob[]> {
-  const blobs = [
+  const blobs: Blob[] = [
     manifestBlob(types.manifest, template),
     ...ancestors.map((one) => manifestBlob(types.ancestor, one)),
   ];
-  const fromFile = async (mediaType: string, digest: Digest, file: string) => {
-    if (!blobs.some((blob) => blob.digest === digest))
-      blobs.push({ mediaType, digest, size: (await stat(file)).size, read: () => readFile(file) });
-  };
-  const { chunks } = await readPacks(store.folder);
-  const packs = new Set<string>();
+  const needed = new Set<string>();
   for (const disk of template.disks) {
-    for (const { chunk } of await store.partsOf(disk)) {
-      if (chunk === undefined) continue;
-      const found = chunks.get(chunk);
-      if (!found) throw new TbuildError("integrity", `chunk ${chunk}: is missing from the store`);
-      packs.add(found.pack);
-    }
-    await fromFile(types.disk, disk.digest, store.listFile(disk.digest));
+    for (const { chunk } of await store.partsOf(disk)) if (chunk !== undefined) needed.add(chunk);
+    if (blobs.some(({ digest }) => digest === disk.digest)) continue;
+    const list = await readFile(store.listFile(disk.digest));
+    blobs.push({ mediaType: types.disk, digest: disk.digest, size: list.length, read: async () => list });
   }
-  for (const pack of packs) await fromFile(types.pack, asDigest(pack), packFile(store.folder, pack));
+  for (const pack of await packsToSend(store.folder, needed, isThere))
+    blobs.push({ mediaType: types.pack, ...pack });
   return blobs;
 }
 
@@ -213,12 +224,21 @@ export async function templateIn(
   reference: Reference & { readonly which: string },
   registry: Registry,
 ): Promise<TemplateThere> {
+  const found = await findTemplate(reference, registry);
+  if (found) return found;
+  throw new TbuildError("usage", "no such version in the registry", {
+    subject: referenceText(reference),
+    hint: versionsHint(await registry.tags()),
+  });
+}
+
+/** The same; `undefined` if it is not there. */
+export async function findTemplate(
+  reference: Reference & { readonly which: string },
+  registry: Registry,
+): Promise<TemplateThere | undefined> {
   const artifact = await registry.getManifest(reference.which);
-  if (!artifact)
-    throw new TbuildError("usage", "no such version in the registry", {
-      subject: referenceText(reference),
-      hint: versionsHint(await registry.tags()),
-    });
+  if (!artifact) return undefined;
   const { config, layers, annotations } = readArtifact(reference, artifact);
   const signature = annotations?.[signatureKey];
   const text = Buffer.from(await wholeBlob(registry, config)).toString("utf8");
@@ -227,11 +247,18 @@ export async function templateIn(
     throw new TbuildError("integrity", "its manifest is not a template manifest", {
       subject: referenceText(reference),
     });
-  return { manifest, config, layers, ...(signature !== undefined && { signature }) };
+  return {
+    manifest,
+    config,
+    layers,
+    annotations: annotations ?? {},
+    ...(signature !== undefined && { signature }),
+  };
 }
 
 interface TemplateThere {
   readonly manifest: Manifest;
+  readonly annotations: Readonly<Record<string, unknown>>;
   readonly signature?: string;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
@@ -341,13 +368,14 @@ async function takePack(store: StoreFolder, registry: Registry, layer: Descripto
     } finally {
       await handle.close();
     }
-    const { whole, bad } = await checkPack(file, hex(digest), await openCompression());
+    const { whole, bad, entries } = await checkPack(file, hex(digest), await openCompression());
     if (!whole || bad.length > 0)
       throw new TbuildError("integrity", "contains a chunk that does not match its digest", {
         subject: digest,
       });
     await using _lock = await store.lock();
     await renameDurably(file, packFile(store.folder, hex(digest)));
+    await rememberSent(store.folder, { digest, size, chunks: entries.map((entry) => entry.digest) });
   } catch (error) {
     throw explained(error, store.folder);
   } finally {

@@ -1,0 +1,83 @@
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { type FileHandle, lstat, open, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { syncFolder } from "../io/durable.ts";
+import { fileFault } from "../io/file-fault.ts";
+import { makeFolders } from "../io/folders.ts";
+import { isAbandoned, ownerMark } from "./temporary.ts";
+
+/** What this process has not finished. Its exit removes it, also in commands that a signal ends at once. */
+const unfinished = new Set<string>();
+const swept = new Set<string>();
+
+/**
+ * Makes a file, or a folder, that appears complete or not at all: `make` writes `part` in the same folder, which then gets the
+ * name. A failure or the exit of this process removes it. After SIGKILL, the next command that writes into this folder does.
+ */
+export async function inOnePiece<T>(file: string, make: (part: string) => Promise<T>): Promise<T> {
+  const folder = dirname(resolve(file));
+  const part = join(folder, `.tbuild-part-${await ownerMark()}-${randomBytes(3).toString("hex")}`);
+  try {
+    await sweep(folder);
+    await requireReplaceable(file);
+    if (unfinished.size === 0) process.on("exit", removeUnfinished);
+    unfinished.add(part);
+    const made = await make(part);
+    await rename(part, file);
+    await syncFolder(folder);
+    return made;
+  } catch (error) {
+    await rm(part, { recursive: true, force: true }).catch(() => {});
+    throw fileFault(error, file);
+  } finally {
+    unfinished.delete(part);
+    if (unfinished.size === 0) process.off("exit", removeUnfinished);
+  }
+}
+
+/** Replaces a file by `data`, durably. Makes missing folders. */
+export async function replaceFile(file: string, data: string | Uint8Array, mode = 0o666): Promise<void> {
+  await makeFolders(dirname(file));
+  await inOnePiece(file, async (part) => {
+    await using handle = await open(part, "wx", mode);
+    await handle.writeFile(data);
+    await handle.sync();
+  });
+}
+
+/** As `inOnePiece`, for what is written through a handle. The handle is synced and closed. */
+export async function writeInOnePiece<T>(
+  file: string,
+  write: (handle: FileHandle) => Promise<T>,
+): Promise<T> {
+  return inOnePiece(file, async (part) => {
+    await using handle = await open(part, "wx+");
+    const written = await write(handle);
+    await handle.sync();
+    return written;
+  });
+}
+
+async function sweep(folder: string): Promise<void> {
+  if (swept.has(folder)) return;
+  swept.add(folder);
+  for (const name of await readdir(folder).catch(() => []))
+    if (name.startsWith(".tbuild-part-") && (await isAbandoned(name)))
+      await rm(join(folder, name), { recursive: true, force: true }).catch(() => {});
+}
+
+// A rename would replace a device or a pipe, such as /dev/null, for everybody.
+async function requireReplaceable(file: string): Promise<void> {
+  const found = await lstat(file).catch(() => undefined);
+  if (!found || found.isFile() || found.isSymbolicLink()) return;
+  throw new TbuildError("environment", found.isDirectory() ? "is a folder" : "is not a regular file", {
+    subject: file,
+    hint: "Name a new file.",
+  });
+}
+
+function removeUnfinished(): void {
+  for (const part of unfinished) rmSync(part, { recursive: true, force: true });
+}
