@@ -1,4 +1,6 @@
 import { type Command, Option } from "commander";
+import { modeOf } from "../choices.ts";
+import { sshConfig, via } from "./image-options.ts";
 import { lazily } from "./lazily.ts";
 
 /** Commands for Oracle VM Manager: the one of the site. */
@@ -65,6 +67,7 @@ Examples:
     --name ol6-grid-1.0.0 --description ol6-grid@1.0.0`,
     )
     .action(lazily(() => import("./commands/manager-import.ts")));
+  addTemplateCommand(manager);
   manager
     .command("simulate")
     .description("run a SIMULATED Oracle VM Manager on this machine, until Ctrl-C")
@@ -97,4 +100,38 @@ Examples:
   tbuild manager simulate --back-with qemu`,
     )
     .action(lazily(() => import("./commands/manager-simulate.ts")));
+}
+
+function addTemplateCommand(manager: Command): void {
+  manager
+    .command("template")
+    .description("make a template of a stopped VM: its clone is converted and sealed on a server")
+    .argument("<vm>", "name or ID of the VM")
+    .requiredOption("--name <name>", "the template's name")
+    .addOption(
+      new Option("--to <mode>", "convert it (default: its domain type stays)").choices(Object.values(modeOf)),
+    )
+    .option("--description <text>", "its description, for example the version: ol6-grid@1.0.0")
+    .option("--plan", "show what would change in the guest; make nothing")
+    .option("--server <address>", "the server to log in to: root@ovs1 (default: the first of the site)")
+    .option(...via)
+    .option(...sshConfig)
+    .option("--verbose", "print every command that is sent, without secrets")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `
+The Manager clones the VM as a template. tbuild then changes the clone's first
+disk where it lies: on the server, over ssh, by kpartx if the server has it. No
+disk is copied to this machine, and the VM itself is not changed.
+
+Until it is complete, the template is called NAME.tbuild-unfinished. The next
+run removes what an interrupted one left.
+
+Examples:
+  tbuild manager template build1 --name ol6-base --plan
+  tbuild manager template build1 --name ol6-base --to pvhvm \\
+    --server root@ovs1.example.com`,
+    )
+    .action(lazily(() => import("./commands/manager-template.ts")));
 }

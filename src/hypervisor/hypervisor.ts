@@ -212,6 +212,8 @@ export interface Hypervisor {
   clone?(vm: string, as: Pick<VmSpec, "name" | "nics">): Promise<void>;
   /** Where disks are kept that do not belong to one machine. Left out: on tbuild's machine. */
   readonly apart?: { readonly host: Runner; readonly folder: string };
+  /** Where the image of a disk of its Manager lies, by the Manager's ids. Left out if it works through none. */
+  readonly imageAt?: (disk: { readonly id: string; readonly repository: string }) => ImagePlace;
   /** Templates that it keeps itself, beside tbuild's store. Left out if it keeps none. */
   readonly templates?: TemplateKeeper;
   /** Reads a machine's definition, and changes a stopped machine. Left out if the hypervisor cannot. */
@@ -227,6 +229,14 @@ export interface Hypervisor {
   /** Removes the machine, running or not, and its own disks. No error if it does not exist. */
   destroy(vm: string): Promise<void>;
   list(): Promise<string[]>;
+}
+
+/** An image on another machine: its address for ssh, and its path there. */
+export interface ImagePlace {
+  readonly address: string;
+  readonly path: string;
+  /** Another file than `~/.ssh/config`. */
+  readonly config?: string;
 }
 
 /** Templates of a hypervisor's own, from which its users make machines. */

@@ -167,5 +167,9 @@ export function guestOf(
   more: Readonly<Record<string, string | Uint8Array>> = {},
 ): { tree: MemoryTree; release: Release } {
   const release: Release = { name: `Oracle Linux Server release ${major}.9`, major, update: 9 };
-  return { tree: memoryTree({ ...common, ...guests[major], ...more }), release };
+  return { tree: memoryTree({ ...filesOf(major), ...more }), release };
+}
+
+export function filesOf(major: GuestMajor): Readonly<Record<string, string | Uint8Array>> {
+  return { ...common, ...guests[major] };
 }

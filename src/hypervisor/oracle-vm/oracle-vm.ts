@@ -96,6 +96,11 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
 
     destroy,
     list: () => records.list(),
+    imageAt: (disk) => ({
+      address: servers.firstAddress,
+      path: site.fileOf(disk),
+      ...(options.sshConfig !== undefined && { config: options.sshConfig }),
+    }),
     ...(options.templates && { templates: templates(site, destroy) }),
   };
 }

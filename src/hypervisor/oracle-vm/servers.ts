@@ -6,6 +6,8 @@ import type { OracleVmOptions } from "./options.ts";
 export interface Servers {
   /** The server that reads and writes disks. */
   readonly first: FarHost;
+  /** Its address for ssh. */
+  readonly firstAddress: string;
   /** Its name in the Manager. */
   readonly firstName: string;
   /** The one of this name. */
@@ -18,11 +20,13 @@ export function serversOf({ servers, sshConfig, patience }: OracleVmOptions): Se
     Object.entries(servers).map(([name, address]) => [name, farHost(address, sshConfig, patience)] as const),
   );
   const [[firstName, first] = []] = all;
-  if (first === undefined || firstName === undefined)
+  const [firstAddress] = Object.values(servers);
+  if (first === undefined || firstName === undefined || firstAddress === undefined)
     throw new Error("the site must name at least one server");
   return {
     first,
     firstName,
+    firstAddress,
     all,
     named(name) {
       const found = all.get(name);
