@@ -43,6 +43,26 @@ export function nicNotes(items: readonly Element[]): string[] {
 // Xen's card, and oVirt's numbers for cards that every hypervisor has.
 const ours = /^(?:xennet|[0-9]+)$/;
 
+/**
+ * Notes on devices that no template has: a TPM, persistent memory, and devices of the host that are passed to the machine.
+ * Drives, sound cards and controllers are not among them, because nearly every descriptor has some that no guest needs.
+ */
+export function hostDeviceNotes(items: readonly Element[]): string[] {
+  const notes = items.flatMap((item) => {
+    const type = childText(item, "ResourceType") ?? "";
+    const words = [childText(item, "ResourceSubType"), childText(item, "Type")];
+    if (!hostTypes.has(type) && !words.some((word) => word !== undefined && hostDevice.test(word))) return [];
+    const name = childText(item, "ElementName") ?? childText(item, "Caption") ?? words.find(Boolean);
+    return [`the device ${shown(name ?? `of ResourceType ${type}`)} is left out`];
+  });
+  return [...new Set(notes)];
+}
+
+/** Of CIM_ResourceAllocationSettingData: adapters of fibre channel, iSCSI and InfiniBand; I/O slots and devices. */
+const hostTypes: ReadonlySet<string> = new Set(["7", "8", "9", "12", "13"]);
+/** VMware's `ResourceSubType` and oVirt's `Type`. */
+const hostDevice = /tpm|passthrough|sriov|hostdev|mdev|nvdimm|nvme\.?host/i;
+
 /** Notes on a licence and on configurations that are left out. */
 export function sectionNotes(
   licences: readonly Element[],

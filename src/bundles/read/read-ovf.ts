@@ -4,7 +4,14 @@ import { amount } from "../../io/units.ts";
 import type { Parameter } from "../../model/manifest.ts";
 import { rootPasswordKey } from "../../model/root-password.ts";
 import type { Described } from "./contents.ts";
-import { disksInOrder, firmwareOf, nicNotes, sectionNotes, secureBootNote } from "./ovf-devices.ts";
+import {
+  disksInOrder,
+  firmwareOf,
+  hostDeviceNotes,
+  nicNotes,
+  sectionNotes,
+  secureBootNote,
+} from "./ovf-devices.ts";
 import { unreadParts } from "./ovf-required.ts";
 import { memoryOf, unitBytes, vcpusOf, wholeNumber } from "./ovf-units.ts";
 import { shown } from "./tar-entries.ts";
@@ -80,6 +87,7 @@ export function readOvf(what: string, text: string): Ovf {
       ...capacityNotes(envelope),
       ...secureBootNote(hardware),
       ...nicNotes(items),
+      ...hostDeviceNotes(items),
       ...sectionNotes(
         [envelope, machine].flatMap((one) => sections(one, "EulaSection")),
         configurations,

@@ -221,6 +221,23 @@ describe("an OVF", () => {
     expect([read.vcpus, read.notes]).toEqual([undefined, ['its number of CPUs is not understood: "0"']]);
   });
 
+  it("names a TPM and devices of the host, and no drive, controller or sound card", () => {
+    const devices = [
+      item("ResourceType=1;ResourceSubType=vmware.vtpm;ElementName=Virtual TPM;"),
+      item("ResourceType=32768;Type=hostdev;Caption=pci_0000_3b_00_0;"),
+      item("ResourceType=12;ElementName=GPU;"),
+      item("ResourceType=1;ResourceSubType=vmware.soundcard.hdaudio;ElementName=Sound;"),
+      item("ResourceType=23;ResourceSubType=vmware.usb.xhci;ElementName=USB;"),
+      item("ResourceType=15;ElementName=CD;"),
+      item("ResourceType=6;ResourceSubType=lsilogic;"),
+    ].join("");
+    expect(readOvf("x.ovf", simple(devices)).notes).toEqual([
+      'the device "Virtual TPM" is left out',
+      'the device "pci_0000_3b_00_0" is left out',
+      'the device "GPU" is left out',
+    ]);
+  });
+
   it("names the MAC address and the model of a network card, a licence and other configurations", () => {
     const cards = [
       item("ResourceType=10;Connection=a;Address=00:21:f6:01:02:03;ResourceSubType=VmxNet3;"),
