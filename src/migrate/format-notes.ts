@@ -1,15 +1,13 @@
 import { open } from "node:fs/promises";
 import { basename } from "node:path";
+import { qcow2AsRaw } from "../vm-cfg/format-note.ts";
 import type { Located } from "./locate.ts";
 
 /** Disks that are qcow2, although vm.cfg has them attached as raw. `file:` and `tap:aio:` mean raw. */
 export async function formatNotes(located: readonly Located[]): Promise<string[]> {
   const notes: string[] = [];
   for (const { entry, file } of located)
-    if (entry.format === "raw" && (await isQcow2(file)))
-      notes.push(
-        `vm.cfg attaches ${basename(file)} as raw, but it is a qcow2 image: it is read as qcow2, so its guest sees another disk than before`,
-      );
+    if (entry.format === "raw" && (await isQcow2(file))) notes.push(qcow2AsRaw(basename(file)));
   return notes;
 }
 

@@ -7,6 +7,7 @@ import {
   readdir,
   readFile,
   rm,
+  stat,
   symlink,
   truncate,
   writeFile,
@@ -822,6 +823,17 @@ vif = ['mac=00:16:3E:00:00:01,bridge=xenbr0']
     expect(config.stdout).toContain(
       "# It was not verified that it is sealed; it configures itself at first boot",
     );
+  });
+
+  it("names a disk that is qcow2, although its vm.cfg says raw, and reads it as qcow2", async () => {
+    const packed = join(folder, "packed.img");
+    await host.run(["qemu-img", "convert", "-O", "qcow2", image, packed]);
+    const file = await template("disk = ['file:System.img,xvda,w']\n", { "System.img": packed });
+    const { notes, manifest } = await imported(file);
+    expect(notes).toContainEqual(
+      expect.stringMatching(/attaches "?System.img"? as raw, but it is a qcow2 image/),
+    );
+    expect(manifest.disks[0]?.bytes).toBe((await stat(image)).size);
   });
 
   it.each([

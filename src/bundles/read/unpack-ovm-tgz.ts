@@ -4,9 +4,10 @@ import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { type DiskEntry, lostOptions } from "../../vm-cfg/devices.ts";
 import { readVmCfg } from "../../vm-cfg/document.ts";
+import { qcow2AsRaw } from "../../vm-cfg/format-note.ts";
 import { machineOf, type VmCfgMachine } from "../../vm-cfg/machine.ts";
 import { type Contents, type Described, diskName, type UnpackedDisk } from "./contents.ts";
-import { rawDisk } from "./disk-image.ts";
+import { imageKind, rawDisk } from "./disk-image.ts";
 import { type Member, memberBytes, type UnpackOptions } from "./members.ts";
 import { shown } from "./tar-entries.ts";
 
@@ -25,7 +26,10 @@ export async function unpackOvmTgz(
   const { found, notes } = membersOfDisks(machine, members);
   const disks: UnpackedDisk[] = [];
   let { mostBytes } = options;
+  const formats: string[] = [];
   for (const { entry, member } of found) {
+    if (entry.format === "raw" && (await imageKind(member)) === "qcow2")
+      formats.push(qcow2AsRaw(shown(posix.basename(member.name))));
     const file = await rawDisk(host, member, work, undefined, { ...options, mostBytes });
     mostBytes -= (await stat(file)).size;
     disks.push({
@@ -36,7 +40,7 @@ export async function unpackOvmTgz(
     });
   }
   const lost = found.flatMap(({ entry }) => lostOptions(entry));
-  return { said: describe(machine), disks, notes: [...machine.notes, ...lost, ...notes] };
+  return { said: describe(machine), disks, notes: [...machine.notes, ...lost, ...formats, ...notes] };
 }
 
 interface Found {
