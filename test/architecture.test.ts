@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 const src = resolve(import.meta.dirname, "../src");
@@ -240,16 +239,6 @@ describe("architecture", () => {
     expect(spread).toEqual([]);
   });
 
-  it("has no function of more than 100 lines: split one by its concepts", () => {
-    const long = files.flatMap((file) =>
-      functionsOf(file)
-        .filter(({ lines }) => lines > 100)
-        .map(({ name, lines }) => `${file}: ${name} has ${lines} lines`),
-    );
-    expect(long).toEqual([]);
-    // The compiler parses each file.
-  }, 120_000);
-
   it("imports commands lazily, so that --help starts fast", () => {
     const program = imports.filter((i) => /^cli\/[\w-]+\.ts$/.test(i.file) && !i.dynamic && !i.typeOnly);
     expect(program.map((i) => i.target).filter((target) => target.startsWith("cli/commands/"))).toEqual([]);
@@ -291,27 +280,6 @@ function importsOf(file: string) {
     const target = ours ? relative(src, resolve(src, dirname(file), specifier)) : specifier;
     return { file, target, ours, dynamic: match[2] !== undefined, typeOnly: match[1] !== undefined };
   });
-}
-
-function functionsOf(file: string): { name: string; lines: number }[] {
-  const source = ts.createSourceFile(
-    file,
-    readFileSync(join(src, file), "utf8"),
-    ts.ScriptTarget.Latest,
-    true,
-  );
-  const found: { name: string; lines: number }[] = [];
-  const lineOf = (place: number) => source.getLineAndCharacterOfPosition(place).line;
-  const visit = (node: ts.Node): void => {
-    if (ts.isFunctionLike(node)) {
-      const named = node.name ?? (ts.isVariableDeclaration(node.parent) ? node.parent.name : undefined);
-      const lines = lineOf(node.end) - lineOf(node.getStart()) + 1;
-      found.push({ name: named?.getText() ?? "a function without a name", lines });
-    }
-    ts.forEachChild(node, visit);
-  };
-  visit(source);
-  return found;
 }
 
 /** The circles among our files, each as its files in order, by a depth-first walk. */
