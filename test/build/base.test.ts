@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { plan } from "../../src/build/build.ts";
+import { openResults } from "../../src/build/cache/results.ts";
 import { gather } from "../../src/build/gather.ts";
 import { homeAt } from "../../src/build/home.ts";
 import type { Workshop } from "../../src/build/workshop.ts";
@@ -57,6 +58,7 @@ describe("a recipe that starts from a template", () => {
       store: memoryStore(manifests),
       records: said,
       site: Site.parse({}),
+      results: openResults(() => expect.fail("no recipe names a registry")),
       recipes: join(root, "recipes"),
       kickstarts: join(root, "kickstart"),
       values: settings.flatMap((setting) => assignment(setting, "--set") ?? []),

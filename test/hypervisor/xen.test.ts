@@ -138,8 +138,9 @@ describe("a start on a slow Xen host", () => {
   const start = { vm: "m-1", console: "console/tty", restarts: false };
   async function triesOf(tries: number, said: readonly string[]): Promise<number> {
     let begun = 0;
-    const run: Runner["run"] = async (argv) => {
+    const run: Runner["run"] = async (argv, { onLine } = {}) => {
       const line = argv.includes(startScript) ? said[begun++] : undefined;
+      if (line !== undefined) onLine?.(line);
       if (line !== undefined)
         throw new TbuildError("environment", "exit code 3", { lines: [line], code: "command-failed" });
       return { exitCode: 0, stdout: "", stderr: "", bytes: new Uint8Array() };

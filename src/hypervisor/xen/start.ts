@@ -20,13 +20,17 @@ export interface Start {
 export async function startDomain(host: Runner, folder: string, start: Start): Promise<void> {
   const { vm, console, restarts } = start;
   for (let left = start.tries; ; left--) {
+    let isTooSlow = false;
+    const onLine = (line: string) => {
+      isTooSlow ||= tooSlow.test(line);
+    };
     try {
       const again = restarts ? startScript : "";
-      await host.run(["sh", "-c", startScript, folder, vm, console, watcherScript, again, ""]);
+      await host.run(["sh", "-c", startScript, folder, vm, console, watcherScript, again, ""], { onLine });
       return;
     } catch (error) {
       if (!(error instanceof TbuildError) || error.code !== "command-failed") throw error;
-      if (left > 1 && error.said.some((line) => tooSlow.test(line))) continue;
+      if (left > 1 && isTooSlow) continue;
       const logs = await host.run(["sh", "-c", logsScript, folder, vm]).catch(() => undefined);
       throw notStarted(error, vm, host.name, logs?.stdout ?? "");
     }
