@@ -245,7 +245,12 @@ async function unreached(
   why: string,
   cause?: unknown,
 ): Promise<TbuildError> {
-  return new TbuildError("guest", why, { subject: name, cause, lines: await consoleTail(context, name) });
+  return new TbuildError("guest", why, {
+    subject: name,
+    cause,
+    hint: `Read its console in ${context.hypervisor.consolePlace(name)}. If the host is slow, set hypervisor.patience in the site file.`,
+    lines: await consoleTail(context, name),
+  });
 }
 
 async function fallen(context: MachineContext, name: string): Promise<TbuildError> {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ipv4, sshAddress, trialAddresses, trialAddressesMeaning } from "../addresses.ts";
+import { patienceOption } from "../patience.ts";
 
 /** The site's options for building on Oracle VM, besides its key `manager`. */
 export const OracleVmOptions = z.strictObject({
@@ -37,11 +38,6 @@ export const OracleVmOptions = z.strictObject({
       "The guest additions that receive the Manager's messages. Rehearsals use `tbuild`'s, which are tested with a simulated Manager only.",
     ),
   templates: z.boolean().default(true).describe("Also make a template in the Manager at the end of a build."),
-  patience: z
-    .number()
-    .min(1)
-    .max(100)
-    .default(1)
-    .describe("A factor for all time limits of guests and of ssh, for slow servers."),
+  patience: patienceOption("slow servers"),
 });
 export type OracleVmOptions = z.infer<typeof OracleVmOptions>;

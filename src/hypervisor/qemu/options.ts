@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { patienceOption } from "../patience.ts";
 
 /** The site's options for qemu. */
 export const QemuOptions = z.strictObject({
@@ -12,5 +13,6 @@ export const QemuOptions = z.strictObject({
     .max(65535)
     .optional()
     .describe("A fixed port on 127.0.0.1 for ssh to the machine that is being built. Default: a free port."),
+  patience: patienceOption("a busy machine, or one without KVM"),
 });
 export type QemuOptions = z.infer<typeof QemuOptions>;

@@ -45,6 +45,7 @@ function qemu(host: Runner, options: QemuOptions, { folder, memory }: Hypervisor
 
   return {
     name: "qemu",
+    patience: options.patience,
     domainTypes: ["hvm"],
     buildAddresses,
     state,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { sshAddress, trialAddresses } from "../addresses.ts";
+import { patienceOption } from "../patience.ts";
 
 /** The site's options for a Xen host. */
 export const XenOptions = z.strictObject({
@@ -7,12 +8,7 @@ export const XenOptions = z.strictObject({
     .optional()
     .describe("The ssh address of the Xen host (`root@dom0`). Default: this machine."),
   sshConfig: z.string().optional().describe("The ssh configuration file. Default: `~/.ssh/config`."),
-  patience: z
-    .number()
-    .min(1)
-    .max(100)
-    .default(1)
-    .describe("A factor for all time limits of guests and of ssh, for a slow Xen host."),
+  patience: patienceOption("a slow Xen host"),
   folder: z
     .string()
     .startsWith("/")
