@@ -51,7 +51,7 @@ export function addGuestFileCommands(program: Command): void {
     .action(lazily(() => import("./commands/tar-in.ts")));
   program
     .command("sh")
-    .description("run a shell or a program of an image's guest, in a copy; then show and ask")
+    .description("run a shell or a program of the guest, on a copy of the image")
     .argument("<image>", "the image of a stopped machine")
     .argument(
       "[command...]",

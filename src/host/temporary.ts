@@ -37,7 +37,7 @@ export async function workFolder(parent: string): Promise<TemporaryFolder> {
 
 let mark: Promise<string> | undefined;
 
-/** Identifies this process in the name of what it will remove: `PID-START-BOOT-WORLD`. */
+/** Identifies this process in the names of its temporary files: `PID-START-BOOT-WORLD`. */
 export function ownerMark(): Promise<string> {
   mark ??= (async () =>
     [process.pid, await startOf(process.pid), await bootMark(), await worldMark()].join("-"))();

@@ -448,7 +448,7 @@ describe.skipIf(lacking !== undefined)(
       expect(stderr).toContain("direct, debugfs, ");
     });
 
-    it("use another access method for an image with a feature that the own writer does not know", async () => {
+    it("use another access method for an image with a feature that tbuild's ext writer does not know", async () => {
       const image = join(folder, "project.img");
       await makeDirtyImage(image, ["-t", "ext4", "-O", "project"]);
       const before = await sha256Of(image);

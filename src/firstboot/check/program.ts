@@ -246,7 +246,7 @@ interface Place {
   readonly isSystemd: boolean;
 }
 
-// Where one release is enough, an error of some is none.
+// Unless the check is strict, a module must fit one release only, so systemd counts if every usable release has it.
 function isSystemd(releases: readonly ForRelease[], strict: boolean, runsOn: readonly string[]): boolean {
   const has = ({ python }: ForRelease) => !isBefore(python, [2, 7]);
   const usable = releases.filter(({ name }) => runsOn.includes(name));
