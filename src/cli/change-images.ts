@@ -38,6 +38,8 @@ export interface Changing<Result extends Worked = Outcome> {
   readonly needsRootOnly?: boolean;
   /** True if the result is unknown for this outcome. The command then exits with the code for that. */
   readonly isUnknown?: (outcome: Result) => boolean;
+  /** True if standard output is for what the change itself prints. The plan then goes to standard error, if there is one. */
+  readonly ownsOutput?: boolean;
   /** What to say after Ctrl-C, if the images are not the user's own. */
   readonly stays?: string;
   /** Lines about an image after its change, or if there is nothing to change. */
@@ -69,6 +71,7 @@ export async function changeImages<Result extends Worked>(
   changing: Changing<Result>,
 ): Promise<void> {
   const { together, isDone, done } = inOneMachine(images);
+  const say = (text: string) => void (changing.ownsOutput ? process.stderr : process.stdout).write(text);
   await eachImage(images, flags, changing.stays ?? stays.image, async (named, signal) => {
     const { name: image, file, far, shown } = named;
     if (!far && (await isDone(file))) return;
@@ -87,7 +90,8 @@ export async function changeImages<Result extends Worked>(
     const { result, alongside = [] } = planned;
     for (const one of alongside) done(one.image);
     const isNeeded = [planned, ...alongside].some(({ pieces }) => pieces.length > 0);
-    if (!flags.json) process.stdout.write(planText(image, planned, changing, flags.plan ?? false));
+    if (!flags.json && (isNeeded || !changing.ownsOutput))
+      say(planText(image, planned, changing, flags.plan ?? false));
     if (signal.aborted) throw new Interrupted();
     const record =
       isNeeded && !flags.plan && (await isAgreed(image, flags, signal))
@@ -103,12 +107,11 @@ export async function changeImages<Result extends Worked>(
         `${jsonText({ image, changed, operations: pending, ranges, undo, ...rest, ...afterwards?.record })}\n`,
       );
     } else if (record)
-      process.stdout.write(
+      say(
         `  done${alongside.length > 0 ? " in all of them" : ""}; undo with \`tbuild undo ${fileWord(image)}\` (${shown(record.file)}, ${size(record.bytes)})\n`,
       );
-    else if (isNeeded && !flags.plan) process.stdout.write("  not changed\n");
-    if (!flags.json && afterwards)
-      process.stdout.write(afterwards.lines.map((line) => `  ${line}\n`).join(""));
+    else if (isNeeded && !flags.plan) say("  not changed\n");
+    if (!flags.json && afterwards) say(afterwards.lines.map((line) => `  ${line}\n`).join(""));
     if (changing.isUnknown?.(result)) process.exitCode ||= exitCodes.unknown;
   });
 }

@@ -25,9 +25,9 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3"], "programs of a guest
   it("run, change a copy, and the change can be undone", async () => {
     const script = "echo out; echo err >&2; echo new > /etc/new; echo more >> /etc/fstab; mkdir /srv/dir";
     const ran = await tbuild(["sh", "--yes", image, script]);
-    expect(ran, ran.stderr).toMatchObject({ exitCode: 0, stderr: "err\n" });
-    expect(ran.stdout).toMatch(/^out\n/);
-    expect(ran.stdout).toContain("sh: /etc/, /etc/fstab, /etc/new and 2 more\n".replace(" and", ", and"));
+    expect(ran, ran.stderr).toMatchObject({ exitCode: 0, stdout: "out\n" });
+    expect(ran.stderr).toMatch(/^err\n/);
+    expect(ran.stderr).toContain("sh: /etc/, /etc/fstab, /etc/new, and 2 more\n");
     expect((await tbuild(["cat", `${image}:/etc/new`])).stdout).toBe("new\n");
     expect((await host.run(["e2fsck", "-fn", `${image}?offset=${1 << 20}`], { allow: [0] })).exitCode).toBe(
       0,
@@ -38,9 +38,7 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3"], "programs of a guest
 
   it("take arguments, standard input and JSON, and change nothing when they only read", async () => {
     const words = await tbuild(["sh", image, "--", "cat", "/etc/fstab"]);
-    expect(words).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(words.stdout).toContain("/dev/sda1 / ext4 defaults 1 1\n");
-    expect(words.stdout).toContain("nothing to change");
+    expect(words).toMatchObject({ exitCode: 0, stderr: "", stdout: "/dev/sda1 / ext4 defaults 1 1\n" });
     const json = await tbuild(["sh", "--json", image], "echo a; echo b; echo c >&2");
     expect(json).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/a\nb\n/) });
     expect(JSON.parse(json.stdout)).toMatchObject({ changed: false, operations: [], ranges: [] });

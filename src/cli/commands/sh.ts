@@ -74,6 +74,7 @@ async function onTerminal(): Promise<Order> {
 function running({ argv, terminal, options }: Order): Changing<Worked> {
   return {
     verb: "change",
+    ownsOutput: true,
     remarks: () => [],
     stays: "the image was not changed, or can be restored by `tbuild undo`",
     async plan(file, given) {
@@ -96,6 +97,7 @@ function running({ argv, terminal, options }: Order): Changing<Worked> {
             );
           const ended = await runProgram({ tree, programs }, argv, before, { ...options, ...stop });
           if (terminal === undefined) refuseFailed(ended, file, argv);
+          else if (ended.changed.length === 0) process.stderr.write("Nothing changed.\n");
           const done = ended.changed.map(({ path, kind }) =>
             kind === "dir" && path !== "/" ? `${path}/` : path,
           );
