@@ -122,8 +122,8 @@ function addTemplateCommand(manager: Command): void {
       "after",
       `
 The Manager clones the VM as a template. tbuild then changes the clone's first
-disk where it lies: on the server, over ssh, by kpartx if the server has it. No
-disk is copied to this machine, and the VM itself is not changed.
+disk on the server, over ssh, by kpartx if the server has it. No disk is copied
+to this machine, and the VM itself is not changed.
 
 Until it is complete, the template is called NAME.tbuild-unfinished. The next
 run removes what an interrupted one left.
