@@ -113,7 +113,7 @@ snapshot() {
     disk=/dev/mapper/$name
     partitions "$@"
     code=$?
-    dmsetup status "$name" | grep -q Invalid && { echo "$work: the disk it lies on is full"; code=1; }
+    dmsetup status "$name" | grep -q Invalid && { echo "$work: its disk is full"; code=1; }
     again dmsetup remove "$name" || code=1
   else
     code=1
