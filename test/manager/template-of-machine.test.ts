@@ -84,7 +84,7 @@ describe.each([
         addMachine(world);
         addMachine(world);
       },
-      "has 2 virtual machine or templates named build1",
+      "has 2 virtual machines or templates named build1",
     ],
   ])("is refused of one that %s", async (_what, prepare, why) => {
     const { api, world } = await openSimulator({ settings: { version } }, { via });

@@ -57,7 +57,7 @@ describe("a hypervisor with a line in the table", () => {
   });
 
   it("is what a site opens, and only with its own keys", async () => {
-    expect(Site.parse({}).hypervisor).toEqual({ kind: "qemu", accelerator: "auto" });
+    expect(Site.parse({}).hypervisor).toEqual({ kind: "qemu", accelerator: "auto", patience: 1 });
     expect((await siteOf("hypervisor: { kind: cloud, bridge: br0 }\n")).hypervisor.name).toBe("cloud on br0");
     const refused = (text: string) =>
       siteOf(text).then(
