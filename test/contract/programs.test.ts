@@ -4,13 +4,14 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../fakes/missing.ts";
-import { extDisk, type GuestFiles, ol6Guest, xfsDisk } from "../guest-image.ts";
+import { emptyDisk, extDisk, type GuestFiles, guestFolder, ol6Guest, xfsDisk } from "../guest-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
+import { inUml } from "./uml-script.ts";
 
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const isRoot = process.getuid?.() === 0;
 
-describeWith(["linux.uml", "mke2fs", "debugfs", "python3"], "programs of a guest", () => {
+describeWith(["linux.uml", "mke2fs", "debugfs", "python3", "pvcreate"], "programs of a guest", () => {
   let folder = "";
   let image = "";
   let digest = "";
@@ -162,6 +163,28 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3"], "programs of a guest
     await host.run(["qemu-img", "convert", "-O", "qcow2", image, packed]);
     expect((await tbuild(["sh", "--yes", packed, "echo x > /etc/x"])).exitCode).toBe(0);
     expect((await tbuild(["cat", `${packed}:/etc/x`])).stdout).toBe("x\n");
+  });
+
+  it.skipIf(!isRoot)("run in a guest on a logical volume", async () => {
+    const lvm = join(folder, "lvm.img");
+    const { files, links } = await guestWithPrograms();
+    const mounts = "/dev/vg-a/root / ext4 defaults 1 1\n";
+    const root = await guestFolder({ ...(links && { links }), files: { ...files, "/etc/fstab": mounts } });
+    await emptyDisk(lvm, 100);
+    const noUdev = "--config 'activation { udev_sync=0 udev_rules=0 }'";
+    await inUml(
+      [lvm],
+      `pvcreate -qq ${noUdev} /dev/ubda1; vgcreate -qq ${noUdev} vg-a /dev/ubda1
+       lvcreate -qq ${noUdev} -Zn -Wn -L 60M -n root vg-a; mke2fs -q -t ext4 -d ${root} /dev/mapper/vg--a-root
+       vgchange -an ${noUdev} vg-a`,
+    );
+    await rm(root, { recursive: true });
+    const before = await sha256Of(lvm);
+    const ran = await tbuild(["sh", "--yes", lvm, "echo x > /etc/x"]);
+    expect(ran.exitCode, ran.stderr).toBe(0);
+    expect((await tbuild(["cat", `${lvm}:/etc/x`])).stdout).toBe("x\n");
+    await tbuild(["undo", lvm]);
+    expect(await sha256Of(lvm)).toBe(before);
   });
 
   it("of a remote image are refused", async () => {
