@@ -165,6 +165,30 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3", "pvcreate"], "program
     expect((await tbuild(["cat", `${packed}:/etc/x`])).stdout).toBe("x\n");
   });
 
+  it.skipIf(!isRoot)(
+    "that write more than this machine has room for change nothing, though they ended well",
+    async () => {
+      const place = join(folder, "small");
+      await host.run(["mkdir", place]);
+      await host.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", place]);
+      try {
+        const small = join(place, "System.img");
+        await host.run(["cp", "--sparse=always", image, small]);
+        const { stdout } = await host.run(["sh", "-c", 'df --output=avail -B1M "$1" | tail -1', "sh", place]);
+        const much = Number(stdout) - 12;
+        const fill = `head -c ${much}M /dev/urandom > ${place}/filler`;
+        await host.run(["sh", "-c", fill]);
+        const ran = await tbuild(["sh", "--yes", small, "head -c 20000000 /dev/urandom > /srv/x; true"]);
+        expect(ran.exitCode, ran.stderr).toBe(3);
+        expect(ran.stderr).toContain("could not be written to the copy of the image");
+        expect(await sha256Of(small)).toBe(digest);
+      } finally {
+        await host.run(["umount", place]);
+        await host.run(["rmdir", place]);
+      }
+    },
+  );
+
   it.skipIf(!isRoot)("run in a guest on a logical volume", async () => {
     const lvm = join(folder, "lvm.img");
     const { files, links } = await guestWithPrograms();
@@ -196,7 +220,7 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3", "pvcreate"], "program
 
 /** A guest with a few programs of this machine, and the libraries that they need. */
 async function guestWithPrograms(fs = "ext4"): Promise<GuestFiles> {
-  const names = "sh cat ls cp rm mv mkdir sleep stty mount unshare chroot mknod true".split(" ");
+  const names = "sh head cat ls cp rm mv mkdir sleep stty mount unshare chroot mknod true".split(" ");
   const files: Record<string, GuestFiles["files"][string]> = {
     ...ol6Guest.files,
     "/etc/fstab": `/dev/sda1 / ${fs} defaults 1 1\n`,

@@ -7,7 +7,6 @@ import { localHost } from "../../host/local.ts";
 import { type PlannedChange, planChange } from "../../image/change/planned-change.ts";
 import { openImageFile } from "../../image/open.ts";
 import type { Ended, ProgramOptions, Terminal } from "../../image/programs.ts";
-import type { GuestTree } from "../../image/tree.ts";
 import { type ChangeFlags, type Changing, changeImages, type Worked } from "../change-images.ts";
 import { farPath } from "../named-image.ts";
 
@@ -80,7 +79,7 @@ function running({ argv, terminal, options }: Order): Changing<Worked> {
     async plan(file, given) {
       const { watch: { signal } = {} } = given;
       const stop = signal && { signal };
-      const before = () => originalTree(file, signal);
+      const before = () => openImageFile(localHost(), file, { readOnly: true, ...(stop && { watch: stop }) });
       const planned = await planChange(
         localHost(),
         file,
@@ -124,12 +123,4 @@ function refuseFailed({ exitCode }: Ended, image: string, argv: readonly string[
     subject: `${image}: ${argv.at(argv[1] === "-c" ? 2 : 0)}`,
     hint: "The image was not changed.",
   });
-}
-
-async function originalTree(file: string, signal: AbortSignal | undefined): Promise<GuestTree> {
-  const opened = await openImageFile(localHost(), file, {
-    readOnly: true,
-    ...(signal && { watch: { signal } }),
-  });
-  return opened.tree;
 }

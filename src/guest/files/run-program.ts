@@ -1,6 +1,11 @@
 import type { ChangedFile, Ended, ProgramOptions, Programs } from "../../image/programs.ts";
 import type { GuestTree } from "../../image/tree.ts";
 
+/** The guest as it was: its tree, and what has to be closed with it. */
+interface Opened extends AsyncDisposable {
+  readonly tree: GuestTree;
+}
+
 /**
  * Runs a program of the guest. The kernel that it runs under has no SELinux policy, so it makes files without labels. They
  * get the label that the same path has in `before`, and new ones that of their neighbours.
@@ -8,7 +13,7 @@ import type { GuestTree } from "../../image/tree.ts";
 export async function runProgram(
   { tree, programs }: { readonly tree: GuestTree; readonly programs: Programs },
   argv: readonly string[],
-  before: () => Promise<GuestTree & AsyncDisposable>,
+  before: () => Promise<Opened>,
   options: ProgramOptions,
 ): Promise<Ended> {
   const ended = await programs.run(argv, options);
@@ -21,13 +26,13 @@ export async function runProgram(
 async function labelsOf(
   files: readonly ChangedFile[],
   tree: GuestTree,
-  before: () => Promise<GuestTree & AsyncDisposable>,
+  before: () => Promise<Opened>,
 ): Promise<Map<string, string>> {
   const labels = new Map<string, string>();
   await using old = await before();
   for (const { path, kind } of files) {
     const label =
-      (await old.stat(path))?.label ?? (await tree.labelFor(path, kind === "other" ? "file" : kind));
+      (await old.tree.stat(path))?.label ?? (await tree.labelFor(path, kind === "other" ? "file" : kind));
     if (label !== undefined) labels.set(path, label);
   }
   return labels;

@@ -1,4 +1,6 @@
+import { TbuildError } from "../../errors.ts";
 import { shellQuoted } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import { bytesOf, stringOf } from "../names.ts";
 import type { ChangedFile, Programs, Terminal } from "../programs.ts";
 import { kindOfType } from "./survey-script.ts";
@@ -37,11 +39,18 @@ const startMark = "/mnt/start";
 
 // The time of change of an inode cannot be set by a program, unlike the time of its contents.
 async function changedFiles(machine: UmlMachine, root: string): Promise<ChangedFile[]> {
-  const { bytes } = await machine.run(
+  const { bytes, stderr } = await machine.run(
     ["find", `${root}/`, "-cnewer", startMark, "-printf", "%y %Z\\0%P\\0"],
     // A file without a label is an error to find.
     { allow: [1] },
   );
+  const unread = stderr.split("\n").filter((line) => line !== "" && !line.includes("getfilecon failed"));
+  if (unread.length > 0)
+    throw new TbuildError("guest", "it is not known which files changed: find cannot read all of the guest", {
+      subject: "uml",
+      lines: unread.slice(-5).map(printable),
+      hint: "The image was not changed. Check its file systems with e2fsck or xfs_repair.",
+    });
   const fields = stringOf(bytes).split("\0").slice(0, -1);
   const found: ChangedFile[] = [];
   for (let at = 0; at + 1 < fields.length; at += 2) {

@@ -74,7 +74,31 @@ async function mountAll(
   return mountedTree(machine, root, {
     watch,
     ...(runs && { programs: umlPrograms(machine, root) }),
-    close: () => machine.end(),
+    async close() {
+      try {
+        if (!readOnly) await written(machine);
+      } finally {
+        await machine.end();
+      }
+    },
+  });
+}
+
+// A program ends before its data is on the disk, and does not hear that this machine had no room for it. syncfs(2) does.
+async function written(machine: UmlMachine): Promise<void> {
+  const script = `grep " ${root}[/ ]" /proc/mounts | while read -r _ at _; do sync -f "$(printf %b "$at")" || exit 1; done`;
+  await machine.run(["sh", "-c", script]).catch((cause) => {
+    if (!(cause instanceof TbuildError)) throw cause;
+    throw new TbuildError(
+      "environment",
+      "the guest's changes could not be written to the copy of the image",
+      {
+        subject: "uml",
+        lines: cause.said,
+        hint: "The image was not changed. Check whether the disk that it is on is full.",
+        cause,
+      },
+    );
   });
 }
 
