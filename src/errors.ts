@@ -72,6 +72,8 @@ export type ErrorCode =
   /** An object of a server is locked by another job. */
   | "locked"
   | "disk-full"
+  /** Written data did not reach the disk of an image. */
+  | "not-written"
   /** No access method can open what an image holds and also works on this machine. */
   | "no-access"
   /** A backing file cannot be used. The message names it. */

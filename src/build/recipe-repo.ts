@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { copyFile, readdir, rm, stat } from "node:fs/promises";
+import { copyFile, readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
@@ -9,47 +9,78 @@ import { shipped } from "./shipped.ts";
 
 /** Makes a recipe repo from tbuild's recipes. Returns the files that it wrote. Existing files are not changed. */
 export async function makeRecipeRepo(host: Host, folder: string): Promise<string[]> {
-  if (await exists(join(folder, "recipes")))
+  if (await isComplete(host, folder))
     throw new TbuildError("usage", "already contains recipes", {
       subject: folder,
       hint: "Use this repository as it is, or name an empty folder.",
     });
   await makeFolder(folder);
-  const any = { cwd: folder, allow: [...Array(256).keys()] };
-  const inside = await host.run(["git", "rev-parse", "--is-inside-work-tree"], any);
+  const inside = await host.run(["git", "rev-parse", "--is-inside-work-tree"], {
+    cwd: folder,
+    allow: anyCode,
+  });
   if (inside.exitCode !== 0) await host.run(["git", "init", "--quiet", "-b", "main"], { cwd: folder });
-  const written: string[] = [];
+  const copied: Copied = { written: [], present: [] };
   try {
-    await copyTree(shipped.recipeRepo, folder, written);
-    await copyTree(shipped.kickstarts, join(folder, "kickstart"), written);
-    // This folder says that the repo is complete.
-    const recipes = join(folder, "recipes");
-    await inOnePiece(recipes, async (part) => {
-      for (const file of await copyTree(shipped.recipes, part))
-        written.push(join(recipes, relative(part, file)));
-    });
+    await copyTree(shipped.recipeRepo, folder, copied);
+    await copyTree(shipped.kickstarts, join(folder, "kickstart"), copied);
+    await copyTree(shipped.recipes, join(folder, "recipes"), copied);
   } catch (error) {
-    for (const file of written) await rm(file, { force: true }).catch(() => {});
+    for (const file of copied.written) await rm(file, { force: true }).catch(() => {});
     throw error;
   }
-  await host.run(["git", "add", "--", ...written], { cwd: folder });
-  return written.map((file) => relative(folder, file)).sort();
+  const files = [...copied.written, ...copied.present];
+  await host.run(["git", "add", "--", ...files], { cwd: folder });
+  return files.map((file) => relative(folder, file)).sort();
+}
+
+// A killed `init` leaves only files of tbuild, of which git knows none.
+async function isComplete(host: Host, folder: string): Promise<boolean> {
+  const recipes = join(folder, "recipes");
+  if (!(await exists(recipes))) return false;
+  const known = await host.run(["git", "ls-files", "--", "recipes"], { cwd: folder, allow: anyCode });
+  if (known.stdout !== "") return true;
+  for (const file of await filesIn(recipes)) {
+    const isPart = relative(recipes, file).includes(".tbuild-part-");
+    if (!isPart && !(await isSame(join(shipped.recipes, relative(recipes, file)), file))) return true;
+  }
+  return false;
+}
+
+interface Copied {
+  readonly written: string[];
+  /** What was there already, with the same contents. */
+  readonly present: string[];
 }
 
 // Names that start with a dot are kept as `dot-…`: npm does not pack a .gitignore.
-async function copyTree(from: string, to: string, written: string[] = []): Promise<string[]> {
-  for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const source = join(entry.parentPath, entry.name);
+async function copyTree(from: string, to: string, { written, present }: Copied): Promise<void> {
+  for (const source of await filesIn(from)) {
     const target = join(to, relative(from, source).replaceAll(/(^|\/)dot-/g, "$1."));
-    if (await exists(target)) continue;
+    if (await exists(target)) {
+      if (await isSame(source, target)) present.push(target);
+      continue;
+    }
     await makeFolders(dirname(target));
-    await copyFile(source, target, constants.COPYFILE_EXCL);
+    await inOnePiece(target, (part) => copyFile(source, part, constants.COPYFILE_EXCL));
     written.push(target);
   }
-  return written;
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+async function isSame(source: string, target: string): Promise<boolean> {
+  const [one, other] = await Promise.all(
+    [source, target].map((file) => readFile(file).catch(() => undefined)),
+  );
+  return one !== undefined && other !== undefined && one.equals(other);
 }
 
 async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }
+
+const anyCode = [...Array(256).keys()];

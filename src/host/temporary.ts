@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { lstat, mkdtemp, readdir, readFile, realpath, rm, rmdir, unlink } from "node:fs/promises";
+import { lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { lstat, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { namesIn } from "../io/durable.ts";
@@ -18,8 +19,10 @@ export interface TemporaryFolder extends AsyncDisposable {
  * killed: `tbuild-KIND-PID-START-BOOT-WORLD-XXXXXX`.
  */
 export async function temporaryFolder(kind: string): Promise<TemporaryFolder> {
+  sweptUnmounted ??= sweep();
+  await sweptUnmounted;
   const path = await mkdtemp(join(tmpdir(), `tbuild-${kind}-${await ownerMark()}-`));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  return ownFolder(path);
 }
 
 /** Makes a folder in `parent` for this process, and removes those of processes that have ended. */
@@ -32,7 +35,32 @@ export async function workFolder(parent: string): Promise<TemporaryFolder> {
   const path = await mkdtemp(join(parent, `tbuild-work-${await ownerMark()}-`)).catch((error) => {
     throw fileFault(error, parent);
   });
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  return ownFolder(path);
+}
+
+/** The folders of this process. Its exit removes them, also in commands that a signal ends at once. */
+const ownFolders = new Set<string>();
+
+function ownFolder(path: string): TemporaryFolder {
+  if (ownFolders.size === 0) process.on("exit", removeOwn);
+  ownFolders.add(path);
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      await rm(path, { recursive: true, force: true });
+      ownFolders.delete(path);
+      if (ownFolders.size === 0) process.off("exit", removeOwn);
+    },
+  };
+}
+
+function removeOwn(): void {
+  for (const path of ownFolders)
+    try {
+      removeOnDevice(lstatSync(path).dev, path);
+    } catch {
+      // The next command tries again.
+    }
 }
 
 let mark: Promise<string> | undefined;
@@ -58,10 +86,11 @@ own_folder() {
 }`;
 
 let swept: Promise<void> | undefined;
+let sweptUnmounted: Promise<void> | undefined;
 
 /**
- * Removes tbuild's temporary folders whose process has ended; runs once per process. Folders of running
- * processes, and of processes that cannot be seen from here, stay. If one cannot be removed now, the next
+ * Removes tbuild's temporary folders whose process has ended, and unmounts what is mounted there; runs once per process.
+ * Folders of running processes, and of processes that cannot be seen from here, stay. If one cannot be removed now, the next
  * command tries again.
  */
 export function removeAbandoned(host: Runner): Promise<void> {
@@ -69,7 +98,8 @@ export function removeAbandoned(host: Runner): Promise<void> {
   return swept;
 }
 
-async function sweep(host: Runner): Promise<void> {
+// Without `host`, folders with mounts stay.
+async function sweep(host?: Runner): Promise<void> {
   for (const parent of new Set([tmpdir(), "/tmp"]))
     for (const name of await readdir(parent).catch(() => [])) {
       if (!(await isAbandoned(name))) continue;
@@ -77,8 +107,14 @@ async function sweep(host: Runner): Promise<void> {
       const found = await lstat(path).catch(() => undefined);
       // Anybody may make a folder with any name in /tmp.
       if (!found?.isDirectory() || found.uid !== process.getuid?.()) continue;
-      await unmountBelow(host, path);
-      await removeOnDevice(found.dev, path).catch(() => {});
+      const places = await mountsBelow(path);
+      if (places.length > 0 && !host) continue;
+      if (host) for (const place of places) await unmount(host, place);
+      try {
+        removeOnDevice(found.dev, path);
+      } catch {
+        // The next command tries again.
+      }
     }
 }
 
@@ -100,19 +136,23 @@ async function worldMark(): Promise<string> {
   return createHash("sha256").update(world).digest("hex").slice(0, 8);
 }
 
-// The process that would have unmounted it is dead, too. The innermost mount is first.
-async function unmountBelow(host: Runner, path: string): Promise<void> {
+// The innermost mount is first.
+async function mountsBelow(path: string): Promise<string[]> {
   const real = await realpath(path);
   const mounts = await readFile("/proc/self/mountinfo", "utf8").catch(() => "");
-  const places = mounts
+  return mounts
     .split("\n")
     .map((line) => unescaped(line.split(" ")[4] ?? ""))
-    .filter((place) => place.startsWith(`${real}/`));
-  for (const place of places.reverse())
-    for (const command of [["umount"], ["fusermount3", "-u"], ["fusermount", "-u"]]) {
-      const done = await host.run([...command, place]).catch(() => undefined);
-      if (done) break;
-    }
+    .filter((place) => place.startsWith(`${real}/`))
+    .reverse();
+}
+
+// The process that would have unmounted it is dead, too.
+async function unmount(host: Runner, place: string): Promise<void> {
+  for (const command of [["umount"], ["fusermount3", "-u"], ["fusermount", "-u"]]) {
+    const done = await host.run([...command, place]).catch(() => undefined);
+    if (done) break;
+  }
 }
 
 // Blanks and the like are octal there (proc_pid_mountinfo(5)).
@@ -121,10 +161,11 @@ function unescaped(place: string): string {
 }
 
 // Never into what is mounted there, even if it was mounted a moment ago: that would be the files of a guest.
-async function removeOnDevice(device: number, path: string): Promise<void> {
-  const found = await lstat(path);
-  if (!found.isDirectory()) return unlink(path);
-  if (found.dev !== device) return;
-  for (const name of await readdir(path)) await removeOnDevice(device, join(path, name));
-  await rmdir(path);
+function removeOnDevice(device: number, path: string): void {
+  const found = lstatSync(path);
+  if (!found.isDirectory()) unlinkSync(path);
+  else if (found.dev === device) {
+    for (const name of readdirSync(path)) removeOnDevice(device, join(path, name));
+    rmdirSync(path);
+  }
 }

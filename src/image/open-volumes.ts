@@ -3,6 +3,7 @@ import type { Host } from "../host/host.ts";
 import type { ImageAccess, Mount } from "./access.ts";
 import type { ImageFile } from "./file/image-file.ts";
 import { rawView } from "./file/raw-view.ts";
+import { syncImage } from "./file/sync-image.ts";
 import type { GuestTree } from "./tree.ts";
 import { type AccessOptions, chooseAccess } from "./ways/index.ts";
 
@@ -77,6 +78,7 @@ async function openBy(
       } finally {
         await view?.[Symbol.asyncDispose]();
       }
+      if (!readOnly && !access.readsOnly) await syncImage(file);
     },
   };
 }

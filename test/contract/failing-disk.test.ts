@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { changeImage, namesFor, settle, undoLast } from "../../src/image/change/undo.ts";
+import { accesses } from "../../src/image/ways/table.ts";
 import { missing } from "../fakes/missing.ts";
-import { host, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
+import { host, kinds, makeDirtyImage, sha256Of, start } from "./dirty-image.ts";
 
-const lacking = missing("mount", "mke2fs", "root");
+const lacking = missing("mount", "mke2fs", "root", "loop", "linux.uml", "qemu-storage-daemon", "/dev/fuse");
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 describe.skipIf(lacking !== undefined)(`a full disk${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
@@ -72,6 +73,54 @@ describe.skipIf(lacking !== undefined)(`a full disk${lacking ? ` — skipped: ${
     expect((await undoLast(image)).file).toBe(undo(1));
     expect((await readFile(image)).equals(before)).toBe(true);
   });
+
+  it.each(["loop", "uml"] as const)(
+    "is reported when a guest that was changed by %s is closed",
+    async (way) => {
+      await makeDirtyImage(image, kinds["ext4, as OL6"], { megabytes: 64, files: 50 });
+      await leaveRoom(1 << 20);
+      const volume = { name: "p1", offset: start, bytes: 62 << 20, fs: "ext4" } as const;
+      const tree = await accesses[way](host).open(image, [{ at: "/", volume }]);
+      await tree.write("/root/much", randomBytes(20 << 20));
+      await expect(tree[Symbol.asyncDispose]()).rejects.toMatchObject({
+        fault: "environment",
+        code: "not-written",
+        message: expect.stringContaining("the changes could not be written to the image"),
+      });
+    },
+  );
+
+  it.each([
+    ["loop", "raw", 1 << 16],
+    ["loop", "raw", 9 << 20],
+    ["loop", "qcow2", 1 << 16],
+    ["loop", "qcow2", 9 << 20],
+    ["uml", "raw", 9 << 20],
+    ["uml", "qcow2", 9 << 20],
+    ["debugfs", "raw", 9 << 20],
+    ["debugfs", "qcow2", 9 << 20],
+  ])(
+    "below a copy that is changed by %s (%s, room for %i bytes) leaves the image unchanged",
+    async (way, format, room) => {
+      const made = format === "raw" ? image : `${folder}.img`;
+      await makeDirtyImage(made, kinds["ext4, as OL6"], { megabytes: 64, files: 50 });
+      if (format === "qcow2") {
+        await host.run(["qemu-img", "convert", "-O", "qcow2", made, image]);
+        await rm(made);
+      }
+      const before = await sha256Of(image);
+      await leaveRoom(room);
+      const much = `${folder}.much`;
+      await writeFile(much, randomBytes(8 << 20));
+      const argv = ["cp", "--yes", "--via", way, much, `${image}:/root/much`];
+      const run = await host.run([process.execPath, main, ...argv], { allow: [3] });
+      await rm(much);
+      expect(run.stderr).toMatch(/could not be written to a copy beside it|the disk is full/);
+      expect(run.stderr).toContain("The image was not changed.");
+      expect(await sha256Of(image)).toBe(before);
+      expect(await readdir(folder)).toEqual(["System.img", "ballast"]);
+    },
+  );
 
   async function leaveRoom(bytes: number) {
     const { bavail, bsize } = await statfs(folder);

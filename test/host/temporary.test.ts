@@ -1,6 +1,7 @@
-import { access } from "node:fs/promises";
-import { basename, dirname } from "node:path";
-import { expect, it } from "vitest";
+import { access, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { expect, it, vi } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { folderScript, isAbandoned, temporaryFolder } from "../../src/host/temporary.ts";
 
@@ -40,4 +41,24 @@ it("a shell makes one of its own, which is abandoned when the shell has ended", 
   talk.sayNoMore();
   await talk.ended;
   expect(await isAbandoned(basename(path))).toBe(true);
+});
+
+it("the first temporary folder of a process removes those of processes that were killed", async () => {
+  await using own = await temporaryFolder("test");
+  const [, kind, , start, boot, world, end] = basename(own.path).split("-");
+  const place = await mkdtemp(join(tmpdir(), "tbuild-sweep-"));
+  try {
+    const abandoned = join(place, ["tbuild", kind, 99999999, start, boot, world, end].join("-"));
+    const foreign = join(place, ["tbuild", kind, 99999999, start, boot, "00000000", end].join("-"));
+    for (const folder of [abandoned, foreign]) await mkdir(folder);
+    await writeFile(join(abandoned, "file"), "");
+    vi.stubEnv("TMPDIR", place);
+    vi.resetModules();
+    const fresh = await import("../../src/host/temporary.ts");
+    await using made = await fresh.temporaryFolder("test");
+    expect(await readdir(place)).toEqual([basename(foreign), basename(made.path)].sort());
+  } finally {
+    vi.unstubAllEnvs();
+    await rm(place, { recursive: true });
+  }
 });

@@ -28,7 +28,13 @@ import { freshSwap, type SwapState } from "./swap.ts";
 import { findSwapFiles } from "./swap-files.ts";
 import { filledPlaces, scrubUnclaimed } from "./unclaimed-space.ts";
 import { namesFor } from "./undo.ts";
-import { changedInMirrors, copiedChange, workingCopy, writeToDisk } from "./working-copy.ts";
+import {
+  changedInMirrors,
+  copiedChange,
+  copyFaultsExplained,
+  workingCopy,
+  writeToDisk,
+} from "./working-copy.ts";
 
 /** A change that was made beside its image, as a list of different bytes. */
 export interface Planned<Result> {
@@ -224,31 +230,33 @@ async function planBeside<Result>(
 
 async function planInCopy<Result>(
   host: Host,
-  { facts, mounts, swapFiles }: Guest,
+  guest: Guest,
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> & Finished> {
-  const { file: image, format } = facts;
+  const { file: image, format, arrays } = guest.facts;
+  const { mounts } = guest;
   const signal = options.watch?.signal;
-  const copy = await workingCopy(host, image, signal);
-  let result: Result;
-  let via: string;
-  {
-    await using opened = await openByBest(host, { file: copy, format }, mounts, accessOptions(options));
-    via = opened.access.name;
-    result = await work({ tree: opened.tree, mounts, via });
-  }
-  const finished =
-    format === "raw" ? {} : await finishedCopy(host, { facts, mounts, swapFiles }, copy, options);
-  const inMirrors = format === "raw" ? undefined : await changedInMirrors(image, copy, facts.arrays, signal);
-  return {
-    result,
-    via,
-    ...(await copiedChange(host, image, signal)),
-    ...(inMirrors && { inMirrors }),
-    ...finished,
-    close: () => rm(copy, { force: true }),
-  };
+  return copyFaultsExplained(image, async () => {
+    const copy = await workingCopy(host, image, signal);
+    let result: Result;
+    let via: string;
+    {
+      await using opened = await openByBest(host, { file: copy, format }, mounts, accessOptions(options));
+      via = opened.access.name;
+      result = await work({ tree: opened.tree, mounts, via });
+    }
+    const finished = format === "raw" ? {} : await finishedCopy(host, guest, copy, options);
+    const inMirrors = format === "raw" ? undefined : await changedInMirrors(image, copy, arrays, signal);
+    return {
+      result,
+      via,
+      ...(await copiedChange(host, image, signal)),
+      ...(inMirrors && { inMirrors }),
+      ...finished,
+      close: () => rm(copy, { force: true }),
+    };
+  });
 }
 
 // The bytes in a qcow2 file are known only after they are written.

@@ -1,12 +1,15 @@
 import { open, stat } from "node:fs/promises";
-import { checkInterrupted } from "../../errors.ts";
+import { dirname } from "node:path";
+import { checkInterrupted, firstFault, TbuildError } from "../../errors.ts";
 import type { Host, Runner } from "../../host/host.ts";
 import { writeAll } from "../../io/durable.ts";
+import { reasonOf } from "../../io/file-fault.ts";
 import { joinedReader } from "../../io/reader.ts";
 import type { MdArray } from "../disk/md-arrays.ts";
 import { differences } from "../disk/mirrors.ts";
 import { readImageFile } from "../file/image-file.ts";
 import { rawView } from "../file/raw-view.ts";
+import { notWritten } from "../file/sync-image.ts";
 import type { Piece } from "./draft.ts";
 import { differingPieces } from "./pieces.ts";
 import { namesFor } from "./undo.ts";
@@ -18,6 +21,21 @@ export async function workingCopy(host: Runner, image: string, signal?: AbortSig
     ...(signal && { signal }),
   });
   return copy;
+}
+
+/** Runs `work` on the working copy of an image. If there is no room for it, the error says so. */
+export async function copyFaultsExplained<T>(image: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const error = firstFault(thrown);
+    if (!(error instanceof TbuildError) || !["disk-full", "not-written"].includes(error.code)) throw error;
+    throw error.with({
+      subject: image,
+      what: "the change could not be written to a copy beside it",
+      hint: `The image was not changed. Check whether the disk of ${dirname(image)} is full.`,
+    });
+  }
 }
 
 /** The differences of the working copy from the image: bytes of the file, and its size. */
@@ -42,9 +60,11 @@ export async function writeToDisk(
   await using target = await open(view.file, "r+");
   for (const { offset, after } of pieces) {
     checkInterrupted(signal);
-    await writeAll(target, await after(), offset);
+    const data = await after();
+    await writeAll(target, data, offset).catch((cause) => {
+      throw notWritten(image, { lines: [reasonOf(cause)], cause });
+    });
   }
-  await target.sync();
 }
 
 /**

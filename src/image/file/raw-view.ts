@@ -5,6 +5,7 @@ import type { Host } from "../../host/host.ts";
 import { fileWord } from "../../io/escape.ts";
 import type { Run } from "../disk/partitions.ts";
 import type { Format } from "./format.ts";
+import { syncImage } from "./sync-image.ts";
 
 export interface RawView extends AsyncDisposable {
   /** A file with the raw bytes of the disk. Writing to it changes the image. */
@@ -41,7 +42,18 @@ async function view(
       cause,
     });
   });
-  return { file: held.said, [Symbol.asyncDispose]: async () => held[Symbol.asyncDispose]() };
+  const { said: file } = held;
+  return {
+    file,
+    async [Symbol.asyncDispose]() {
+      try {
+        // The daemon ends well, whatever it could not write.
+        if (!readOnly) await syncImage(file, image);
+      } finally {
+        await held[Symbol.asyncDispose]();
+      }
+    },
+  };
 }
 
 function daemonArguments(image: string, format: Format, readOnly: boolean, part?: Run): string[] {

@@ -3,6 +3,7 @@ import { hold } from "../../host/hold.ts";
 import type { Host } from "../../host/host.ts";
 import type { Watch } from "../../host/pace.ts";
 import type { Mount, Volume } from "../access.ts";
+import { notWritten } from "../file/sync-image.ts";
 import type { GuestTree } from "../tree.ts";
 import { mountedTree } from "./mounted-tree.ts";
 
@@ -38,9 +39,19 @@ export async function heldTree(
   });
   return mountedTree(host, held.said, {
     watch,
-    close: async () => held[Symbol.asyncDispose](),
+    async close() {
+      try {
+        await held[Symbol.asyncDispose]();
+      } catch (error) {
+        const isLost = error instanceof TbuildError && error.exitCode === unwritten;
+        throw isLost ? notWritten(error.subject, { lines: error.said, cause: error }) : error;
+      }
+    },
   });
 }
+
+/** The exit code of such a script, if changes did not reach the disk. */
+const unwritten = 67;
 
 /** The exit code of a script that mounts a guest, if a mount point is missing in the guest. No access method can help then. */
 export const noFolder = 66;
@@ -72,6 +83,9 @@ const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
  * Shell: `mounted` takes four arguments for each mount (device, type, options, place), each within the one before. It mounts
  * them below a folder that only its owner can enter, prints where, waits, and unmounts them. A place must not be a link, which
  * would lead mount(8) out of the guest. The caller defines `open_device`, which sets `device`, and `close_device`.
+ *
+ * A program ends before its data is on the disk, and umount(8) does not report what could not be written. syncfs(2) does. An
+ * old sync (before 2015) ignores `-f`.
  */
 export const mountScript = `
 guest_mounted() {
@@ -95,6 +109,10 @@ mounted() {
   elif mount -t "$2" -o "$3" "$device" "$root$4" || mount_of_old "$@"; then
     (shift 4; mounted "$@")
     code=$?
+    case ,$3, in
+      *,ro,*) ;;
+      *) sync -f "$root$4" || code=${unwritten} ;;
+    esac
     again umount "$root$4" || code=1
   else
     code=1

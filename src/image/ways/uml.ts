@@ -3,6 +3,7 @@ import type { Runner } from "../../host/host.ts";
 import { shellQuoted } from "../../host/local.ts";
 import type { Watch } from "../../host/pace.ts";
 import type { ImageAccess, Mount, Volume } from "../access.ts";
+import { notWritten } from "../file/sync-image.ts";
 import type { GuestTree } from "../tree.ts";
 import { mountedTree } from "./mounted-tree.ts";
 import { byDepth, guestsFault, kernelFileSystems, linearTable, mountOptions, noFolder } from "./mounting.ts";
@@ -89,16 +90,7 @@ async function written(machine: UmlMachine): Promise<void> {
   const script = `grep " ${root}[/ ]" /proc/mounts | while read -r _ at _; do sync -f "$(printf %b "$at")" || exit 1; done`;
   await machine.run(["sh", "-c", script]).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
-    throw new TbuildError(
-      "environment",
-      "the guest's changes could not be written to the copy of the image",
-      {
-        subject: "uml",
-        lines: cause.said,
-        hint: "The image was not changed. Check whether the disk that it is on is full.",
-        cause,
-      },
-    );
+    throw notWritten("uml", { lines: cause.said, cause });
   });
 }
 
