@@ -1,7 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
-import { type FileHandle, lstat, open, readdir, rename, rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { rmSync, type Stats } from "node:fs";
+import {
+  type FileHandle,
+  lstat,
+  open,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { syncFolder } from "../io/durable.ts";
 import { fileFault } from "../io/file-fault.ts";
@@ -60,6 +70,29 @@ export async function writeInOnePiece<T>(
   });
 }
 
+/**
+ * The file that a person means by `file`: what symbolic links lead to, as for cp(1) and the shell's `>`. Writing that in one
+ * piece keeps the links. Not for files in a folder that others fill: their links could lead out of it.
+ */
+export async function behindLinks(file: string): Promise<string> {
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw fileFault(error, file);
+  });
+  if (found) {
+    refuseOthers(file, found);
+    return realpath(file);
+  }
+  // A link that leads nowhere names a new file.
+  const target = await readlink(file).catch(() => undefined);
+  if (target === undefined) return file;
+  const place = isAbsolute(target) ? target : `${await realpath(dirname(file))}/${target}`;
+  const folder = await realpath(dirname(place)).catch((error) => {
+    throw fileFault(error, file);
+  });
+  return behindLinks(join(folder, basename(place)));
+}
+
 async function sweep(folder: string): Promise<void> {
   if (swept.has(folder)) return;
   swept.add(folder);
@@ -71,7 +104,11 @@ async function sweep(folder: string): Promise<void> {
 // A rename would replace a device or a pipe, such as /dev/null, for everybody.
 async function requireReplaceable(file: string): Promise<void> {
   const found = await lstat(file).catch(() => undefined);
-  if (!found || found.isFile() || found.isSymbolicLink()) return;
+  if (found && !found.isSymbolicLink()) refuseOthers(file, found);
+}
+
+function refuseOthers(file: string, found: Stats): void {
+  if (found.isFile()) return;
   throw new TbuildError("environment", found.isDirectory() ? "is a folder" : "is not a regular file", {
     subject: file,
     hint: "Name a new file.",

@@ -1,7 +1,7 @@
 import { chmod, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Runner } from "../host/host.ts";
-import { inOnePiece } from "../host/partial-file.ts";
+import { behindLinks, inOnePiece } from "../host/partial-file.ts";
 import { temporaryFolder } from "../host/temporary.ts";
 import { makeFolders } from "../io/folders.ts";
 import { writeFile } from "../io/write-file.ts";
@@ -33,7 +33,7 @@ export async function writeDisc(host: Runner, { files, label, output, signal }: 
   }
   await using folder = await temporaryFolder("disc");
   await write(folder.path);
-  await inOnePiece(output, async (part) => {
+  await inOnePiece(await behindLinks(output), async (part) => {
     await writeFile(part, "", { mode: 0o600 });
     // -r: owner root, and readable by all: on the disc, not for this file.
     await host.run(

@@ -1,11 +1,11 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { inOnePiece, replaceFile } from "../../src/host/partial-file.ts";
+import { behindLinks, inOnePiece, replaceFile } from "../../src/host/partial-file.ts";
 import { workFolder } from "../../src/host/temporary.ts";
 
 let folder: string;
@@ -70,6 +70,27 @@ describe("a file that is written in one piece", () => {
     await replaceFile(join(folder, "link"), "x");
     expect(await readFile(join(folder, "link"), "utf8")).toBe("x");
     expect((await readdir(folder)).sort()).toEqual(["folder", "link", "pipe"]);
+  });
+
+  it("is, if a person names a link, what the link leads to", async () => {
+    const at = (name: string) => join(folder, name);
+    await mkdir(at("far/away"), { recursive: true });
+    await writeFile(at("far/old"), "old");
+    const links = { "far/away/up": "../old", near: "far/away", "new": "near/../fresh", round: "round" };
+    for (const [link, target] of Object.entries(links)) await symlink(target, at(link));
+    for (const [named, meant] of [
+      ["near/up", "far/old"],
+      ["new", "far/fresh"],
+      ["plain", "plain"],
+    ] as const) {
+      await replaceFile(await behindLinks(at(named)), named);
+      expect(await readFile(at(meant), "utf8")).toBe(named);
+      if (named !== meant) expect(await readlink(at(named)), named).not.toBe("");
+    }
+    await expect(behindLinks(at("round"))).rejects.toThrow("links that form a loop");
+    await expect(behindLinks(at("near"))).rejects.toThrow(/near: is a folder/);
+    await symlink("/dev/null", at("null"));
+    await expect(behindLinks(at("null"))).rejects.toThrow(/null: is not a regular file/);
   });
 
   it("does not make a folder that may be a typing error", async () => {

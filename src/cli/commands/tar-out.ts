@@ -5,7 +5,7 @@ import { createGzip } from "node:zlib";
 import type { Command } from "commander";
 import { Interrupted, TbuildError } from "../../errors.ts";
 import { archiveOf } from "../../guest/files/take-out.ts";
-import { inOnePiece } from "../../host/partial-file.ts";
+import { behindLinks, inOnePiece } from "../../host/partial-file.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { guestPathOrRoot } from "../guest-path.ts";
 import { leftOutNotes } from "../left-out.ts";
@@ -32,8 +32,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 
 async function save(archive: AsyncIterable<Uint8Array>, target: string, signal: AbortSignal): Promise<void> {
   const stages = /\.t?gz$/.test(target) ? [createGzip()] : [];
+  const file = await behindLinks(target);
   try {
-    await inOnePiece(target, (part) =>
+    await inOnePiece(file, (part) =>
       pipeline([Readable.from(archive, { objectMode: false }), ...stages, createWriteStream(part)], {
         signal,
       }),

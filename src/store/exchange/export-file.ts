@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { z } from "zod";
 import { checkInterrupted, Interrupted, TbuildError } from "../../errors.ts";
-import { writeInOnePiece } from "../../host/partial-file.ts";
+import { behindLinks, writeInOnePiece } from "../../host/partial-file.ts";
 import { workFolder } from "../../host/temporary.ts";
 import { writeAll } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
@@ -61,7 +61,7 @@ export async function exportTemplate(
     throw new TbuildError("environment", `${name}@${version}: its disk is missing from this store`, {
       hint: "Pull or import it first, or export it on the machine that built it.",
     });
-  await writeInOnePiece(file, async (handle) => {
+  await writeInOnePiece(await behindLinks(file), async (handle) => {
     const put = writer(handle);
     const head = { format, name, version, ...(entry.revoked && { revoked: entry.revoked }) };
     await put("tbuild-export.json", Buffer.from(`${JSON.stringify(head)}\n`));
