@@ -73,6 +73,18 @@ describe("a store", () => {
     expect((await stat(place)).mode & 0o777).toBe(0o750);
   });
 
+  it.each([
+    [0o755, 0o700],
+    [0o2775, 0o2770],
+    [0o2750, 0o2750],
+  ])("that has mode %o has %o after it was written to", async (before, after) => {
+    const place = join(folder, "store");
+    await store.putDisk(image, "System");
+    await chmod(place, before);
+    await store.putDisk(image, "Further");
+    expect((await stat(place)).mode & 0o7777).toBe(after);
+  });
+
   it("reads a disk in runs without a gap, holes unread", async () => {
     const disk = await store.putDisk(image, "System");
     const hash = createHash("sha256");

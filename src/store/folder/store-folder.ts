@@ -1,4 +1,4 @@
-import { rm, stat, utimes } from "node:fs/promises";
+import { chmod, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { type Lock, lock } from "../../host/lock.ts";
@@ -33,6 +33,14 @@ export interface StoreFolder {
   /** The following methods need the lock. */
   addList(text: string): Promise<Digest>;
   addManifest(manifest: Manifest): Promise<Digest>;
+}
+
+// Older versions made stores that all users can read. A group that may write was let in by the owner, and stays.
+async function closeToOthers(folder: string): Promise<void> {
+  const { mode, uid } = await stat(folder);
+  if ((mode & 0o007) === 0 || uid !== process.getuid?.()) return;
+  const isShared = (mode & 0o2020) !== 0;
+  await chmod(folder, isShared ? mode & 0o7770 : 0o700);
 }
 
 export function storeFolder(folder: string): StoreFolder {
@@ -70,6 +78,7 @@ export function storeFolder(folder: string): StoreFolder {
       await checkFormat();
       // A master has the passwords and host keys of its build. To share a store, its owner opens this folder to a group.
       await makeFolders(folder, 0o700);
+      await closeToOthers(folder);
       const held = await lock(join(folder, "lock"), signal ? { signal } : {});
       try {
         await rm(join(folder, "tmp"), { recursive: true, force: true });
