@@ -10,6 +10,7 @@ import { readMedium } from "../media/medium.ts";
 import type { ImageMaking } from "../media/xorriso.ts";
 import { discOf } from "../recipe/discs.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
+import { scriptFaults } from "./kickstart-scripts.ts";
 import { type FormRequest, type InstallMedia, type MediaForm, mediaForms } from "./media-forms.ts";
 import { kickstartOf } from "./recipe-kickstart.ts";
 import { rehearsalRelease } from "./rehearsal-release.ts";
@@ -132,6 +133,8 @@ async function kickstartFor(
     const file = request.kickstart;
     const text = await readKickstartFile(file);
     notes.push(...checkFile(file, text, medium));
+    const faults = await scriptFaults(workshop.host, text, medium.major);
+    notes.push(...faults.map((fault) => `${file}:${fault.line}: ${fault.text}`));
     return text;
   }
   const name = request.recipe ?? "";

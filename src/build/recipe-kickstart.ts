@@ -13,6 +13,7 @@ import { type PostOptions, postProvisioning } from "../provision/post-script.ts"
 import type { LoadedRecipe } from "../recipe/load.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
+import { scriptFaults } from "./kickstart-scripts.ts";
 import { mirrorsFor } from "./repository-server.ts";
 import { passwordHashes } from "./secrets.ts";
 import { shipped } from "./shipped.ts";
@@ -37,7 +38,11 @@ export async function kickstartOf(
   );
   return {
     text: rendered.text,
-    faults: kickstartFaults(rendered, loaded),
+    faults: kickstartFaults(
+      rendered,
+      loaded,
+      await scriptFaults(workshop.host, rendered.text, majorOf(recipe.release)),
+    ),
     release: `OL${majorOf(recipe.release)}.${recipe.update}`,
   };
 }

@@ -21,16 +21,21 @@ export function table(rows: readonly (readonly string[])[], width = terminalWidt
 export function tableRows(rows: readonly (readonly string[])[], width = terminalWidth()): string[] {
   const widths: number[] = [];
   for (const row of rows)
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, stringWidth(cell));
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell));
   return rows.map((row) => {
     const start = row
       .slice(0, -1)
-      .map((cell, i) => `${cell}${" ".repeat((widths[i] ?? 0) - stringWidth(cell))}  `)
+      .map((cell, i) => `${cell}${" ".repeat((widths[i] ?? 0) - widthOf(cell))}  `)
       .join("");
     const last = row.at(-1) ?? "";
-    const room = width - stringWidth(start);
-    if (room < leastWidth || stringWidth(last) <= room) return `${start}${last}`.trimEnd();
-    const indent = " ".repeat(stringWidth(start));
+    const room = width - widthOf(start);
+    if (room < leastWidth || widthOf(last) <= room) return `${start}${last}`.trimEnd();
+    const indent = " ".repeat(widthOf(start));
     return `${start}${wrapAnsi(last, room)}`.replaceAll("\n", `\n${indent}`);
   });
+}
+
+// Almost every cell is ASCII, and string-width splits each into graphemes.
+function widthOf(text: string): number {
+  return /^[ -~]*$/.test(text) ? text.length : stringWidth(text);
 }

@@ -11,8 +11,15 @@ import type { RenderedKickstart } from "./render.ts";
 export type PlacedFault = KickstartFault &
   Finding & { /** The line of the kickstart. */ readonly source: string };
 
-/** Checks a kickstart against the table of its release, and traces each fault to the line of the recipe that caused it. */
-export function kickstartFaults(rendered: RenderedKickstart, loaded: LoadedRecipe): PlacedFault[] {
+/**
+ * Checks a kickstart against the table of its release, and traces each fault, also those in `further`, to the line of the
+ * recipe that caused it.
+ */
+export function kickstartFaults(
+  rendered: RenderedKickstart,
+  loaded: LoadedRecipe,
+  further: readonly KickstartFault[] = [],
+): PlacedFault[] {
   const major = majorOf(loaded.recipe.release);
   const lines = rendered.text.split("\n");
   const faults = [
@@ -20,6 +27,7 @@ export function kickstartFaults(rendered: RenderedKickstart, loaded: LoadedRecip
     ...checkAnswers(rendered.text, major),
     ...checkNames(rendered.text, major),
     ...checkDevices(rendered.text, major),
+    ...further,
   ];
   return faults.map((fault) => {
     // A line without a value of the recipe comes from the template that the recipe names.

@@ -8,6 +8,7 @@ import { Endless } from "../python/frame.ts";
 import { missingFromLibrary } from "../python/library.ts";
 import { lineOf, withPython } from "../python/script.ts";
 import { sourceText } from "../python/source.ts";
+import { bashFault } from "../shell/bash-syntax.ts";
 import type { ReadShell } from "../shell/read.ts";
 import { secretFindings } from "./commands.ts";
 import type { ModuleFinding } from "./finding.ts";
@@ -40,19 +41,17 @@ export async function scriptFindings(
   return found;
 }
 
-// The parser here does not know all of bash, so that bash itself has the last word. With -n it runs nothing, not even the
-// `shopt -s extglob` of the script.
+// The parser here does not know all of bash, so that bash itself has the last word.
 async function bashFindings(file: ModuleFile, read: ReadShell, host: Runner): Promise<ModuleFinding[]> {
   if (!read(Buffer.from(file.data).toString("utf8")).hasError || file.data.includes(13)) return [];
-  const { exitCode, stderr } = await host.run(["bash", "-O", "extglob", "-n"], {
-    input: file.data,
-    allow: [1, 2],
-  });
-  if (exitCode === 0) return [];
-  const [, line, text] = /line (\d+): (.*)/.exec(stderr) ?? [];
-  const finding = { level: "error", file: file.from, line: Number(line ?? 1) } as const;
+  const fault = await bashFault(host, file.data);
+  if (!fault) return [];
+  const { line, text } = fault;
   return [
-    { ...finding, text: `bash refuses it: ${text ?? "a syntax error"}`, remedy: "Run: bash -n on the file" },
+    {
+      ...{ level: "error", file: file.from, line },
+      ...{ text: `bash refuses it: ${text}`, remedy: "Run: bash -n on the file" },
+    },
   ];
 }
 
