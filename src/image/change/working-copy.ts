@@ -17,9 +17,11 @@ import { namesFor } from "./undo.ts";
 /** Makes the working copy beside an image, for planning a change, and returns its name. */
 export async function workingCopy(host: Runner, image: string, signal?: AbortSignal): Promise<string> {
   const copy = namesFor(image).work;
-  await host.run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy], {
-    ...(signal && { signal }),
-  });
+  await host
+    .run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy], { ...(signal && { signal }) })
+    .catch((error) => {
+      throw error instanceof TbuildError ? error.with({ code: "not-written" }) : error;
+    });
   return copy;
 }
 
@@ -33,7 +35,8 @@ export async function copyFaultsExplained<T>(image: string, work: () => Promise<
     throw error.with({
       subject: image,
       what: "the change could not be written to a copy beside it",
-      hint: `The image was not changed. Check whether the disk of ${dirname(image)} is full.`,
+      lines: error.said,
+      hint: `The image was not changed. Check whether the disk of ${dirname(image)} is full or damaged.`,
     });
   }
 }

@@ -15,7 +15,7 @@ export async function syncImage(file: string, image = file): Promise<void> {
 /** Says that a program could not write what it changed. */
 export function notWritten(
   subject: string | undefined,
-  { lines, cause }: { readonly lines: readonly string[]; readonly cause: unknown },
+  { lines, cause }: { readonly lines: readonly string[]; readonly cause?: unknown },
 ): TbuildError {
   return new TbuildError("environment", "the changes could not be written to the image", {
     subject,
