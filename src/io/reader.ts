@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
+import { fileFault } from "./file-fault.ts";
 
 /** Random access to bytes: an image, or a volume inside one. */
 export interface Reader {
@@ -66,14 +67,16 @@ const chunksKept = 256;
 function cachedReader(file: FileHandle, bytes: number, path: string): Reader {
   const chunks = new Map<number, Uint8Array>();
 
+  // The system names no file in an error of reading.
+  const exactly = (offset: number, length: number) =>
+    readExactly(file, offset, length).catch((error) => {
+      throw fileFault(error, path);
+    });
+
   async function chunk(index: number): Promise<Uint8Array> {
     const kept = chunks.get(index);
     if (kept) return kept;
-    const data = await readExactly(
-      file,
-      index * chunkBytes,
-      Math.min(chunkBytes, bytes - index * chunkBytes),
-    );
+    const data = await exactly(index * chunkBytes, Math.min(chunkBytes, bytes - index * chunkBytes));
     if (chunks.size >= chunksKept)
       for (const oldest of [...chunks.keys()].slice(0, 32)) chunks.delete(oldest);
     chunks.set(index, data);
@@ -84,7 +87,7 @@ function cachedReader(file: FileHandle, bytes: number, path: string): Reader {
     bytes,
     async read(offset, length) {
       checkRange(path, bytes, offset, length);
-      if (length > chunkBytes) return readExactly(file, offset, length);
+      if (length > chunkBytes) return exactly(offset, length);
       const first = Math.floor(offset / chunkBytes);
       const data = await chunk(first);
       const start = offset - first * chunkBytes;
