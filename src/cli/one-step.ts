@@ -1,5 +1,5 @@
 import { interruptible } from "./interrupt.ts";
-import { jsonReporter, lineReporter, type Reporter, terminalReporter } from "./report.ts";
+import { jsonReporter, lineReporter, type Reporter, terminalReporter } from "./live-view.ts";
 import { coloursFor } from "./words.ts";
 
 export type Progress = (text: string, done?: number, total?: number) => void;

@@ -10,9 +10,9 @@ import { amount } from "../../io/units.ts";
 import { recipeNames } from "../../recipe/load.ts";
 import { type Finder, finder } from "../../store/records/finder.ts";
 import { interruptible } from "../interrupt.ts";
+import { folderReporter, jsonReporter, lineReporter, type Reporter, terminalReporter } from "../live-view.ts";
 import { openSite } from "../open-site.ts";
 import { onFailureOf, requireSomebody, stopBefore } from "../questions.ts";
-import { folderReporter, jsonReporter, lineReporter, type Reporter, terminalReporter } from "../report.ts";
 import { stoppedWords, summaryOf } from "../summary.ts";
 import { coloursFor } from "../words.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { lineReporter, terminalReporter } from "../../src/cli/report.ts";
+import { lineReporter, terminalReporter } from "../../src/cli/live-view.ts";
 import { coloursFor } from "../../src/cli/words.ts";
 
 const pieces = new RegExp(`(${String.fromCharCode(27)}\\[(\\d*)([A-Za-z]))|[\\s\\S]`, "gu");
