@@ -23,6 +23,7 @@ export function bootTrial(recipe: Recipe, mode: GuestMode): Step<SealedImage & P
   return {
     name: "boot-trial",
     module: import.meta.url,
+    runsMachine: true,
     describe: () =>
       `boot ${amount(clones, "clone")}, configure ${clones === 1 ? "it" : "them"} by ${detect === "mac" ? "a disc" : "messages"}, and reboot`,
     inputs: () => ({

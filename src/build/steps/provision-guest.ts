@@ -46,6 +46,7 @@ export function provisionGuest(
   return {
     name: "provision-guest",
     module: import.meta.url,
+    runsMachine: true,
     describe: () =>
       recipe.provision === "post"
         ? "check what the installer's %post has installed"
