@@ -87,7 +87,7 @@ export async function prepare(
     if (!found) throw new Error("a machine without template");
     return found;
   };
-  const judged = wantedOf(loaded, { id: state.id, template: templateOf, abilities, surroundings, inventory });
+  const judged = wantedOf(loaded, { state, template: templateOf, abilities, surroundings, inventory });
   const findings: Finding[] = [...judged.problems];
   const warnings: Finding[] = [...judged.warnings];
   const unheard: Finding[] = [];
@@ -188,6 +188,11 @@ export async function prepareDestruction(place: Place, stateFile: string): Promi
   if (!state) return undefined;
   const inventory: Inventory = await place.look(markOf(state), { machines: [], disks: [] });
   const plan = planOfDestruction(inventory, state);
+  if (plan.problems.length > 0)
+    throw new TbuildError("environment", "cannot be destroyed", {
+      subject: state.deployment,
+      lines: plan.problems,
+    });
   return {
     // The state is deleted as well, and the place's data for it.
     plan,

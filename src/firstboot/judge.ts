@@ -23,6 +23,8 @@ export interface Fault {
   readonly weight: "error" | "warning";
 }
 
+export const plainSecret = "is a secret in plain text; write {env: NAME}, {file: PATH} or {prompt: true}";
+
 /**
  * Checks values against a contract: keys, types, related values, and missing ones. A reference counts as a
  * value, but its target is not checked. If the contract may lack parameters (`isWhole` is false), an unknown
@@ -66,7 +68,7 @@ function judgeOne(
   if (parameter?.password)
     found.push({
       key,
-      text: "is a secret in plain text; write {env: NAME}, {file: PATH} or {prompt: true}",
+      text: plainSecret,
       weight: "warning",
     });
   if (parameter?.pattern !== undefined && !isPattern(parameter.pattern))
