@@ -1,4 +1,4 @@
-import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, truncate, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
@@ -61,6 +61,28 @@ describe.skipIf(lacking)(
       expect((await localHost().run(compared)).stdout).toContain("identical");
       const plan = await tbuild(join(repository, "VirtualMachines/0004fb"), "--stopped", "--plan");
       expect(plan.stdout).toContain("stopped elsewhere, as you said");
+    });
+
+    it("is read without the holes of its disks", async () => {
+      const folder = join(repository, "VirtualMachines/0004fc");
+      const image = join(repository, "VirtualDisks/large.img");
+      await mkdir(folder);
+      // Reading all of it would take hours.
+      const disk = await open(image, "w");
+      await disk.write("first", 0);
+      await disk.write("second", 3 << 30);
+      await disk.truncate(2 ** 40);
+      await disk.close();
+      await writeFile(
+        join(folder, "vm.cfg"),
+        `OVM_simple_name = 'large'\nOVM_domain_type = 'xen_hvm'\nmemory = 64\ndisk = ['file:${image},xvda,w']\n`,
+      );
+      const out = join(dom0.folder, "out-large");
+      const { stdout, stderr } = await tbuild(folder, "--stopped", "--out", out, "--json");
+      expect(stderr).toBe("");
+      expect(JSON.parse(stdout)).toMatchObject({ written: true, disks: [{ bytes: 2 ** 40 }] });
+      const compared = await localHost().run(["qemu-img", "compare", join(out, "large/large.qcow2"), image]);
+      expect(compared.stdout).toContain("identical");
     });
 
     it("that runs there, or may run there, is refused", async () => {
