@@ -17,7 +17,7 @@ import {
   startedFile,
 } from "./commands.ts";
 import type { ModuleFinding } from "./finding.ts";
-import { leakOf, parameterIn, startOf } from "./leaks.ts";
+import { leakOf, parameterIn, type Start, startOf } from "./leaks.ts";
 import { deadlockFinding, secondsOf, sleepFinding, sleepProblem, waitFindings } from "./waits.ts";
 
 const asks = /^(?:raw_)?input$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$/;
@@ -91,28 +91,34 @@ function callFindings(
   place: Place,
   secret: ReadonlySet<string>,
 ): ModuleFinding[] {
-  const { module, read } = place;
+  const { module } = place;
   const found: ModuleFinding[] = [];
-  const line = lineOf(call.node);
-  const add = (level: ModuleFinding["level"], text: string, remedy: string) =>
-    found.push({ level, file: module.file, line, text, remedy });
-  const short = call.name.slice(call.name.lastIndexOf(".") + 1);
+  const add: AddHere = (level, text, remedy) =>
+    found.push({ level, file: module.file, line: lineOf(call.node), text, remedy });
   if (asks.test(call.name))
     add(
       "error",
       `asks with ${call.name} at ${target}, but no one can answer`,
       "Take the value from a parameter",
     );
-  const priority = module.header.priorities[target];
-  const network = networkFinding(call.name, target, priority);
+  const network = networkFinding(call.name, target, module.header.priorities[target]);
   if (network) add("error", network.text, network.remedy);
   const [slept] = call.name === "time.sleep" ? call.positional : [];
   const sleep = typeof slept === "number" ? sleepProblem(slept, secondsOf(module)) : undefined;
   if (sleep) add("error", sleep.text, sleep.remedy);
   const start = startOf(call);
-  if (!start) return found;
-  const { argument, how } = start;
-  const isShell = how === "shell";
+  if (start === undefined) return found;
+  checkSecrets(start, secret, add);
+  checkArguments(call, start, add);
+  for (const command of commandsOfStart(call, start, place))
+    found.push(...startFindings(command, target, place));
+  return found;
+}
+
+type AddHere = (level: ModuleFinding["level"], text: string, remedy: string) => void;
+
+// What a command line reveals, and what a parameter could put into it.
+function checkSecrets(start: Start, secret: ReadonlySet<string>, add: AddHere): void {
   const leaked = leakOf(start, secret);
   if (leaked)
     add(
@@ -120,54 +126,67 @@ function callFindings(
       `puts ${leaked.key} on a command line, where every process list shows it`,
       "Pass it in the environment or on standard input",
     );
-  const first = argumentNode(call);
-  if (how === "list" && isTextWithBlank(argument, first))
-    add(
-      "error",
-      `${short} gets a single text with a program and its arguments, and looks for a program with that complete name`,
-      `Pass a list: ${short}(['/path/program', 'argument'])`,
-    );
-  const words = how === "words" ? [] : wordsOf(argument);
-  if (!isShell && Array.isArray(argument) && /^\S+\s+\S/.test(words[0] ?? ""))
-    add(
-      "error",
-      `${short} gets a program and its arguments as one word, "${words[0]}", and looks for a program of that whole name`,
-      "Make each argument a word of the list",
-    );
-  if (isShell && Array.isArray(argument) && argument.length > 1)
-    add(
-      "error",
-      `${short} with shell=True runs the first word of the list alone; the others are arguments of the shell`,
-      "Leave out shell=True",
-    );
-  if (/^templateconfig\.common\.run_cmd$/.test(call.name) && typeof call.positional[1] === "string")
-    add(
-      "error",
-      `${short} takes one list, but gets the arguments separately from the program`,
-      `Pass a list: ${short}(['/path/program', 'argument'])`,
-    );
-  const parameter = isShell && !leaked ? parameterIn(start) : undefined;
+  const parameter = start.how === "shell" && !leaked ? parameterIn(start) : undefined;
   if (parameter)
     add(
       "warning",
       `builds a shell command of the parameter ${parameter.key}, whose value can contain any shell code`,
       "Use run_cmd with a list",
     );
-  if (words.length === 0 || /\s/.test((!isShell && words[0]) || "")) return found;
-  const isText = isShell && typeof argument === "string";
-  const command: Command = { words, file: module.file, line };
-  const commands = isText
-    ? commandsOf(read(argument), module.file, line)
-    : [command, ...commandsOf(read(words.map(shellWord).join(" ")), module.file, line).slice(1)];
-  for (const one of commands) {
-    found.push(...commandFindings(one, target, place), ...programFileFindings(one, module));
-    const started = startedFile(one.words, module.payload);
-    if (!started) continue;
-    for (const inner of shellCommands(started.file, module.payload, read))
-      found.push(...commandFindings(inner, target, place));
-    found.push(...waitFindings(started.file, module.payload, read, target));
-  }
-  return found;
+}
+
+// Texts where the called function takes lists, and the other way round.
+function checkArguments(call: Call, start: Start, add: AddHere): void {
+  const { argument, how } = start;
+  const short = call.name.slice(call.name.lastIndexOf(".") + 1);
+  const list = `Pass a list: ${short}(['/path/program', 'argument'])`;
+  if (how === "list" && isTextWithBlank(argument, argumentNode(call)))
+    add(
+      "error",
+      `${short} gets a single text with a program and its arguments, and looks for a program with that complete name`,
+      list,
+    );
+  const [program] = how === "shell" || !Array.isArray(argument) ? [] : wordsOf(start);
+  if (/^\S+\s+\S/.test(program ?? ""))
+    add(
+      "error",
+      `${short} gets a program and its arguments as one word, "${program}", and looks for a program of that whole name`,
+      "Make each argument a word of the list",
+    );
+  if (how === "shell" && Array.isArray(argument) && argument.length > 1)
+    add(
+      "error",
+      `${short} with shell=True runs the first word of the list alone; the others are arguments of the shell`,
+      "Leave out shell=True",
+    );
+  if (/^templateconfig\.common\.run_cmd$/.test(call.name) && typeof call.positional[1] === "string")
+    add("error", `${short} takes one list, but gets the arguments separately from the program`, list);
+}
+
+// The commands that a call starts, with those of a shell in it. None if its program is not known.
+function commandsOfStart(call: Call, start: Start, { module, read }: Place): Command[] {
+  const { argument, how } = start;
+  const { file } = module;
+  const line = lineOf(call.node);
+  const words = wordsOf(start);
+  if (words.length === 0 || (how !== "shell" && /\s/.test(words[0] ?? ""))) return [];
+  if (how === "shell" && typeof argument === "string") return commandsOf(read(argument), file, line);
+  return [{ words, file, line }, ...commandsOf(read(words.map(shellWord).join(" ")), file, line).slice(1)];
+}
+
+// What a started command does wrong, and the program of the payload that it starts.
+function startFindings(command: Command, target: Target, place: Place): ModuleFinding[] {
+  const { module, read } = place;
+  const own = [...commandFindings(command, target, place), ...programFileFindings(command, module)];
+  const started = startedFile(command.words, module.payload);
+  if (!started) return own;
+  return [
+    ...own,
+    ...shellCommands(started.file, module.payload, read).flatMap((one) =>
+      commandFindings(one, target, place),
+    ),
+    ...waitFindings(started.file, module.payload, read, target),
+  ];
 }
 
 // What a command needs, waits for, or blocks at its target.
@@ -252,7 +271,9 @@ function isTextWithBlank(value: Value | undefined, node: ReturnType<typeof argum
   return isText && texts.some((text) => /\S\s/.test(text));
 }
 
-function wordsOf(value: Value | undefined): (string | undefined)[] {
+// The words of the command; `undefined` for an unknown one.
+function wordsOf({ how, argument: value }: Start): (string | undefined)[] {
+  if (how === "words") return [];
   if (typeof value === "string") return value.trim().split(/\s+/);
   if (!Array.isArray(value)) return [];
   return value.map((word) => (typeof word === "string" ? word : undefined));
