@@ -143,14 +143,14 @@ function checkArguments(call: Call, start: Start, add: AddHere): void {
   if (how === "list" && isTextWithBlank(argument, argumentNode(call)))
     add(
       "error",
-      `${short} gets a single text with a program and its arguments, and looks for a program with that complete name`,
+      `${short} gets a program and its arguments as one text, and takes all of it for the program's name`,
       list,
     );
   const [program] = how === "shell" || !Array.isArray(argument) ? [] : wordsOf(start);
   if (/^\S+\s+\S/.test(program ?? ""))
     add(
       "error",
-      `${short} gets a program and its arguments as one word, "${program}", and looks for a program of that whole name`,
+      `${short} gets a program and its arguments as one word, "${program}", and takes all of it for the program's name`,
       "Make each argument a word of the list",
     );
   if (how === "shell" && Array.isArray(argument) && argument.length > 1)
