@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -194,7 +194,7 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
     ];
     const before = structuredClone([...world.machines.keys()]);
     expect((await faultOf(plan(place, twoNodes, options))).lines).toEqual(lines);
-    expect((await faultOf(prepareDestruction(place, options.stateFile))).lines).toEqual(lines);
+    expect((await faultOf(prepareDestruction(place, options.stateFile, "rac"))).lines).toEqual(lines);
     expect([...world.machines.keys()]).toEqual(before);
     world.machines.delete("old-rac1");
     world.machines.set("rac1", rac1);
@@ -254,6 +254,24 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
     expect(fault.lines).toEqual([
       expect.stringContaining("disk rac-asm1: has 1 GiB, but the file says 3 GiB"),
     ]);
+  });
+
+  it.each([
+    [
+      "of a newer version",
+      (text: string) => text.replace('"schema": 1', '"schema": 2'),
+      /newer version of tbuild/,
+    ],
+    ["that breaks off", (text: string) => text.slice(0, 50), /is not the state of a deployment/],
+    ["without content", () => "", /is not the state of a deployment/],
+    ["of another deployment", (text: string) => text.replace('"rac"', '"web"'), /another deployment: web/],
+  ])("neither changes nor destroys anything with a state %s", async (_, change, message) => {
+    await deploy(memoryPlace(world), twoNodes, options);
+    await writeFile(options.stateFile, change(await readFile(options.stateFile, "utf8")));
+    expect((await faultOf(plan(memoryPlace(world), twoNodes, options))).message).toMatch(message);
+    const destruction = prepareDestruction(memoryPlace(world), options.stateFile, "rac");
+    expect((await faultOf(destruction)).message).toMatch(message);
+    expect([...world.machines.keys()]).toEqual(["rac1", "rac2"]);
   });
 
   it("does not run twice at the same time", async () => {
