@@ -107,6 +107,7 @@ const lines: readonly (readonly [string, number, RegExp])[] = [
   ["seal empty.img", 4, /contains no guest/],
   ["seal folder", 2, /is a folder, not an image file/],
   ["seal empty.img --skip nosuch", 2, /no operation "nosuch"\nAvailable: first-boot/],
+  ["seal --skip nosuch,logs empty.img", 2, /no operation "nosuch"\nAvailable: first-boot/],
   ["seal empty.img --as ol4", 2, /not a release that tbuild knows\nAvailable: ol5/],
   ["seal --check junk.img", 4, /contains no guest/],
   ["repair nosuch.img", 2, /there is no such file/],

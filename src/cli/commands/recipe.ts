@@ -10,9 +10,10 @@ import { amount } from "../../io/units.ts";
 import { recipeNames } from "../../recipe/load.ts";
 import { type Finder, finder } from "../../store/records/finder.ts";
 import { interruptible } from "../interrupt.ts";
+import { liveView } from "../live-view.ts";
 import { openSite } from "../open-site.ts";
 import { onFailureOf, requireSomebody, stopBefore } from "../questions.ts";
-import { folderReporter, jsonReporter, lineReporter, type Reporter, terminalReporter } from "../report.ts";
+import { folderReporter, jsonReporter, lineReporter, type Reporter } from "../reporter.ts";
 import { stoppedWords, summaryOf } from "../summary.ts";
 import { coloursFor } from "../words.ts";
 
@@ -168,7 +169,6 @@ async function wantedNames(
 // Progress goes to stderr, results to stdout; with --json both are one stream of JSON lines on stdout.
 function screenFor(options: Options): Reporter {
   if (options.json) return jsonReporter((line) => process.stdout.write(`${line}\n`));
-  if (process.stderr.isTTY && !options.verbose)
-    return terminalReporter(process.stderr, coloursFor(process.stderr));
+  if (process.stderr.isTTY && !options.verbose) return liveView(process.stderr, coloursFor(process.stderr));
   return lineReporter((line) => process.stderr.write(`${line}\n`), options);
 }
