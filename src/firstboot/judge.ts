@@ -81,7 +81,11 @@ function judgeOne(
   if (fault !== undefined)
     found.push(error(parameter?.password ? `is not ${fault}` : `"${shortened(value)}" is not ${fault}`));
   if (key === `${network}hostname` && /^localhost(?:\.localdomain)?$/i.test(value))
-    found.push({ key, text: `${value} is every machine's name for itself`, weight: "warning" });
+    found.push({
+      key,
+      text: `${value} means this machine on every machine; give it a name of its own`,
+      weight: "warning",
+    });
   const bytes = bytesOf(value);
   if (bytes > mostBytes.unlogged)
     found.push(error(`has ${bytes} bytes; the limit of a message is ${mostBytes.unlogged}`));

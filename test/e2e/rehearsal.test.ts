@@ -171,7 +171,7 @@ describe("a rehearsal of ol6-grid", () => {
       domainType: "XEN_PVM",
     });
     expect(manifest.trial).toContain("2 clones share no hostname, address, host key, machine id or MAC");
-    expect(manifest.trial).toContain("2 clones have no equal file that should be unique");
+    expect(manifest.trial).toContain("2 clones share no file that should be unique");
     expect(manifest.trial.filter((seen) => seen.endsWith("rebooted, and nothing ran again"))).toHaveLength(2);
     expect(manifest.contract.map((parameter) => parameter.key)).toEqual(
       expect.arrayContaining([
