@@ -38,7 +38,7 @@ export function lineReporter(
     event(build, event) {
       if (event.type === "progress") {
         const tenth = event.total ? Math.floor((10 * (event.done ?? 0)) / event.total) : undefined;
-        // Before the colon is the action, after it the object.
+        // The action is before the colon, the object after it.
         const mark = `${event.step} ${tenth === undefined ? event.text : `${event.text.split(":")[0]} ${tenth}`}`;
         if (told.get(build) === mark) return;
         told.set(build, mark);

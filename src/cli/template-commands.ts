@@ -180,7 +180,7 @@ function addExchange(template: Command): void {
     .addOption(
       listOption("--format <formats>", "bundle format (default: ovm-tgz)", { choices: bundleFormats }),
     )
-    .option("--out <folder>", "output folder (default: one below --home)")
+    .option("--out <folder>", "output folder (default: a folder in --home)")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
