@@ -6,13 +6,15 @@ import { recipeFolders, recipeOf, type Workshop } from "./workshop.ts";
 
 type Recipes = ReadonlyMap<string, Pick<Recipe, "name" | "from">>;
 
-/** The recipe whose template each recipe starts from, of any version, if it is one of them. */
+/** The recipe whose template each recipe starts from, of any version, if it is another one of them. */
 export function basesAmong(recipes: Recipes): (name: string) => string | undefined {
   const byTemplate = new Map([...recipes].map(([file, { name }]) => [name, file]));
   return (name) => {
     const from = recipes.get(name)?.from;
     if (from === undefined || originOf(from) !== "version") return undefined;
-    return byTemplate.get(from.split("@")[0] ?? "");
+    const base = byTemplate.get(from.split("@")[0] ?? "");
+    // A recipe may start from an earlier version of its own template.
+    return base === name ? undefined : base;
   };
 }
 

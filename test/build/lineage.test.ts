@@ -21,6 +21,7 @@ describe("the order in which recipes are built", () => {
     await recipe("till", "web@1.0.0");
     await recipe("image", "../System.img");
     await recipe("elsewhere", "nowhere");
+    await recipe("again", "again@1.0.0");
     await recipe("ring-one", "ring-two");
     await recipe("ring-two", "ring-one");
     await writeFile(join(root, "broken.yaml"), "name: [\n");
@@ -40,6 +41,7 @@ describe("the order in which recipes are built", () => {
     ["shop", [["shop"]]],
     ["till web", [["web"], ["till"]]],
     ["image elsewhere", [["image", "elsewhere"]]],
+    ["again", [["again"]]],
     ["shop broken nosuch", [["shop", "broken", "nosuch"]]],
   ])("is by lineage: %s", async (names, groups) => {
     expect(await order(names)).toEqual(groups);
