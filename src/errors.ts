@@ -14,7 +14,7 @@ export const exitCodes = {
   unknown: 6,
   bug: 70,
   interrupted: 130,
-} as const;
+} as const satisfies Record<Fault, number> & Record<string, number>;
 
 /** The meaning of each code, and what to do. The help and docs/exit-codes.md are made from it. */
 export const exitCodeWords: Readonly<

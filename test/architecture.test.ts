@@ -48,7 +48,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // The table of places imports the manager's place.
   deploy: ["firstboot", "host", "hypervisor", "manager", "model", "recipe", "store"],
   rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
-  provision: ["guest", "host", "kickstart", "model", "recipe"],
+  provision: ["guest", "host", "image/tree.ts", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],
   recipe: [
     "guest/leftovers/command-line.ts",

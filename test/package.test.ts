@@ -26,6 +26,10 @@ describe("the documents", () => {
     );
   });
 
+  it.each(documents.filter((one) => one.startsWith("docs/")))("has %s in the README", (page) => {
+    expect(links.filter(({ from }) => from === "README.md").map(({ path }) => path)).toContain(page);
+  });
+
   it.each(links)("$from links to $path#$anchor, which is there", ({ path, anchor }) => {
     const file = join(repository, path);
     expect(statSync(file, { throwIfNoEntry: false }), path).toBeDefined();

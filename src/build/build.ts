@@ -16,6 +16,7 @@ import { writeBuildReport, writeFailureReport } from "./report/page.ts";
 import type { BuildRequest } from "./request.ts";
 import type { BuildContext } from "./step.ts";
 import { noTrial, trialMode } from "./trial-mode.ts";
+import { whereStepsWork } from "./where-steps-work.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** A build that stopped after the step that its caller named. */
@@ -170,7 +171,11 @@ export async function plan(
     id: context.id,
     steps: planned,
     ...(found?.place !== undefined && { fetched: found.bytes }),
-    notes: trial ? notes : [...notes, noTrial(workshop, made, request)],
+    notes: [
+      ...notes,
+      ...(trial ? [] : [noTrial(workshop, made, request)]),
+      ...whereStepsWork(workshop, pipelineOf(workshop, made, request), planned, made.made.recipe),
+    ],
     further: made.made.recipe.convert.map(({ to }) => to),
   };
 }

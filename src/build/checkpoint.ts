@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
+import { type Lock, lock } from "../host/lock.ts";
 import { namesIn } from "../io/durable.ts";
 import { makeFolders } from "../io/folders.ts";
 import { fromPortable, type Places, toPortable } from "../io/portable.ts";
@@ -46,6 +47,15 @@ export function checkpointKey(step: string, inputs: Inputs, parent: string | und
 export async function findCheckpoint(folder: string, key: string): Promise<Checkpoint | undefined> {
   const target = await readlink(join(folder, "by-key", key)).catch(() => undefined);
   return target === undefined ? undefined : readCheckpoint(folder, basename(target));
+}
+
+/** Waits until no other build makes this result. */
+export function lockCheckpoint(
+  folder: string,
+  key: string,
+  options: Parameters<typeof lock>[1],
+): Promise<Lock> {
+  return lock(join(folder, "locks", key), options);
 }
 
 /** A folder for an unfinished checkpoint. If a kill leaves it behind, `sweep` removes it. */

@@ -1,3 +1,4 @@
+import { dirname, relative } from "node:path";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
 import type { StepContext } from "./step.ts";
 
@@ -13,4 +14,15 @@ export async function openImage(
     ...(kind !== "auto" && { via: kind }),
     note: (text) => context.report({ type: "note", text }),
   });
+}
+
+/** Makes an overlay of a disk in the folder of an earlier step. The path in it is relative, so both can be moved. */
+export async function makeOverlay(
+  { host }: Pick<StepContext, "host">,
+  disk: string,
+  format: "raw" | "qcow2",
+  image: string,
+): Promise<void> {
+  const base = relative(dirname(image), disk);
+  await host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", format, image]);
 }

@@ -1,7 +1,5 @@
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { checkInterrupted, Interrupted, TbuildError } from "../errors.ts";
-import { lock } from "../host/lock.ts";
 import {
   beginCheckpoint,
   type Checkpoint,
@@ -10,6 +8,7 @@ import {
   findCheckpoint,
   keepCheckpoint,
   lastCheckpoint,
+  lockCheckpoint,
 } from "./checkpoint.ts";
 import { hostsOf } from "./manifest.ts";
 import type { BuildContext, Hosts, Inputs, Step, StepContext } from "./step.ts";
@@ -194,7 +193,7 @@ export async function runPipeline<State extends object>(
       const inputs = await allInputs(step, state);
       const key = checkpointKey(step.name, inputs, before?.id);
       // Two builds may need the same result at the same time. The second uses the result of the first.
-      await using _lock = await lock(join(context.home.checkpoints, "locks", key), {
+      await using _lock = await lockCheckpoint(context.home.checkpoints, key, {
         signal: context.signal,
         onWait: (pid) =>
           context.report({

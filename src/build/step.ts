@@ -62,6 +62,8 @@ export interface Step<Needs extends object = object, Gives extends object = obje
   /** The step's module, `import.meta.url`. Its code and everything that it imports also shape the result. */
   readonly module: string;
   describe(): string;
+  /** It runs the guest's disk in a machine of the hypervisor. */
+  readonly runsMachine?: boolean;
   /** Pure. Together with the previous results, this identifies the result. */
   readonly inputs: (state: Needs) => Inputs;
   readonly run: (context: StepContext, state: Needs) => Promise<Gives>;

@@ -11,6 +11,9 @@ export interface Deadlines {
   readonly allMs: number;
 }
 
+/** For a hypervisor with hardware virtualization; `patience` multiplies them. */
+export const usualDeadlines: Deadlines = { quietMs: 300_000, allMs: 3_600_000 };
+
 /**
  * Waits until a clone has run its first-boot modules. If a module fails or hangs, throws an error with its
  * output.
@@ -19,7 +22,7 @@ export async function configured(
   context: Pick<MachineContext, "hypervisor" | "signal">,
   name: string,
   messages: Messages,
-  { quietMs, allMs }: Deadlines = { quietMs: 300_000, allMs: 3_600_000 },
+  { quietMs, allMs }: Deadlines = usualDeadlines,
 ): Promise<void> {
   const { patience = 1 } = context.hypervisor;
   let last = { value: "", since: Date.now() };

@@ -8,6 +8,7 @@ import { waitFor } from "../host/wait-for.ts";
 import { writeDisc } from "../media/small-disc.ts";
 import { consoleTail, loggedIn, machineFile } from "./guest-machine.ts";
 import type { MachineContext } from "./step.ts";
+import { usualDeadlines } from "./trial-configuration.ts";
 
 /**
  * Writes the disc from which a clone without guest additions takes its values. It is removed with the
@@ -31,14 +32,12 @@ export async function valuesDisc(
   return output;
 }
 
-// A working module may take long; a hanging one prints nothing.
-const [quietMs, allMs] = [300_000, 3_600_000];
-
 /** Waits until a clone that notices itself has taken its root password from the disc: sshd starts after that. */
 export async function configuredByDisc(context: MachineContext, name: string, login: Login): Promise<Host> {
   const done = new AbortController();
   const scoped = { ...context, signal: AbortSignal.any([context.signal, done.signal]) };
   const { patience = 1 } = context.hypervisor;
+  const { quietMs, allMs } = usualDeadlines;
   let last = { console: "", since: Date.now() };
   const failed = waitFor(
     "the clone to fail",

@@ -9,6 +9,7 @@ import { type Identity, readIdentity } from "../guest/identity.ts";
 import { compareImages, type TwinReport } from "../guest/twins.ts";
 import type { Host } from "../host/host.ts";
 import { shellQuoted } from "../host/local.ts";
+import type { Login } from "../host/ssh.ts";
 import { waitFor } from "../host/wait-for.ts";
 import type { BuildAddresses, MessageChannel } from "../hypervisor/hypervisor.ts";
 import { liveGuest } from "../image/ways/mounted-tree.ts";
@@ -127,8 +128,8 @@ async function tryClone(
   await context.hypervisor.start(name);
   if (byDisc) {
     say("configuring itself from a disc");
-    await configuredByDisc(context, name, login);
-  } else await configureByMessages(context, name, values, password, say);
+    await orLetIn(context, name, login, configuredByDisc(context, name, login));
+  } else await configureByMessages(context, name, { values, password, login }, say);
   await takePicture(context, "boot-trial", name, "configured");
 
   say("checking the result");
@@ -185,8 +186,7 @@ async function bootOf(guest: Host): Promise<string> {
 async function configureByMessages(
   context: MachineContext,
   name: string,
-  values: readonly [string, string][],
-  password: string,
+  { values, password, login }: { values: readonly [string, string][]; password: string; login: Login },
   say: (text: string) => void,
 ): Promise<void> {
   await using messages = await channelOf(context).open(name);
@@ -198,7 +198,25 @@ async function configureByMessages(
   // The last message: its arrival starts the modules.
   await messages.send(rootPasswordKey, password);
   say("configuring itself");
-  await configured(context, name, messages);
+  await orLetIn(context, name, login, configured(context, name, messages));
+}
+
+/** Before it reports that a clone was not configured, keeps the login for `tbuild console --ssh`, if it works. */
+async function orLetIn(
+  context: MachineContext,
+  name: string,
+  login: Login,
+  configured: Promise<unknown>,
+): Promise<void> {
+  try {
+    await configured;
+  } catch (error) {
+    if (!context.signal.aborted)
+      await loggedIn(context, name, login, 60_000).catch(() =>
+        rm(machineFile(context.folder, name, "ssh"), { force: true }),
+      );
+    throw error;
+  }
 }
 
 /** A trial is planned only if there is a channel. */

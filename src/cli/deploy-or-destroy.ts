@@ -23,7 +23,7 @@ export async function deployOrDestroy(
     const { place: opened, version, stateOf } = await openPlace(command, signal, flags.at);
     await using place = opened;
     if (flags.destroy) {
-      const destruction = await prepareDestruction(place, stateOf(name));
+      const destruction = await prepareDestruction(place, stateOf(name), name);
       if (destruction) await runDeployment(destruction, { place, name, flags, signal });
       else if (flags.json) process.stdout.write(`${JSON.stringify({ type: "done", deployment: name })}\n`);
       else process.stdout.write(`${name}: nothing to do: no deployment of this name is known here\n`);

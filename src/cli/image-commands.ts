@@ -11,6 +11,7 @@ import {
 import { formerName } from "./former-name.ts";
 import { sshConfig, treatAs, via, withChangeOptions } from "./image-options.ts";
 import { lazily } from "./lazily.ts";
+import { betweenPaths, collected, listOption } from "./list-option.ts";
 
 const relabel = ["--relabel", "also relabel all files for SELinux at the next boot"] as const;
 
@@ -196,14 +197,14 @@ function addSeal(program: Command): void {
     .option("--scrub", "overwrite removed data with zeros, also in free blocks and unused space")
     .option("--no-search", "do not search all files for unknown names, IDs and secrets")
     .option("--list", "list the operations, and the agents that tbuild knows")
-    .option("--skip <operation...>", "skip these operations")
+    .addOption(listOption("--skip <operations>", "skip these operations"))
     .option(
       "--allow-unmounted",
       "exit 0 (not 6) if a volume could not be inspected; leave out volumes for which a program is missing here",
     )
     .addOption(formerName("--although-unmounted", "allowUnmounted"))
-    .option("--only <operation...>", "run only these operations")
-    .option("--keep <path...>", "keep these guest paths unchanged")
+    .addOption(listOption("--only <operations>", "run only these operations"))
+    .addOption(listOption("--keep <paths>", "keep these guest paths unchanged", { separator: betweenPaths }))
     .option(...relabel)
     .option("--recipe <name>", "apply this recipe's skip and keep lists, and its clone detection")
     .addOption(
@@ -214,7 +215,7 @@ function addSeal(program: Command): void {
     )
     .addHelpText(
       "after",
-      `\nExample:\n  tbuild seal --check System.img\n  tbuild seal System.img --keep /root/.ssh/authorized_keys\n  tbuild seal System.img --detect mac${elsewhere}`,
+      `\nExample:\n  tbuild seal --check System.img\n  tbuild seal --keep /root/.ssh/authorized_keys System.img\n  tbuild seal --skip logs,hostname System.img\n  tbuild seal System.img --detect mac${elsewhere}`,
     )
     .action(lazily(() => import("./commands/seal.ts")));
 }
@@ -275,11 +276,6 @@ function addUndo(program: Command): void {
     .option("--json", "print one JSON object per image")
     .addHelpText("after", `\nExample:\n  tbuild undo System.img${elsewhere}`)
     .action(lazily(() => import("./commands/undo.ts")));
-}
-
-// For an option that may be repeated.
-function collected(value: string, before: readonly string[]): string[] {
-  return [...before, value];
 }
 
 function forOption(): Option {

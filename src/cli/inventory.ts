@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { exitCodes, TbuildError } from "../errors.ts";
 import { localHost } from "../host/local.ts";
 import { filesInUse } from "../image/in-use.ts";
@@ -24,7 +25,11 @@ export async function showInventory(
     withFolders(folders, flags, async (opened) => {
       const found = await takeInventory(
         localHost(),
-        opened.map(({ file, far }) => ({ at: file, users: far?.users ?? filesInUse() })),
+        opened.map(({ file, far }) => ({
+          at: file,
+          ...(far && { name: basename(far.pathOn(file)) }),
+          users: far?.users ?? filesInUse(),
+        })),
         { signal, onEach },
       );
       const shown = (text: string) => opened.reduce((words, one) => one.shown(words), text);

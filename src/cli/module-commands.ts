@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { messageFormNames, messageForms } from "../firstboot/message-forms.ts";
 import { lazily } from "./lazily.ts";
+import { listOption } from "./list-option.ts";
 
 const forms = messageFormNames.map((name) => `  ${name.padEnd(10)} ${messageForms[name].summary}`).join("\n");
 
@@ -93,8 +94,10 @@ function addModuleNew(module: Command): void {
     .description("make the folder of a first-boot module")
     .argument("<name>", "lower-case letters, digits and hyphens")
     .option("--description <sentence>", "what it does (default: asked)")
-    .option("--target <target:priority...>", "when it runs (default: configure:80)")
-    .option("--parameter <name...>", "a value that it needs: NAME, NAME:required or NAME:password")
+    .addOption(listOption("--target <target:priority>", "when it runs (default: configure:80)"))
+    .addOption(
+      listOption("--parameter <name>", "a value that it needs: NAME, NAME:required or NAME:password"),
+    )
     .addOption(
       new Option("--language <name>", "language of its program")
         .choices(["bash", "python", "perl"])

@@ -35,7 +35,9 @@ The target (\`configure\`, \`cleanup\` …) is its only argument. Each value is 
 command line, and are replaced by \`***\` in the log. With \`input: json\`, the program also gets an object of KEY: VALUE on standard input.
 
 Its output and exit code go to \`/var/log/ovm-template-config.log\`. If it fails or does not end within \`timeout\`, no further module
-runs. It configures a clone once: \`configure\` does nothing while \`/var/lib/tbuild/modules/NAME\` exists. A seal removes that file.
+runs. tbuild's guest additions then still run \`network\` and \`authentication\`, so that you can log in and read the log.
+
+It configures a clone once: \`configure\` does nothing while \`/var/lib/tbuild/modules/NAME\` exists. A seal removes that file.
 
 ## Work after the boot
 

@@ -1,5 +1,6 @@
 import { interruptible } from "./interrupt.ts";
-import { jsonReporter, lineReporter, type Reporter, terminalReporter } from "./report.ts";
+import { liveView } from "./live-view.ts";
+import { jsonReporter, lineReporter, type Reporter } from "./reporter.ts";
 import { coloursFor } from "./words.ts";
 
 export type Progress = (text: string, done?: number, total?: number) => void;
@@ -30,6 +31,6 @@ export async function oneStep<T>(
 
 function screenFor(json: boolean): Reporter {
   if (json) return jsonReporter((line) => process.stdout.write(`${line}\n`));
-  if (process.stderr.isTTY) return terminalReporter(process.stderr, coloursFor(process.stderr));
+  if (process.stderr.isTTY) return liveView(process.stderr, coloursFor(process.stderr));
   return lineReporter((line) => process.stderr.write(`${line}\n`), { verbose: false });
 }

@@ -6,7 +6,7 @@ import { fileWord } from "../io/escape.ts";
 import { systemFault } from "../io/file-fault.ts";
 import { ask } from "./ask.ts";
 import { explained } from "./explained.ts";
-import type { Reporter } from "./report.ts";
+import type { Reporter } from "./reporter.ts";
 
 /** The choices of `--on-error`. */
 export type OnError = "ask" | AfterFailure;

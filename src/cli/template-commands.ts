@@ -2,6 +2,7 @@ import { Argument, type Command, Option } from "commander";
 import { bundleFormats, domainTypes } from "../choices.ts";
 import { formerName } from "./former-name.ts";
 import { lazily } from "./lazily.ts";
+import { listOption } from "./list-option.ts";
 
 const registryHelp = `
 Passwords come from \`docker login\` (~/.docker/config.json or a credential
@@ -176,12 +177,14 @@ function addExchange(template: Command): void {
     .command("bundle")
     .description("pack a version from the store as bundles, with SHA256SUMS")
     .argument("<ref>", "name, or name@version")
-    .addOption(new Option("--format <format...>", "bundle format (default: ovm-tgz)").choices(bundleFormats))
-    .option("--out <folder>", "output folder (default: one below --home)")
+    .addOption(
+      listOption("--format <formats>", "bundle format (default: ovm-tgz)", { choices: bundleFormats }),
+    )
+    .option("--out <folder>", "output folder (default: a folder in --home)")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
-      "\nExample:\n  tbuild template bundle ol6-grid@1.0.0 --format ova qcow2 --out /srv/bundles",
+      "\nExample:\n  tbuild template bundle ol6-grid@1.0.0 --format ova,qcow2 --out /srv/bundles",
     )
     .action(lazily(() => import("./commands/template-bundle.ts")));
   template

@@ -71,7 +71,7 @@ export async function prepare(
   options: { readonly replace?: readonly string[]; readonly allowRevoked?: boolean } = {},
 ): Promise<Prepared> {
   const { deployment, machines, file } = loaded;
-  const kept = await stateAt(stateFile, place);
+  const kept = await stateAt(stateFile, deployment.name, place);
   const state = kept ?? newState(deployment.name, place.identity);
   for (const name of options.replace ?? [])
     if (!machines.some((machine) => machine.name === name))
@@ -87,7 +87,7 @@ export async function prepare(
     if (!found) throw new Error("a machine without template");
     return found;
   };
-  const judged = wantedOf(loaded, { id: state.id, template: templateOf, abilities, surroundings, inventory });
+  const judged = wantedOf(loaded, { state, template: templateOf, abilities, surroundings, inventory });
   const findings: Finding[] = [...judged.problems];
   const warnings: Finding[] = [...judged.warnings];
   const unheard: Finding[] = [];
@@ -183,11 +183,20 @@ function digestsOf(
  * Plans to destroy everything that the deployment made. `undefined`: there is no state, so nothing is known
  * to be ours.
  */
-export async function prepareDestruction(place: Place, stateFile: string): Promise<Prepared | undefined> {
-  const state = await stateAt(stateFile, place);
+export async function prepareDestruction(
+  place: Place,
+  stateFile: string,
+  deployment: string,
+): Promise<Prepared | undefined> {
+  const state = await stateAt(stateFile, deployment, place);
   if (!state) return undefined;
   const inventory: Inventory = await place.look(markOf(state), { machines: [], disks: [] });
   const plan = planOfDestruction(inventory, state);
+  if (plan.problems.length > 0)
+    throw new TbuildError("environment", "cannot be destroyed", {
+      subject: state.deployment,
+      lines: plan.problems,
+    });
   return {
     // The state is deleted as well, and the place's data for it.
     plan,
@@ -212,8 +221,13 @@ export async function prepareDestruction(place: Place, stateFile: string): Promi
   };
 }
 
-async function stateAt(file: string, place: Place): Promise<State | undefined> {
+async function stateAt(file: string, deployment: string, place: Place): Promise<State | undefined> {
   const state = await readState(file);
+  if (state !== undefined && state.deployment !== deployment)
+    throw new TbuildError("integrity", `is the state of another deployment: ${state.deployment}`, {
+      subject: file,
+      hint: "Restore its own state from a backup, or give the file its old name.",
+    });
   if (state === undefined || state.place === place.identity) return state;
   throw new TbuildError("usage", `was deployed at another place: ${state.place}`, {
     subject: file,

@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 import { TbuildError } from "../errors.ts";
 import { rootPasswordKey } from "../model/root-password.ts";
+import { readDeployment } from "./load.ts";
 import { readSettings, type Setting } from "./shell-settings.ts";
 
 /** A file for deploycluster, with its name for messages. */
@@ -33,15 +34,15 @@ interface Node {
  * PUBGW, DOMAINNAME, DNSIP and SCANNAME are read as their names suggest; no document was found that describes
  * them.
  */
-export function importNetconfig(
+export async function importNetconfig(
   netconfig: SettingsFile,
   params: SettingsFile | undefined,
   options: { readonly template: string; readonly netmask?: string; readonly privateNetmask?: string },
-): ImportedDeployment {
+): Promise<ImportedDeployment> {
   const notes: string[] = [];
   const values = new Map<string, Setting & { readonly file: string }>();
   for (const file of [netconfig, ...(params ? [params] : [])]) {
-    const { settings, notRead } = readSettings(file.text);
+    const { settings, notRead } = await readSettings(file.text);
     // A line may contain a secret, so the message has only its number and the reason.
     for (const { line, why } of notRead) notes.push(`${file.name}:${line}: not read: ${why}`);
     for (const one of settings) values.set(one.name, { ...one, file: file.name });
@@ -52,7 +53,7 @@ export function importNetconfig(
     const value = values.get(name)?.value.trim();
     return value === "" ? undefined : value;
   };
-  const nodes = nodesOf(values, get, netconfig.name);
+  const nodes = nodesOf(values, get, netconfig.name, notes);
   const masks = masksOf(nodes, get, options, netconfig.name);
 
   const [domain, gateway, dns, cluster] = [
@@ -63,11 +64,18 @@ export function importNetconfig(
   ];
   const full = (name: string) => (domain === undefined || name.includes(".") ? name : `${name}.${domain}`);
   const hosts = hostsOf(nodes, full, get("SCANNAME"), get("SCANIP"));
-  for (const name of ["PUBADAP", "PRIVADAP"])
-    if (get(name) !== undefined)
+  for (const [name, ours] of [
+    ["PUBADAP", "eth0"],
+    ["PRIVADAP", "eth1"],
+  ] as const) {
+    const theirs = get(name);
+    if (theirs !== undefined && theirs !== ours)
       notes.push(
-        `${at(values, name)}: ${name} is not needed: eth0 is the public network, eth1 the private one`,
+        `${at(values, name)}: ${name} is ${theirs}, but the file below makes it ${ours}: change the order of the vnics`,
       );
+  }
+  if (get("SCANIP") !== undefined && get("SCANNAME") === undefined)
+    notes.push(`${at(values, "SCANIP")}: SCANIP was not converted, because there is no SCANNAME`);
   for (const [name, { value }] of values) {
     if (used.has(name) || value === "") continue;
     const isSecret = /PASSW|PWD|SECRET/i.test(name);
@@ -106,6 +114,7 @@ export function importNetconfig(
       [rootPasswordKey]: { env: "ROOT_PASSWORD" },
     },
   };
+  notes.push(...faultsOf(deployment));
   notes.push("shared disks are not in these files: add them under `shared`, and to each machine's `shared`");
   const head = [
     `# Converted from ${[netconfig, ...(params ? [params] : [])].map(({ name }) => name).join(" and ")}.`,
@@ -114,10 +123,22 @@ export function importNetconfig(
   return { text: `${head.join("\n")}\n\n${stringify(deployment, { lineWidth: 0 })}`, notes };
 }
 
+/** What `tbuild deploy` would refuse, such as a node's name with an underscore. */
+function faultsOf(deployment: object): string[] {
+  try {
+    readDeployment("it", stringify(deployment));
+    return [];
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    return error.lines.map((line) => `to correct: ${line.replace(/^it:\d+:\d+: /, "")}`);
+  }
+}
+
 function nodesOf(
   values: ReadonlyMap<string, Setting>,
   get: (name: string) => string | undefined,
   file: string,
+  notes: string[],
 ): Node[] {
   const numbers = [...values.keys()]
     .flatMap((name) => /^NODE(\d{1,3})$/.exec(name)?.[1] ?? [])
@@ -127,13 +148,17 @@ function nodesOf(
     const of = (what: string) => get(`NODE${number}${what}`);
     const [name, ip] = [of(""), of("IP")];
     const [privateName, privateIp, vipName, vip] = [of("PRIV"), of("PRIVIP"), of("VIP"), of("VIPIP")];
-    return name === undefined || ip === undefined
-      ? []
-      : [{ number, name, ip, privateName, privateIp, vipName, vip }];
+    if (name !== undefined && ip !== undefined)
+      return [{ number, name, ip, privateName, privateIp, vipName, vip }];
+    notes.push(
+      `${file}: node ${number} was left out: it has no NODE${number}${ip === undefined ? "IP" : ""}`,
+    );
+    return [];
   });
   if (nodes.length > 0) return nodes;
   throw new TbuildError("usage", "has no node", {
     subject: file,
+    lines: notes,
     hint: "A node is NODE1=name and NODE1IP=address.",
   });
 }

@@ -72,6 +72,11 @@ export function deploymentIn(shown: string, said: Located): LoadedDeployment {
       ),
     );
   const [apart, start] = [groups("apart"), groups("start")];
+  for (const [index, group] of apart.entries()) {
+    const twice = group.find((name, at) => group.indexOf(name) !== at);
+    if (twice !== undefined) problem(["apart", index], `${twice} is listed twice in it`);
+    else if (group.length < 2) problem(["apart", index], "needs at least two machines");
+  }
   checkRest(deployment, machines, start, problem);
   refuse(shown, findings);
   return { file: shown, deployment, machines, apart, start, place: (path) => placeOf(said, path) };
@@ -87,7 +92,10 @@ function machinesOf(deployment: DeploymentFile, said: Located, problem: Problem)
     const path = ["machines", index];
     const names = namesOf(entry.name);
     if (names.length === 0)
-      problem([...path, "name"], "the range is empty, or its end has fewer digits than its start");
+      problem(
+        [...path, "name"],
+        `is not a range: a name has one, its end has as many digits as its start or more, and it has 1 to ${mostMachines} machines`,
+      );
     if (found.length + names.length > mostMachines) {
       problem([...path, "name"], `there are more than ${mostMachines} machines`);
       return found;
@@ -109,6 +117,11 @@ function machinesOf(deployment: DeploymentFile, said: Located, problem: Problem)
       if (name.length > 60) problem([...path, "name"], `${name} is longer than 60 characters`);
       seen.set(name, index);
       const filled = filling(name, number);
+      const values = valuesOf(common, own, placeOf(said, path), filled);
+      for (const [key, left] of unfilled(values)) {
+        const isOwn = own?.kind === "map" && own.entries.has(key);
+        problem([...(isOwn ? path : []), "values", key], `${left} stands for nothing in the machine ${name}`);
+      }
       found.push({
         name,
         number,
@@ -122,7 +135,7 @@ function machinesOf(deployment: DeploymentFile, said: Located, problem: Problem)
             })),
           }),
         },
-        values: valuesOf(common, own, placeOf(said, path), filled),
+        values,
       });
     }
   }
@@ -162,6 +175,19 @@ function filling(name: string, number: string): (text: string) => string {
     });
 }
 
+/** Placeholders in values that have no meaning for their machine, such as `{number}` if its name has none. */
+function unfilled(values: Located): [string, string][] {
+  if (values.kind !== "map") return [];
+  return [...values.entries].flatMap(([key, value]) => {
+    const texts = value.kind === "list" ? value.items : [value];
+    const all = [key, ...texts.map((one) => (one.kind === "scalar" ? String(one.value) : ""))].join(" ");
+    return [...all.matchAll(/\{(?:name|number)(?:\+\d+)?\}/g)].map(([found]): [string, string] => [
+      key,
+      found,
+    ]);
+  });
+}
+
 function checkRest(
   deployment: DeploymentFile,
   machines: readonly MachineAsked[],
@@ -189,6 +215,10 @@ function checkRest(
     for (const [at, nic] of (entry.nics ?? []).entries())
       if (nic.dhcp === true && nic.address !== undefined)
         problem(["machines", index, "nics", at, "dhcp"], "contradicts its static address");
+      else if (nic.dhcp !== true && nic.address === undefined)
+        for (const key of ["gateway", "dns", "search"] as const)
+          if (nic[key] !== undefined)
+            problem(["machines", index, "nics", at, key], "has no effect without `address` or `dhcp: true`");
   }
   const macs = new Map<string, string>();
   const addresses = new Map<string, string>();
@@ -210,6 +240,7 @@ function checkRest(
       once(addresses, "address", nic.address?.split("/")[0]);
       if (nic.mac !== undefined && Number.parseInt(nic.mac.slice(0, 2), 16) % 2 === 1)
         problem([...path, "mac"], "is a multicast address");
+      if (nic.mac === "00:00:00:00:00:00") problem([...path, "mac"], "is no address of a card");
       if (nic.address !== undefined && !isAddress(nic.address))
         problem([...path, "address"], `${nic.address} is not an address with the length of its network`);
     }

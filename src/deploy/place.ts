@@ -44,6 +44,9 @@ export interface PlaceAbilities {
   /** The maximum number of disk slots, including system disks, and of nics. */
   readonly mostSlots: number;
   readonly mostNics: number;
+  /** The memory of a machine, and the size of a disk. Left out if the place has no limit of its own. */
+  readonly memoryMib?: { readonly least: number; readonly most: number };
+  readonly mostDiskBytes?: number;
   /** The number of machines to work on in parallel. */
   readonly parallel: number;
 }

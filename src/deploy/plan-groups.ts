@@ -19,7 +19,7 @@ export function groupPlans(
   machines: readonly MachinePlan[],
 ): GroupPlan[] {
   const seen = membersSeen(inventory);
-  // A new or replaced machine is in no group yet.
+  // A new or replaced machine is not in a group yet.
   const fresh = new Set(
     machines.flatMap(({ name, action }) => (action === "create" || action === "replace" ? [name] : [])),
   );

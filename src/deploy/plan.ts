@@ -29,6 +29,7 @@ export function planOf(
     ({ kind, name, by }) =>
       `${kind} ${name}: already exists, and was not made by this deployment${by === undefined ? "" : ` (${by})`}`,
   );
+  problems.push(...strangers(inventory, state, wanted));
   const seenMachines = new Map(inventory.machines.map((machine) => [machine.name, machine]));
   const seenDisks = new Map(inventory.disks.map((disk) => [disk.name, disk]));
   const nameOfDisk = new Map(inventory.disks.map(({ id, name }) => [id, name]));
@@ -62,8 +63,46 @@ export function planOfDestruction(inventory: Inventory, state: State): Plan {
     machines: inventory.machines.map(removalOf),
     disks: inventory.disks.map(diskRemoval),
     groups: removals(inventory, state),
-    problems: [],
+    problems: strangers(inventory, state),
   };
+}
+
+/**
+ * What has the mark, although tbuild made none of this name, or one only: somebody renamed it, or copied it with its description. It
+ * may have the only copy of somebody's data, so it is not destroyed.
+ */
+function strangers({ machines, disks }: Inventory, state: State, wanted?: Wanted): string[] {
+  const unknown = (kind: "machine" | "disk", names: readonly string[]) => {
+    const known = new Set([
+      ...Object.keys(state[`${kind}s`]),
+      ...(wanted?.[`${kind}s`] ?? []).map(({ name }) => name),
+    ]);
+    return [...new Set(names)].flatMap((name) => {
+      const why = !known.has(name)
+        ? "has this deployment's mark, but tbuild gave none this name"
+        : names.indexOf(name) !== names.lastIndexOf(name)
+          ? "there are several with this name and this deployment's mark"
+          : undefined;
+      return why === undefined ? [] : [`${kind} ${name}: ${why}`];
+    });
+  };
+  const complete = machines.filter((one) => one.state !== "unfinished");
+  const found = [
+    ...unknown(
+      "machine",
+      complete.map(({ name }) => name),
+    ),
+    ...unknown(
+      "disk",
+      disks.map(({ name }) => name),
+    ),
+  ];
+  return found.length === 0
+    ? []
+    : [
+        ...found,
+        "Give back its name to what was renamed, and remove the mark from the description of a copy.",
+      ];
 }
 
 /** True if a run would do nothing. */

@@ -8,8 +8,8 @@ function text(form: RegExp, words: string) {
 const Name = text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$/, "a name of letters, digits and . _ -");
 // Machine names of the hypervisors are in lower case, and qemu's are file names.
 const MachineName = text(
-  /^[a-z0-9](?:[a-z0-9-]|\[\d{1,6}-\d{1,6}\])*$/,
-  "a name of lower-case letters, digits and -, such as vm001 or vm[001-050]",
+  /^[a-z0-9](?:(?:[a-z0-9-]|\[\d{1,6}-\d{1,6}\])*(?:[a-z0-9]|\[\d{1,6}-\d{1,6}\]))?$/,
+  "a name of lower-case letters, digits and -, such as vm001 or vm[001-050]; it does not end with -",
 );
 const NetworkName = text(/^[^\p{C}]{1,80}$/u, "the name of a network");
 const Mac = text(
@@ -122,7 +122,7 @@ export const DeploymentFile = z.strictObject({
     .describe("Disks that several machines write to. They are made once. Guests see them in this order."),
   machines: z.array(Machine).min(1).max(200).describe("The machines."),
   apart: z
-    .array(z.array(MachineName).min(2))
+    .array(z.array(MachineName).min(1))
     .default([])
     .describe("Groups of machines, each to be kept on different servers."),
   start: z

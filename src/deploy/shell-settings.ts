@@ -1,3 +1,5 @@
+import { everyNode, lineOf, type Node, parserOf, part, parts } from "../firstboot/grammar.ts";
+
 /** One `NAME=value` of a file that a shell would source. */
 export interface Setting {
   readonly name: string;
@@ -6,88 +8,100 @@ export interface Setting {
   readonly line: number;
 }
 
-/** A line that is not a plain setting: its effect is known only by running it. */
+/** Something that is not a plain setting: its effect is known only by running it. */
 export interface NotRead {
   readonly line: number;
-  readonly text: string;
   readonly why: string;
 }
 
+export interface Settings {
+  readonly settings: readonly Setting[];
+  readonly notRead: readonly NotRead[];
+}
+
 /**
- * Reads the settings of a file that a shell would source. Nothing is run. Expansions and commands are
- * reported. Comments, quotes, backslashes, `export` and several settings on a line are understood.
+ * Reads the settings of a file that a shell would source. Nothing is run. A setting counts only if it surely takes effect: not in a
+ * condition, a function, or a text of several lines.
  */
-export function readSettings(text: string): { settings: Setting[]; notRead: NotRead[] } {
+export async function readSettings(text: string): Promise<Settings> {
+  const parse = await parserOf("bash");
+  return parse(joined(text.replaceAll(/\r\n?/g, "\n")), settingsIn);
+}
+
+// The grammar ends a word at a backslash at the end of a line; a shell does not. Lines keep their numbers.
+function joined(text: string): string {
+  const continued = /^([ \t]*(?:export[ \t]+)?\w+=[^'"#`\\\n]*)((?:\\\n[^'"#`\\\n]*)+)(.*)$/gm;
+  return text.replaceAll(continued, (_, head: string, more: string, rest: string) => {
+    const lines = more.split("\\\n");
+    return head + lines.join("") + rest + "\n".repeat(lines.length - 1);
+  });
+}
+
+function settingsIn(root: Node): Settings {
   const settings: Setting[] = [];
   const notRead: NotRead[] = [];
-  const lines = text.replaceAll(/\r\n?/g, "\n").split("\n");
-  for (let at = 0; at < lines.length; at++) {
-    const line = at + 1;
-    let whole = lines[at] ?? "";
-    // A backslash at the end of a line joins it with the next.
-    while (/(?:^|[^\\])(?:\\\\)*\\$/.test(whole) && at + 1 < lines.length)
-      whole = whole.slice(0, -1) + (lines[++at] ?? "");
-    const words = wordsOf(whole);
-    if (words === undefined) {
-      notRead.push({ line, text: whole.trim(), why: "a quotation mark is not closed" });
-      continue;
+  for (const statement of parts(root)) {
+    // A shell would run what is above, and nothing below.
+    if (statement.hasError || statement.isError || statement.isMissing) {
+      notRead.push({
+        line: lineOf(statement),
+        why: "here or below, the syntax is wrong, such as a quotation mark that is not closed; nothing from here on was read",
+      });
+      break;
     }
-    const own = words[0]?.text === "export" ? words.slice(1) : words;
-    for (const word of own) {
-      const [, name, value = ""] = /^([A-Za-z_]\w*)=([\s\S]*)$/.exec(word.text) ?? [];
-      if (name === undefined || own.some((one) => !/^[A-Za-z_]\w*=/.test(one.text))) {
-        notRead.push({ line, text: whole.trim(), why: "is a command, not a setting" });
-        break;
-      }
-      if (word.expands)
-        notRead.push({ line, text: whole.trim(), why: `${name}: a shell would compute its value` });
-      else settings.push({ name, value, line });
+    const assignments = statement.nextSibling?.type === "&" ? undefined : assignmentsOf(statement);
+    if (assignments === undefined) notRead.push({ line: lineOf(statement), why: commandWords(statement) });
+    for (const one of assignments ?? []) {
+      const [name, value] = [part(one, "name"), part(one, "value")];
+      if (name === undefined) continue;
+      const plain =
+        name.type === "variable_name" && !one.children.some((child) => child?.type === "+=")
+          ? plainValue(value)
+          : undefined;
+      if (plain === undefined)
+        notRead.push({ line: lineOf(one), why: `${name.text}: a shell would compute its value` });
+      else settings.push({ name: name.text, value: plain, line: lineOf(one) });
     }
   }
   return { settings, notRead };
 }
 
-interface Word {
-  readonly text: string;
-  /** A shell would expand this. */
-  readonly expands: boolean;
+/** The assignments that a statement consists of; `undefined` if it is something else. */
+function assignmentsOf(statement: Node): Node[] | undefined {
+  if (statement.type === "variable_assignment") return [statement];
+  if (statement.type === "variable_assignments") return parts(statement);
+  if (statement.type !== "declaration_command") return undefined;
+  const [assignments, others] = [
+    parts(statement).filter(({ type }) => type === "variable_assignment"),
+    parts(statement).filter(({ type }) => type !== "variable_assignment" && type !== "variable_name"),
+  ];
+  return others.every(({ text }) => /^-[rx]+$/.test(text)) ? assignments : undefined;
 }
 
-// The words of a line as a POSIX shell splits them; `undefined` where a quotation mark is not closed.
-function wordsOf(line: string): Word[] | undefined {
-  const words: Word[] = [];
-  let text: string | undefined;
-  let expands = false;
-  const end = () => {
-    if (text !== undefined) words.push({ text, expands });
-    text = undefined;
-    expands = false;
-  };
-  for (let i = 0; i < line.length; i++) {
-    const c = line[i] ?? "";
-    if (/[ \t]/.test(c) || c === ";") end();
-    else if (c === "#" && text === undefined) break;
-    else if (c === "'") {
-      const close = line.indexOf("'", i + 1);
-      if (close < 0) return undefined;
-      text = (text ?? "") + line.slice(i + 1, close);
-      i = close;
-    } else if (c === '"') {
-      text ??= "";
-      for (i++; line[i] !== '"'; i++) {
-        if (i >= line.length) return undefined;
-        if (line[i] === "\\" && /[$`"\\]/.test(line[i + 1] ?? "")) text += line[++i];
-        else {
-          if (/[$`]/.test(line[i] ?? "")) expands = true;
-          text += line[i];
-        }
-      }
-    } else if (c === "\\") text = (text ?? "") + (line[++i] ?? "");
-    else {
-      if (/[$`*?[~(){}<>|&]/.test(c)) expands = true;
-      text = (text ?? "") + c;
-    }
-  }
-  end();
-  return words;
+function commandWords(statement: Node): string {
+  const names = [...everyNode(statement)].flatMap((node) =>
+    node.type === "variable_assignment" ? (part(node, "name")?.text ?? []) : [],
+  );
+  const words = "is a command, not a setting";
+  return names.length === 0 ? words : `${words}; it may set ${[...new Set(names)].join(", ")}`;
+}
+
+/** The value that a shell gives the variable; `undefined` if it would expand something. */
+function plainValue(value: Node | undefined): string | undefined {
+  if (value === undefined) return "";
+  const { type, text } = value;
+  if (type === "raw_string") return text.slice(1, -1);
+  if (type === "number" || type === "word")
+    return /[$`*?[~(){}<>|&]/.test(text) ? undefined : unescaped(text, /\\(.)/gs);
+  if (type === "string")
+    return parts(value).every((one) => one.type === "string_content")
+      ? unescaped(text.slice(1, -1), /\\([$`"\\]|\n)/g)
+      : undefined;
+  if (type !== "concatenation") return undefined;
+  const all = parts(value).map(plainValue);
+  return all.includes(undefined) ? undefined : all.join("");
+}
+
+function unescaped(text: string, escapes: RegExp): string {
+  return text.replaceAll(escapes, (_, one: string) => (one === "\n" ? "" : one));
 }

@@ -13,6 +13,8 @@ import type { Mark } from "./place.ts";
  */
 export const firstBootPhases = ["sending", "sent", "done", "unconfirmed", "failed"] as const;
 
+const schema = 1;
+
 const Nic = z.object({
   network: z.string(),
   mac: z.string(),
@@ -51,7 +53,7 @@ const MachineState = z.object({
 export type MachineState = z.infer<typeof MachineState>;
 
 const State = z.object({
-  schema: z.literal(1),
+  schema: z.literal(schema),
   /** The mark of its machines and disks. */
   id: z.string().regex(/^[0-9a-f]{12}$/),
   deployment: z.string(),
@@ -68,7 +70,7 @@ export type State = z.infer<typeof State>;
 
 export function newState(deployment: string, place: string): State {
   return {
-    schema: 1,
+    schema,
     id: randomBytes(6).toString("hex"),
     deployment,
     place,
@@ -105,11 +107,21 @@ export async function readState(file: string): Promise<State | undefined> {
       cause,
       hint: "Restore it from a backup. Without it, tbuild does not know what it made.",
     });
+  let read: unknown;
   try {
-    return State.parse(JSON.parse(text));
+    read = JSON.parse(text);
   } catch (error) {
     throw damaged(error);
   }
+  const { data: written } = z.object({ schema: z.int() }).safeParse(read);
+  if (written !== undefined && written.schema > schema)
+    throw new TbuildError("environment", "was written by a newer version of tbuild", {
+      subject: file,
+      hint: "Use that version, or a later one.",
+    });
+  const { data: state, error } = State.safeParse(read);
+  if (state === undefined) throw damaged(error);
+  return state;
 }
 
 /** Takes the deployment's lock, so that one process at a time works on it. */

@@ -1,5 +1,11 @@
 import { rootPasswordKey } from "../firstboot/shipped.ts";
-import { type CheckedValues, checkValues, type GivenValue, parameterOf } from "../firstboot/values.ts";
+import {
+  type CheckedValues,
+  checkValues,
+  type GivenValue,
+  parameterOf,
+  plainSecret,
+} from "../firstboot/values.ts";
 import type { Parameter } from "../model/manifest.ts";
 import type { Located } from "../recipe/located.ts";
 import type { MachineAsked } from "./load.ts";
@@ -22,10 +28,16 @@ export function valuesOf(machine: MachineAsked, contract: ContractKnown): Checke
   const file = completed(machine, parameters);
   if (file.entries.size === 0) return { values: [], errors: [], warnings: [] };
   const checked = checkValues(parameters, file, isWhole === true);
-  const warnings =
-    isWhole === undefined
-      ? checked.warnings.filter(({ text }) => text.startsWith("is a secret"))
-      : checked.warnings;
+  const warnings = [
+    ...(isWhole === undefined
+      ? checked.warnings.filter(({ text }) => text === plainSecret)
+      : checked.warnings),
+    ...checked.values
+      .filter(
+        ({ key, value }) => typeof value === "string" && !parameterOf(parameters, key) && soundsSecret(key),
+      )
+      .map(({ key, at }) => ({ at, path: key, text: plainSecret })),
+  ];
   // Without it, the guest waits forever, and the values in this file have no effect.
   if (file.entries.has(rootPasswordKey)) return { ...checked, warnings };
   const missing = {
@@ -43,7 +55,11 @@ export function valuesOf(machine: MachineAsked, contract: ContractKnown): Checke
 /** Whether a value must not be logged. An unknown value may be a secret. */
 export function isSecret({ key, value }: GivenValue, { parameters }: ContractKnown): boolean {
   if (typeof value !== "string" || key === rootPasswordKey) return true;
-  return parameterOf(parameters, key)?.password ?? /passw|secret|private|token/i.test(key);
+  return parameterOf(parameters, key)?.password ?? soundsSecret(key);
+}
+
+function soundsSecret(key: string): boolean {
+  return /passw|secret|private|token/i.test(key) && !/-type(?:\.|$)/i.test(key);
 }
 
 // Values in the file override those derived from nics and names.

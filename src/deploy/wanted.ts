@@ -12,6 +12,7 @@ import type {
   PlacedTemplate,
   Surroundings,
 } from "./place.ts";
+import type { State } from "./state.ts";
 
 /** A template of the deployment, found at the place. */
 export interface TemplateChosen {
@@ -58,6 +59,8 @@ export interface Judged {
   readonly warnings: readonly Finding[];
 }
 
+const mib = 2 ** 20;
+
 /** The names of a deployment's disks at its place. */
 export function diskName(deployment: string, machine: string | undefined, disk: string): string {
   return `${machine ?? deployment}-${disk}`;
@@ -80,8 +83,8 @@ export function namesWanted({ deployment, machines }: Pick<LoadedDeployment, "de
 
 /** The input of the checks. */
 interface At {
-  /** The id of the state, from which MACs are derived. */
-  readonly id: string;
+  /** MACs are derived from its id. */
+  readonly state: Pick<State, "id" | "machines">;
   readonly template: (machine: MachineAsked) => TemplateChosen;
   readonly abilities: PlaceAbilities;
   readonly surroundings: Surroundings;
@@ -95,10 +98,11 @@ export function wantedOf(loaded: LoadedDeployment, at: At): Judged {
   const doubts = doubtsOf(loaded);
   checkAbilities(loaded, at, doubts);
   checkStorage(loaded, at.surroundings, doubts);
+  checkSizes(loaded, at, doubts);
 
-  const macs = macChooser(at.id, machines);
+  const macs = macChooser(at.state.id, machines);
   const goals = machines.map((machine) => goalOf(loaded, at, machine, macs, doubts));
-  const { slots, conflicts } = slotsOf(loaded, goals, at.inventory);
+  const { slots, conflicts } = slotsOf(loaded, goals, at.inventory, at.state);
   for (const text of conflicts) doubts.problem(["shared"], text);
   const complete = goals.map((goal, index): MachineGoal => {
     const mappings = slots.get(goal.name) ?? [];
@@ -182,15 +186,50 @@ function checkAbilities(
     warning(["machines"], "at this place, machines do not reach each other over the network");
 }
 
-function checkStorage(loaded: LoadedDeployment, { storage: known }: Surroundings, { problem }: Doubts): void {
-  const { deployment, machines } = loaded;
+function checkStorage(
+  { deployment }: LoadedDeployment,
+  { storage: known }: Surroundings,
+  { problem, warning }: Doubts,
+): void {
   const check = (path: readonly PropertyKey[], storage: string | undefined) => {
-    if (storage !== undefined && known && !known.includes(storage))
+    if (storage === undefined) return;
+    if (!known) warning(path, "has no effect: this place keeps all disks together");
+    else if (!known.includes(storage))
       problem(path, `there is no storage ${storage}${suggestion(storage, known)}`);
   };
   check(["storage"], deployment.storage);
   for (const [index, disk] of deployment.shared.entries()) check(["shared", index, "storage"], disk.storage);
-  for (const machine of machines) check([...pathOf(loaded, machine), "storage"], machine.entry.storage);
+  for (const [index, { storage, disks }] of deployment.machines.entries()) {
+    check(["machines", index, "storage"], storage);
+    for (const [at, disk] of disks.entries())
+      check(["machines", index, "disks", at, "storage"], disk.storage);
+  }
+}
+
+/** The memory of machines, and the names and sizes of disks. */
+function checkSizes(loaded: LoadedDeployment, { abilities }: At, { problem }: Doubts): void {
+  const { deployment } = loaded;
+  const { memoryMib, mostDiskBytes } = abilities;
+  for (const [index, { memory }] of deployment.machines.entries())
+    if (memory !== undefined && memoryMib && (memory < memoryMib.least || memory > memoryMib.most))
+      problem(
+        ["machines", index, "memory"],
+        `here a machine has ${memoryMib.least} to ${memoryMib.most} MiB of memory`,
+      );
+  const seen = new Map<string, string>();
+  const check = (path: readonly PropertyKey[], name: string, size: number) => {
+    const other = seen.get(name);
+    if (other !== undefined)
+      problem([...path, "name"], `the disk would be called ${name}, as that of ${other}`);
+    seen.set(name, path.join("."));
+    if (mostDiskBytes !== undefined && size * mib > mostDiskBytes)
+      problem([...path, "size"], `here a disk has at most ${mostDiskBytes / 2 ** 30} GiB`);
+  };
+  for (const [index, { name, size }] of deployment.shared.entries())
+    check(["shared", index], diskName(deployment.name, undefined, name), size);
+  for (const machine of loaded.machines)
+    for (const [at, { name, size }] of machine.entry.disks.entries())
+      check([...pathOf(loaded, machine), "disks", at], diskName(deployment.name, machine.name, name), size);
 }
 
 /** The desired state of a machine, without its further disks. */
@@ -248,7 +287,7 @@ function disksOf({ deployment, machines }: LoadedDeployment): DiskWanted[] {
     const storage = disk.storage ?? deployment.storage;
     return {
       name: diskName(deployment.name, machine, disk.name),
-      bytes: disk.size * 1024 * 1024,
+      bytes: disk.size * mib,
       isShared: machine === undefined,
       ...(storage !== undefined && { storage }),
     };
@@ -267,6 +306,7 @@ function slotsOf(
   { deployment, machines }: LoadedDeployment,
   goals: readonly Omit<MachineGoal, "mappings">[],
   inventory: Inventory,
+  state: Pick<State, "machines">,
 ): { slots: ReadonlyMap<string, Mapping[]>; conflicts: string[] } {
   const conflicts: string[] = [];
   const ids = new Map(inventory.disks.map(({ id, name }) => [id, name]));
@@ -286,13 +326,16 @@ function slotsOf(
     const disk = diskName(deployment.name, undefined, name);
     const users = machines.filter(({ entry }) => entry.shared.includes(name)).map((one) => one.name);
     const held = users.flatMap((user) => known.get(user)?.get(disk) ?? []);
-    const [where] = held;
     // Another disk may take a slot that a machine has freed in the meantime.
     const fits = (slot: number) =>
       users.every((user) => known.get(user)?.get(disk) === slot || isFree(user, slot));
-    if (where !== undefined && !(held.every((slot) => slot === where) && fits(where))) {
+    // If somebody moved it in one machine, it goes back to the slot of the last run, or to another one that a machine has.
+    const applied = users.flatMap((user) => state.machines[user]?.applied?.disks ?? []);
+    const before = applied.filter((one) => one.disk === disk).map((one) => one.slot);
+    const where = (new Set(held).size > 1 ? [...before, ...held] : held).find(fits);
+    if (held.length > 0 && where === undefined) {
       conflicts.push(
-        `${name} is not in the same slot in all machines that use it, and cannot be moved to it`,
+        `${name} is not in the same slot in all machines that use it, and none of these slots is free in all`,
       );
       continue;
     }

@@ -23,6 +23,8 @@ export interface Fault {
   readonly weight: "error" | "warning";
 }
 
+export const plainSecret = "is a secret in plain text; write {env: NAME}, {file: PATH} or {prompt: true}";
+
 /**
  * Checks values against a contract: keys, types, related values, and missing ones. A reference counts as a
  * value, but its target is not checked. If the contract may lack parameters (`isWhole` is false), an unknown
@@ -66,7 +68,7 @@ function judgeOne(
   if (parameter?.password)
     found.push({
       key,
-      text: "is a secret in plain text; write {env: NAME}, {file: PATH} or {prompt: true}",
+      text: plainSecret,
       weight: "warning",
     });
   if (parameter?.pattern !== undefined && !isPattern(parameter.pattern))
@@ -79,7 +81,11 @@ function judgeOne(
   if (fault !== undefined)
     found.push(error(parameter?.password ? `is not ${fault}` : `"${shortened(value)}" is not ${fault}`));
   if (key === `${network}hostname` && /^localhost(?:\.localdomain)?$/i.test(value))
-    found.push({ key, text: `${value} is every machine's name for itself`, weight: "warning" });
+    found.push({
+      key,
+      text: `${value} means this machine on every machine; give it a name of its own`,
+      weight: "warning",
+    });
   const bytes = bytesOf(value);
   if (bytes > mostBytes.unlogged)
     found.push(error(`has ${bytes} bytes; the limit of a message is ${mostBytes.unlogged}`));

@@ -1,7 +1,7 @@
+import { inSendingOrder, rootPasswordKey } from "../model/root-password.ts";
 import { mostBytes } from "./message-limits.ts";
 import { type Answer, managerMessages, stdinMessages } from "./messages.ts";
 import { ovfEnvironment, ovfEnvironmentFile } from "./ovf-environment.ts";
-import { rootPasswordKey } from "./shipped.ts";
 import { messageWrites } from "./xenstore-keys.ts";
 
 /** A form of first-boot messages for a guest. */
@@ -31,7 +31,7 @@ const forms = {
   ovmd: {
     summary: "commands for a shell in the guest, one ovmd -p each",
     write: (answers) =>
-      lines(inOrder(answers).map(({ key, value }) => `ovmd -p ${quoted(`${key}=${value}`)}`)),
+      lines(inSendingOrder(answers).map(({ key, value }) => `ovmd -p ${quoted(`${key}=${value}`)}`)),
   },
   xenstore: {
     summary: "commands for a shell in Xen's Dom0; for tbuild's additions",
@@ -40,7 +40,7 @@ const forms = {
   },
   ovf: {
     summary: `an OVF environment; with --output, a disc with ${ovfEnvironmentFile}`,
-    write: (answers, machine) => ovfEnvironment(inOrder(answers), machine),
+    write: (answers, machine) => ovfEnvironment(inSendingOrder(answers), machine),
     disc: { label: "OVF ENV", file: ovfEnvironmentFile },
   },
   nocloud: {
@@ -64,7 +64,7 @@ const forms = {
   json: {
     summary: "a JSON object, the root password last",
     write: (answers) =>
-      `${JSON.stringify(Object.fromEntries(inOrder(answers).map(({ key, value }) => [key, value])), undefined, 2)}\n`,
+      `${JSON.stringify(Object.fromEntries(inSendingOrder(answers).map(({ key, value }) => [key, value])), undefined, 2)}\n`,
   },
 } satisfies Record<string, MessageForm>;
 
@@ -75,19 +75,12 @@ export const messageForms: Readonly<Record<MessageFormName, MessageForm>> = form
 
 export const messageFormNames = Object.keys(messageForms) as MessageFormName[];
 
-function inOrder(answers: readonly Answer[]): Answer[] {
-  return [
-    ...answers.filter(({ key }) => key !== rootPasswordKey),
-    ...answers.filter(({ key }) => key === rootPasswordKey),
-  ];
-}
-
 /**
  * The bodies of `sendMessage` (Oracle VM Web Services API Developer's Guide, "Sending messages"). A secret or
  * a message over 1024 bytes is not logged, so it gets a separate call; the root password is in the last one.
  */
 function restCalls(answers: readonly Answer[]) {
-  const said = inOrder(answers).filter(({ value }) => value !== "");
+  const said = inSendingOrder(answers).filter(({ value }) => value !== "");
   const isQuiet = ({ value, password }: Answer) => password || Buffer.byteLength(value) > mostBytes.logged;
   const groups = [
     { log: "Yes", messages: said.filter((one) => one.key !== rootPasswordKey && !isQuiet(one)) },
@@ -105,7 +98,7 @@ function restCalls(answers: readonly Answer[]) {
 
 // xenstore-write reads a backslash as the start of an escape.
 function xenstoreWrites(answers: readonly Answer[]): string[] {
-  return inOrder(answers)
+  return inSendingOrder(answers)
     .filter(({ value }) => value !== "")
     .flatMap(({ key, value }) => messageWrites(key, value))
     .map(({ node, value }) => {

@@ -1,5 +1,5 @@
+import { inSendingOrder } from "../model/root-password.ts";
 import { bytesOf, mostBytes } from "./message-limits.ts";
-import { rootPasswordKey } from "./shipped.ts";
 
 /** A first-boot parameter and its value. */
 export interface Answer {
@@ -19,7 +19,7 @@ export function managerMessages(answers: readonly Answer[], machine: string): st
   const quoted = (value: string) => `"${value.replace(/[/"]/g, "/$&")}"`;
   // The Manager logs messages of up to 1024 bytes only.
   const log = ({ value, password }: Answer) => (password || bytesOf(value) > mostBytes.logged ? "No" : "Yes");
-  return inOrder(answers).map(
+  return toSend(answers).map(
     (one) =>
       `sendVmMessage Vm name=${quoted(machine)} key=${one.key} message=${quoted(one.value)} log=${log(one)}`,
   );
@@ -27,13 +27,9 @@ export function managerMessages(answers: readonly Answer[], machine: string): st
 
 /** The same as lines of JSON for `ovm-template-config --stdin configure` in the guest. */
 export function stdinMessages(answers: readonly Answer[]): string[] {
-  return inOrder(answers).map(({ key, value }) => JSON.stringify({ [key]: value }));
+  return toSend(answers).map(({ key, value }) => JSON.stringify({ [key]: value }));
 }
 
-function inOrder(answers: readonly Answer[]): Answer[] {
-  const said = answers.filter(({ value }) => value !== "");
-  return [
-    ...said.filter(({ key }) => key !== rootPasswordKey),
-    ...said.filter(({ key }) => key === rootPasswordKey),
-  ];
+function toSend(answers: readonly Answer[]): Answer[] {
+  return inSendingOrder(answers).filter(({ value }) => value !== "");
 }

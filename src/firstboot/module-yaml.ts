@@ -181,7 +181,7 @@ export function parseModuleYaml(
       if (need !== "network" && target === "configure")
         find(
           ["needs", module.needs.indexOf(need)],
-          `${need} are not up at configure; move that work to a program of afterBoot, as the module grid does`,
+          `${need} are not available at configure; move that work to a program of afterBoot, as the module grid does`,
         );
     }
   return { module, findings, lineOf };

@@ -3,7 +3,7 @@ import type { Finding } from "../recipe/findings.ts";
 import type { Located, Place } from "../recipe/located.ts";
 import { judge, type Reference } from "./judge.ts";
 
-export { parameterOf, type Reference } from "./judge.ts";
+export { parameterOf, plainSecret, type Reference } from "./judge.ts";
 
 /** A value for one key of a contract, or where to get it. */
 export interface GivenValue {

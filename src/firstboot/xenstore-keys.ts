@@ -10,8 +10,8 @@ import { Buffer } from "node:buffer";
  *     data/tbuild/in/KEY       a message to the guest; ovmd deletes it once it has read it
  *     data/tbuild/out/KEY      what the guest reports; the last value of each key
  *
- * A key is written in the characters that xenstore takes in a node's name (`A-Za-z0-9-_@`): `.` becomes `_`, and each byte of
- * UTF-8 that is no letter, digit, `-` or `.` becomes `@` and two hexadecimal digits in capitals.
+ * A key is written in the characters that xenstore allows in a node's name (`A-Za-z0-9-_@`): `.` becomes `_`, and each byte of
+ * UTF-8 that is not a letter, a digit, `-` or `.` becomes `@` and two hexadecimal digits in capitals.
  *
  * One packet of xenstore holds 4096 bytes, the path and a zero byte included. A value above `mostPart` bytes is cut into parts:
  * first the second and further parts are written as `…/in/KEY/1`, `…/2` and so on, and then the first as the value of `…/in/KEY`

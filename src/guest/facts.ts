@@ -1,4 +1,4 @@
-import { parseContract } from "../firstboot/contract.ts";
+import { type EnumeratedModule, parseContract } from "../firstboot/contract.ts";
 import { enumerate } from "../firstboot/enumerate.ts";
 import type { Parameter } from "../model/manifest.ts";
 import { bootKernel } from "./boot-kernel.ts";
@@ -47,9 +47,15 @@ const mostScriptBytes = 256 * 1024;
  * are read, never run. Parameters computed at run time stay unknown; `unknown` gets the reasons.
  */
 export async function contractOf(survey: Survey, unknown: string[]): Promise<Parameter[]> {
-  const found: unknown[] = [];
+  const found = (await modulesThere(survey, unknown)).map(({ name, parameters }) => ["", name, parameters]);
+  return found.length === 0 ? [] : parseContract(JSON.stringify(found));
+}
+
+/** The modules that run at `configure`, in their order, with their parameters. */
+export async function modulesThere(survey: Survey, unknown: string[]): Promise<EnumeratedModule[]> {
+  const found: EnumeratedModule[] = [];
   for (const link of await survey.tree.glob("/etc/template.d/configure/*")) {
-    const name = link.slice(link.lastIndexOf("/") + 1).replace(/^S?\d+-?/, "");
+    const [, priority = "", name = ""] = /^S?(\d*)-?(.+)$/s.exec(link.slice(link.lastIndexOf("/") + 1)) ?? [];
     const script = (await survey.scripts()).find((one) => one.name === name);
     if (!script) continue;
     if (script.bytes > mostScriptBytes) {
@@ -62,7 +68,7 @@ export async function contractOf(survey: Survey, unknown: string[]): Promise<Par
     const { parameters, doubts } = await enumerate(text, "configure");
     for (const { reason, line } of doubts)
       unknown.push(`parameters of the module ${name}: line ${line} ${reason}`);
-    found.push(["", name, parameters]);
+    found.push({ priority: Number(priority), name, parameters });
   }
-  return found.length === 0 ? [] : parseContract(JSON.stringify(found));
+  return found;
 }

@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { fileWord } from "../io/escape.ts";
 import { fileFault } from "../io/file-fault.ts";
@@ -15,14 +15,14 @@ export interface FoundImages {
   readonly images: readonly string[];
   /** The vm.cfg files. */
   readonly configs: readonly string[];
-  /** The repositories by their path, with the name that people gave them. */
-  readonly repositories: ReadonlyMap<string, string>;
+  /** The names that people gave to repositories, by the path of the repository. */
+  readonly aliases: ReadonlyMap<string, string>;
 }
 
 export async function findImages(folder: string): Promise<FoundImages> {
   const images: string[] = [];
   const configs: string[] = [];
-  const repositories = new Map<string, string>();
+  const aliases = new Map<string, string>();
   const look = async (at: string): Promise<void> => {
     const entries = await readdir(at, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === "ENOTDIR")
@@ -43,13 +43,13 @@ export async function findImages(folder: string): Promise<FoundImages> {
       const path = join(at, entry.name);
       if (entry.isDirectory() && !strangers.test(entry.name)) await look(path);
       if (entry.isFile() && entry.name === "vm.cfg") configs.push(path);
-      if (entry.isFile() && entry.name === ".ovsrepo")
-        repositories.set(at, (await aliasIn(path)) ?? basename(at));
+      const alias = entry.isFile() && entry.name === ".ovsrepo" ? await aliasIn(path) : undefined;
+      if (alias !== undefined) aliases.set(at, alias);
       if (entry.isFile() && (imageName.test(entry.name) || packedName.test(entry.name))) images.push(path);
     }
   };
   await look(folder);
-  return { images, configs, repositories };
+  return { images, configs, aliases };
 }
 
 /** `.ovsrepo` names the repository in OVS_REPO_ALIAS. */

@@ -158,6 +158,8 @@ export interface Hypervisor {
   readonly patience?: number;
   /** Absent if machines on one network do not reach each other. */
   readonly joinsMachines?: true;
+  /** The host that machines' disks are copied to and from. Left out if they are on tbuild's machine. */
+  readonly disksOn?: string;
   /**
    * True if every guest that reboots continues by itself, and nothing tells why a machine stopped: then each stop counts as
    * `guest-shutdown`.

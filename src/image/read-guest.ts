@@ -30,9 +30,7 @@ export async function readGuest<Result>(
   const { note = () => {} } = options;
   const path = await imagePath(file);
   if (await isUnsettled(path))
-    note(
-      `${file}: a change of it was interrupted while it was written; the next repair, seal or undo finishes it`,
-    );
+    note(`${file}: a change was interrupted while it was written; the next repair, seal or undo finishes it`);
   const tell = async ({ inUse, cutOff }: ImageFacts) => {
     for (const user of inUse) note(`${file}: is in use by ${user}; its current state is read`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);

@@ -4,7 +4,7 @@ import { type Answer, HttpError, type Question } from "./http-exchange.ts";
 import { type Sending, sendOnce } from "./http-once.ts";
 import { followed } from "./http-redirects.ts";
 import { resumedBody } from "./resumed-body.ts";
-import { retryAfterMs, waitBefore } from "./retry.ts";
+import { mostBusyTries, mostTries, retryAfterMs, waitBefore } from "./retry.ts";
 import { type Limits, usualLimits, Watch } from "./watch.ts";
 
 export {
@@ -42,9 +42,7 @@ export interface Client extends AsyncDisposable {
   read(question: Omit<Question, "method">, size?: number): AsyncGenerator<Uint8Array>;
 }
 
-const mostTries = 4;
-const mostBusyTries = 8;
-/** Statuses of a busy or failing server. */
+/** Statuses of a busy server, which gets more tries, and of a failing one. */
 const busy = [429, 503];
 const passing = [408, 425, 429, 500, 502, 503, 504];
 

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { TbuildError } from "../errors.ts";
 import { type Answer, ChangedError, HttpError, type Question, RefusedError } from "./http-exchange.ts";
-import { waitBefore } from "./retry.ts";
+import { mostTries, waitBefore } from "./retry.ts";
 import { type Limits, Stalled, type Watch } from "./watch.ts";
 
 interface Sender {
@@ -10,8 +10,6 @@ interface Sender {
   ask(question: Question): Promise<Answer>;
   pauseFor(ms: number): Promise<void>;
 }
-
-const mostTries = 4;
 
 /**
  * The body of a GET. An interrupted transfer resumes where it stopped. `size` is given for content whose

@@ -1,3 +1,8 @@
+/** How many times a request or a transfer is tried. */
+export const mostTries = 4;
+/** The same for a request to a server that says that it is busy. */
+export const mostBusyTries = 8;
+
 /** Milliseconds to wait after `attempt` failed attempts: longer each time, with a random part so that clients spread out. */
 export function waitBefore(attempt: number): number {
   return 250 * 2 ** Math.min(attempt, 6) * (0.75 + Math.random() / 2);

@@ -21,7 +21,7 @@ export function withoutOemdrv(medium: Medium): string | undefined {
 /** Limits that apply if it does. */
 export function oemdrvWarnings({ major, update }: Medium, form: OemdrvForm): string[] {
   if (major === 7 && update === undefined)
-    return ["the disc does not say its update: before OL7.2 the installer does not look for it"];
+    return ["the disc does not name its update; installers before OL7.2 do not look for this volume"];
   return form === "disk" && major === 7 && update !== undefined && update < 4
     ? ["before OL7.4, the installer may install to a disk with this label; make it a CD (iso)"]
     : [];

@@ -26,7 +26,7 @@ export function machineOfConfig(
     ...nicNotes(said.vifs),
   ];
   const all = disks.flatMap((entry, index): SourceDisk[] => {
-    const file = located.find((one) => one.entry === entry)?.file;
+    const image = located.find((one) => one.entry === entry);
     const slot = slots[index] ?? diskName(index);
     if (entry.target === undefined) {
       notes.push(`vm.cfg: its disk ${slot} names no file`);
@@ -35,7 +35,9 @@ export function machineOfConfig(
     const name = uniqueName(entry.target, taken);
     const { target, mode } = entry;
     const from =
-      file === undefined ? ({ kind: "device", path: target } as const) : ({ kind: "image", file } as const);
+      image === undefined
+        ? ({ kind: "device", path: target } as const)
+        : ({ kind: "image", file: image.file, ...(image.data && { data: image.data }) } as const);
     return [{ name, slot, mode, isBoot: false, what: target, from }];
   });
   // pygrub reads the first disk in vm.cfg; a BIOS boots the first disk in the order of the slots.

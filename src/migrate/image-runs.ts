@@ -1,17 +1,26 @@
 import { checkInterrupted } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { dataRanges } from "../image/file/holes.ts";
-import { readImageFile } from "../image/file/image-file.ts";
+import { type DataRange, dataRanges, joined, storedRanges } from "../image/file/holes.ts";
+import { type ImageFile, readImageFile } from "../image/file/image-file.ts";
 import type { Run } from "../model/disk.ts";
+import type { SourceImage } from "./source.ts";
 
 const pieceBytes = 1 << 20;
 // Runs start at multiples of 4096. File systems with smaller blocks have holes that end within one.
 const alignment = 65536;
 
-/** The bytes of the disk in an image file, raw or qcow2 with its backing files. Holes are not read. */
-export async function* imageRuns(host: Host, file: string, signal?: AbortSignal): AsyncIterable<Run> {
+/**
+ * The bytes of the disk in an image file, raw or qcow2 with its backing files. The file is `original`, an overlay of it
+ * (qcow2), or a changed copy. Holes are not read.
+ */
+export async function* imageRuns(
+  host: Host,
+  file: string,
+  original: SourceImage,
+  signal?: AbortSignal,
+): AsyncIterable<Run> {
   await using image = await readImageFile(file);
-  const ranges = await dataRanges(host, file, image.format);
+  const ranges = await rangesIn(host, image, original);
   let at = 0;
   for (const { start, length } of ranges) {
     const from = Math.max(at, start - (start % alignment));
@@ -25,6 +34,17 @@ export async function* imageRuns(host: Host, file: string, signal?: AbortSignal)
     }
   }
   if (at < image.bytes) yield { start: at, length: image.bytes - at };
+}
+
+async function rangesIn(
+  host: Host,
+  { file, format }: Pick<ImageFile, "file" | "format">,
+  original: SourceImage,
+): Promise<readonly DataRange[]> {
+  if (original.data === undefined) return dataRanges(host, file, format);
+  if (file === original.file) return original.data;
+  if (format === "qcow2") return joined([...(await storedRanges(host, file, format)), ...original.data]);
+  return dataRanges(host, file, format);
 }
 
 /** The size of the disk in an image file. */

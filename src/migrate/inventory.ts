@@ -17,6 +17,8 @@ import type { SourceMachine } from "./source.ts";
 /** A folder to search, and the users of its files. */
 export interface InventoryFolder {
   readonly at: string;
+  /** Its name on its own machine, if it is mounted here. */
+  readonly name?: string;
   readonly users: FilesInUse;
 }
 
@@ -84,7 +86,8 @@ export async function takeInventory(
     folders.map(async ({ at, users }) => ({ users, ...(await findImages(at)) })),
   );
   const images = new Set(found.flatMap((one) => one.images));
-  const repositories = new Map(found.flatMap((one) => [...one.repositories]));
+  const named = folders.map(({ at, name = basename(at) }) => [at, name] as const);
+  const repositories = new Map([...named, ...found.flatMap((one) => [...one.aliases])]);
   const configs = found.flatMap(({ users, configs }) => configs.map((config) => ({ config, users })));
   const machines: InventoryMachine[] = new Array(configs.length);
   const marks = new Map<string, string[]>();

@@ -3,12 +3,14 @@ import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { shown } from "../io/escape.ts";
 import type { DiskEntry } from "../vm-cfg/devices.ts";
+import type { SourceImage } from "./source.ts";
 
 /** A disk of a vm.cfg that is a file, and where that file is. */
 export interface Located {
   readonly entry: DiskEntry;
   /** The real path, on the machine that holds it. */
   readonly file: string;
+  readonly data?: SourceImage["data"];
 }
 
 /** The kind of a path, on the machine that holds it. */

@@ -5,6 +5,8 @@ import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { temporaryFolder } from "../host/temporary.ts";
 import { type FarFolder, type FarPath, openFar } from "../image/far.ts";
+import { farDataRanges } from "../image/file/far-holes.ts";
+import { readImageFile } from "../image/file/image-file.ts";
 import { filesInUse } from "../image/in-use.ts";
 import type { DiskEntry } from "../vm-cfg/devices.ts";
 import { readVmCfg, type VmCfg } from "../vm-cfg/document.ts";
@@ -113,7 +115,8 @@ async function openFarConfig({ address, path }: FarPath, options: SourceOptions)
       byFolder.set(folder, far);
       const local = join(far.at, basename(there));
       users.push(...far.users.by(local));
-      seen.push({ entry, file: local });
+      const data = (await isRaw(local)) ? await farDataRanges(host, there) : undefined;
+      seen.push({ entry, file: local, ...(data && { data }) });
     }
     const subject = `${address}:${config}`;
     const { how } = await requireStopped(host, { ...questionOf(described, options), subject, users });
@@ -121,6 +124,17 @@ async function openFarConfig({ address, path }: FarPath, options: SourceOptions)
     return { machine, stopped: how, shown, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
+    throw error;
+  }
+}
+
+// A file that cannot be read is reported where its content is needed.
+async function isRaw(file: string): Promise<boolean> {
+  try {
+    await using image = await readImageFile(file);
+    return image.format === "raw";
+  } catch (error) {
+    if (error instanceof TbuildError) return false;
     throw error;
   }
 }

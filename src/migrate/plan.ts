@@ -2,7 +2,7 @@ import { isMac, type ShippedDisk, type ShippedNic } from "../bundles/write/shipm
 import type { DomainType, FitnessTarget, GuestMode, MigrationFormat } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import { isSecretKey } from "../vm-cfg/secrets.ts";
-import type { Source, SourceDisk, SourceMachine } from "./source.ts";
+import type { Source, SourceDisk, SourceImage, SourceMachine } from "./source.ts";
 
 /** A target of a migration. */
 export interface Destination {
@@ -135,12 +135,12 @@ export function planMigration(
 
 export function shippedDisk(
   { disk, at }: PlannedDisk,
-  image: (file: string) => Extract<ShippedDisk["from"], { kind: "image" }>,
+  image: (from: SourceImage) => Extract<ShippedDisk["from"], { kind: "image" }>,
 ): ShippedDisk {
   const { name, slot, mode, isBoot, from } = disk;
   if (at) return { name, slot, mode, isBoot, from: at };
   if (from.kind === "device") throw new Error(`${slot} is a device and is not copied`);
-  return { name, slot, mode, isBoot, from: image(from.file) };
+  return { name, slot, mode, isBoot, from: image(from) };
 }
 
 function nextFor({ what, slot, from }: SourceDisk, takesDevices: boolean): string {

@@ -14,6 +14,7 @@ import { uuidOf } from "../model/uuid.ts";
 import type { PreparedGuest } from "./guest.ts";
 import { imageBytes, imageRuns } from "./image-runs.ts";
 import { destinations, type MigrationPlan, shippedDisk } from "./plan.ts";
+import type { SourceImage } from "./source.ts";
 
 export interface RunOptions {
   readonly out: string;
@@ -46,10 +47,10 @@ export async function shipmentFor(
   for (const { disk, at } of plan.disks)
     if (!at && disk.from.kind === "image")
       sizes.set(disk.from.file, await imageBytes(readFrom(disk.from.file)));
-  const image = (file: string) => ({
+  const image = (from: SourceImage) => ({
     kind: "image" as const,
-    bytes: sizes.get(file) ?? 0,
-    read: (signal: AbortSignal | undefined) => imageRuns(host, readFrom(file), signal),
+    bytes: sizes.get(from.file) ?? 0,
+    read: (signal: AbortSignal | undefined) => imageRuns(host, readFrom(from.file), from, signal),
   });
   const disks = plan.disks.map((one) => shippedDisk(one, image));
   const converted = guest?.converted && guest.converted.length > 0;

@@ -1,4 +1,5 @@
 import type { DomainType, Firmware } from "../choices.ts";
+import type { DataRange } from "../image/file/holes.ts";
 import type { Value } from "../vm-cfg/value.ts";
 
 /** A machine to be moved away from Oracle VM, as its description states it. */
@@ -45,6 +46,8 @@ export interface SourceDisk {
 export interface SourceImage {
   readonly kind: "image";
   readonly file: string;
+  /** Where a raw image has data, if the file itself does not tell: it is mounted from another machine. */
+  readonly data?: readonly DataRange[];
 }
 
 /** A device of the server, such as a LUN. */

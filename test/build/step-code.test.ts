@@ -54,7 +54,7 @@ describe("the code of a step", () => {
     ["how programs are started", "host/local", []],
     ["how the installer's console is read", "build/watch/patterns", []],
     ["what is an input itself", "recipe/recipe", []],
-    ["what only the command line needs", "cli/report", []],
+    ["what only the command line needs", "cli/live-view", []],
   ])("changes for this step only, if %s is changed", async (_, path, wanted) => {
     expect(await shapedBy(path)).toEqual(wanted);
   });

@@ -64,7 +64,7 @@ describeWith(["man", "mandoc"], "the manual pages", () => {
     for (const { rows, note } of topics)
       for (const words of [...rows.flat(), note ?? ""]) expect(page).toContain(oneSpace(words));
     expect(shown("tbuild-seal.1")).toContain(
-      "\n           tbuild seal System.img --keep /root/.ssh/authorized_keys\n",
+      "\n           tbuild seal --keep /root/.ssh/authorized_keys System.img\n",
     );
   });
 

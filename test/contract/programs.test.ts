@@ -60,6 +60,21 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3", "pvcreate"], "program
     expect((await readdir(folder)).sort()).toEqual(["System.img"]);
   });
 
+  it("change nothing if a folder of the guest cannot be read: it is unknown what changed in it", async () => {
+    const damaged = join(folder, "damaged.img");
+    const { files, ...rest } = await guestWithPrograms();
+    await extDisk(damaged, { ...rest, files: { ...files, "/srv/broken/file": "x" } });
+    // Its directory block lies behind the end of the volume.
+    const at = `${damaged}?offset=${1 << 20}`;
+    await host.run(["debugfs", "-w", "-R", "set_inode_field /srv/broken block[0] 4294901760", at]);
+    await host.run(["debugfs", "-w", "-R", "set_inode_field /srv/broken flags 0", at]);
+    const before = await sha256Of(damaged);
+    const ran = await tbuild(["sh", "--yes", damaged, "echo new > /etc/motd"]);
+    expect(ran.exitCode, ran.stderr).toBe(4);
+    expect(ran.stderr).toContain("it is not known which files changed: find cannot read all of the guest");
+    expect(await sha256Of(damaged)).toBe(before);
+  });
+
   it("do not reach this machine, the kernel, or the raw disk", async () => {
     const secret = join(folder, "secret");
     const attempts = {

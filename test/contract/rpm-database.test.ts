@@ -99,7 +99,7 @@ describe.skipIf(lacking !== undefined)(`rpm's database${lacking ? ` — skipped:
             .filter(([name]) => name !== "/var/whole.cache")
             .map(([name = "", bytes, digest, flags]) => [
               name.replace(/^\/lib\//, "/usr/lib/"),
-              { bytes: Number(bytes), digest, isConfig: (Number(flags) & 1) !== 0 },
+              { package: "whole", bytes: Number(bytes), digest, isConfig: (Number(flags) & 1) !== 0 },
             ]),
         ),
       );

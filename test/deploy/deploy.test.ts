@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { prepare } from "../../src/deploy/deploy.ts";
+import { prepare, prepareDestruction } from "../../src/deploy/deploy.ts";
 import { loadDeployment } from "../../src/deploy/load.ts";
 import { isIdle } from "../../src/deploy/plan.ts";
 import type { DeployEvent } from "../../src/deploy/run.ts";
@@ -179,6 +179,73 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
     );
   });
 
+  it("destroys nothing that was renamed or copied outside tbuild, and says what to do", async () => {
+    await deploy(memoryPlace(world), twoNodes, options);
+    const place = memoryPlace(world);
+    const [rac1, u01] = [world.machines.get("rac1"), world.disks.get("rac1-u01")];
+    if (!rac1 || !u01) throw new Error("not made");
+    world.machines.delete("rac1");
+    world.machines.set("old-rac1", rac1);
+    world.disks.set("backup", u01);
+    const lines = [
+      "machine old-rac1: has this deployment's mark, but tbuild gave none this name",
+      "disk backup: has this deployment's mark, but tbuild gave none this name",
+      "Give back its name to what was renamed, and remove the mark from the description of a copy.",
+    ];
+    const before = structuredClone([...world.machines.keys()]);
+    expect((await faultOf(plan(place, twoNodes, options))).lines).toEqual(lines);
+    expect((await faultOf(prepareDestruction(place, options.stateFile, "rac"))).lines).toEqual(lines);
+    expect([...world.machines.keys()]).toEqual(before);
+    world.machines.delete("old-rac1");
+    world.machines.set("rac1", rac1);
+    world.disks.delete("backup");
+    expect(isIdle((await plan(place, twoNodes, options)).plan)).toBe(true);
+
+    const twice = {
+      ...place,
+      async look(...asked: Parameters<typeof place.look>) {
+        const seen = await place.look(...asked);
+        return { ...seen, machines: [...seen.machines, ...seen.machines.slice(0, 1)] };
+      },
+    };
+    expect((await faultOf(plan(twice, twoNodes, options))).lines[0]).toMatch(
+      /^machine rac\d: there are several with this name and this deployment's mark$/,
+    );
+  });
+
+  it("puts a shared disk that was moved outside tbuild back to its slot", async () => {
+    await deploy(memoryPlace(world), twoNodes, options);
+    const slots = (name: string) =>
+      Object.fromEntries((world.machines.get(name)?.disks ?? []).map((one) => [one.disk, one.slot]));
+    const before = slots("rac1");
+    const moved = (name: string, to: number) => {
+      const disk = world.machines.get(name)?.disks.find((one) => one.disk === "disk:rac-asm2");
+      if (disk) disk.slot = to;
+    };
+    moved("rac1", 9);
+    const { plan: made } = await plan(memoryPlace(world), twoNodes, options);
+    expect(made.machines.map(({ name, details }) => [name, details])).toEqual([
+      ["rac1", ["remove disk rac-asm2 from slot 9", "add disk rac-asm2 in slot 2, shared"]],
+      ["rac2", []],
+    ]);
+    expect(made.machines[0]?.drift).toContain("disk rac-asm2 is gone from slot 2");
+    await deploy(memoryPlace(world), twoNodes, options);
+    expect(slots("rac1")).toEqual(before);
+
+    // Its slot in one machine is taken in the other, both ways.
+    for (const [name, disk] of [
+      ["rac1", "disk:rac1-u01"],
+      ["rac2", "disk:rac2-u01"],
+    ] as const) {
+      const own = world.machines.get(name)?.disks.find((one) => one.disk === disk);
+      if (own) own.slot = name === "rac1" ? 2 : 9;
+    }
+    moved("rac1", 9);
+    expect((await faultOf(plan(memoryPlace(world), twoNodes, options))).lines).toEqual([
+      "sample.yaml:3:1: shared: asm2 is not in the same slot in all machines that use it, and none of these slots is free in all",
+    ]);
+  });
+
   it("does not resize disks, and says what to do", async () => {
     await deploy(memoryPlace(world), twoNodes, options);
     const fault = await faultOf(
@@ -187,6 +254,24 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
     expect(fault.lines).toEqual([
       expect.stringContaining("disk rac-asm1: has 1 GiB, but the file says 3 GiB"),
     ]);
+  });
+
+  it.each([
+    [
+      "of a newer version",
+      (text: string) => text.replace('"schema": 1', '"schema": 2'),
+      /newer version of tbuild/,
+    ],
+    ["that breaks off", (text: string) => text.slice(0, 50), /is not the state of a deployment/],
+    ["without content", () => "", /is not the state of a deployment/],
+    ["of another deployment", (text: string) => text.replace('"rac"', '"web"'), /another deployment: web/],
+  ])("neither changes nor destroys anything with a state %s", async (_, change, message) => {
+    await deploy(memoryPlace(world), twoNodes, options);
+    await writeFile(options.stateFile, change(await readFile(options.stateFile, "utf8")));
+    expect((await faultOf(plan(memoryPlace(world), twoNodes, options))).message).toMatch(message);
+    const destruction = prepareDestruction(memoryPlace(world), options.stateFile, "rac");
+    expect((await faultOf(destruction)).message).toMatch(message);
+    expect([...world.machines.keys()]).toEqual(["rac1", "rac2"]);
   });
 
   it("does not run twice at the same time", async () => {

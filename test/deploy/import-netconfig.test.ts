@@ -27,8 +27,8 @@ const params = `RACPASSWORD='it'\\''s secret'\nGRIDPASSWORD=other\nRACCLUSTERNAM
 const options = { template: "ol6-grid@stable" };
 
 describe("the import of deploycluster's files", () => {
-  it("makes a deployment file with each node, its networks and the lines of /etc/hosts", () => {
-    const { text } = importNetconfig(
+  it("makes a deployment file with each node, its networks and the lines of /etc/hosts", async () => {
+    const { text } = await importNetconfig(
       { name: "netconfig.ini", text: netconfig },
       { name: "params.ini", text: params },
       options,
@@ -51,8 +51,8 @@ describe("the import of deploycluster's files", () => {
     ]);
   });
 
-  it("runs nothing, lists what it did not convert with its line, and shows no password", () => {
-    const { text, notes } = importNetconfig(
+  it("runs nothing, lists what it did not convert with its line, and shows no password", async () => {
+    const { text, notes } = await importNetconfig(
       { name: "netconfig.ini", text: netconfig },
       { name: "params.ini", text: params },
       options,
@@ -68,10 +68,10 @@ describe("the import of deploycluster's files", () => {
     expect(text).not.toMatch(/s secret|other\b/);
   });
 
-  it("asks for a netmask that no file has", () => {
+  it("asks for a netmask that no file has", async () => {
     const without = { name: "netconfig.ini", text: netconfig.replaceAll(/^\w*MASK=.*$/gm, "") };
     try {
-      importNetconfig(without, undefined, options);
+      await importNetconfig(without, undefined, options);
       expect.unreachable();
     } catch (error) {
       expect((error as TbuildError).lines).toEqual([
@@ -79,13 +79,10 @@ describe("the import of deploycluster's files", () => {
         "the netmask is missing; use --private-netmask 255.255.255.0",
       ]);
     }
-    expect(
-      importNetconfig(without, undefined, {
-        ...options,
-        netmask: "255.255.0.0",
-        privateNetmask: "255.255.255.0",
-      }).text,
-    ).toContain("192.0.2.11/16");
+    const flags = { netmask: "255.255.0.0", privateNetmask: "255.255.255.0" };
+    expect((await importNetconfig(without, undefined, { ...options, ...flags })).text).toContain(
+      "192.0.2.11/16",
+    );
   });
 
   it.each([
@@ -100,6 +97,13 @@ describe("the import of deploycluster's files", () => {
     ],
     ["A=one\\\ntwo", [["A", "onetwo"]]],
     [
+      "A=one\\\ntwo\\\nthree\nB=2",
+      [
+        ["A", "onetwothree"],
+        ["B", "2"],
+      ],
+    ],
+    [
       "A=\r\nB=2\r\n",
       [
         ["A", ""],
@@ -107,18 +111,113 @@ describe("the import of deploycluster's files", () => {
       ],
     ],
     ["A='#no comment'", [["A", "#no comment"]]],
-  ])("reads %j as a shell does", (text, wanted) => {
-    const { settings, notRead } = readSettings(text);
+    [
+      "# C:\\\nA=1 # D:\\\nB=2",
+      [
+        ["A", "1"],
+        ["B", "2"],
+      ],
+    ],
+    ["A='x\\\ny'", [["A", "x\\\ny"]]],
+    [
+      'A="x\nB=2\n"\nC=3',
+      [
+        ["A", "x\nB=2\n"],
+        ["C", "3"],
+      ],
+    ],
+    ['A="x\\\ny\\$z"', [["A", "xy$z"]]],
+    [
+      "readonly A=1\ndeclare -rx B=2\nexport A",
+      [
+        ["A", "1"],
+        ["B", "2"],
+      ],
+    ],
+  ])("reads %j as a shell does", async (text, wanted) => {
+    const { settings, notRead } = await readSettings(text);
     expect(notRead).toEqual([]);
     expect(settings.map(({ name, value }) => [name, value])).toEqual(wanted);
   });
 
-  it.each(["A=`id`", 'A="$HOME"', "A=*.img", "rm -rf /", "A='open", "if true; then A=1; fi", "A=1 && B=2"])(
-    "imports nothing from %j",
-    (text) => {
-      const { settings, notRead } = readSettings(text);
-      expect(settings).toEqual([]);
-      expect(notRead.length).toBeGreaterThan(0);
-    },
-  );
+  it.each([
+    "A=`id`",
+    'A="$HOME"',
+    'A="$(echo "x")"',
+    "A=$((1+1))",
+    "A=$'x'",
+    "A=*.img",
+    "A=(1 2)",
+    "A=(\nB=2\n)",
+    "A[1]=x",
+    "A+=x",
+    "A=1 &",
+    "A=1 | cat",
+    "A=1 program",
+    "A = 1",
+    "declare -i A=1+1",
+    "rm -rf /",
+    "A='open\nB=2",
+    "if true; then A=1; fi",
+    "if false; then\nA=1\nfi",
+    "for a in b; do\nA=1\ndone",
+    "f() {\nA=1\n}",
+    "(\nA=1\n)",
+    "A=1 && B=2",
+    "cat <<EOF\nA=1\nEOF",
+    "cat <<'EOF'\nA=1\nEOF",
+    ")\nA=1",
+  ])("imports nothing from %j", async (text) => {
+    const { settings, notRead } = await readSettings(text);
+    expect(settings).toEqual([]);
+    expect(notRead.length).toBeGreaterThan(0);
+  });
+
+  it("names what a command may set, and stops where a shell does", async () => {
+    const text = "A=1\nif [ -e /x ]; then\nB=2; C=3\nfi\nD=4\nE=5 <\nF=6\n";
+    expect(await readSettings(text)).toEqual({
+      settings: [
+        { name: "A", value: "1", line: 1 },
+        { name: "D", value: "4", line: 5 },
+      ],
+      notRead: [
+        { line: 2, why: "is a command, not a setting; it may set B, C" },
+        { line: 6, why: expect.stringContaining("nothing from here on was read") },
+      ],
+    });
+  });
+
+  const one = "NODE1=db1\nNODE1IP=192.0.2.11\nPUBMASK=255.255.255.0\n";
+  const notesOf = async (text: string) =>
+    (await importNetconfig({ name: "n.ini", text }, undefined, options)).notes.slice(0, -1);
+
+  it.each([
+    [`${one}NODE2=db2\n`, [/^n\.ini: node 2 was left out: it has no NODE2IP$/]],
+    [`${one}SCANIP=192.0.2.30\n`, [/^n\.ini:4: SCANIP was not converted, because there is no SCANNAME$/]],
+    [`${one}PUBADAP=eth0\nPRIVADAP=eth1\n`, []],
+    [`${one}PUBADAP=eth1\n`, [/^n\.ini:4: PUBADAP is eth1, but the file below makes it eth0/]],
+    [one.replace("db1", "db_1"), [/^to correct: machines\.0\.name: "db_1" is not a name/]],
+    [
+      one.replace(".11", ".300"),
+      [/^to correct: machines\.0\.nics\.0\.address: 192\.0\.2\.300\/24 is not an address/],
+    ],
+    [
+      `${one}NODE2=DB1\nNODE2IP=192.0.2.12\n`,
+      [/machines\.1\.name: db1 is also in machines\.0$/, /apart\.0: db1 is listed twice/],
+    ],
+    [`${one}PUBGW=gw\n`, [/^to correct: machines\.0\.nics\.0\.gateway: "gw" is not an IPv4 address$/]],
+    [`${one}DNSIP=1.1.1.1,1.1.1.2,1.1.1.3,1.1.1.4\n`, [/nics\.0\.dns: has too many items/]],
+    [`${one}RACCLUSTERNAME=${"c".repeat(80)}\n`, [/^to correct: name: /]],
+  ] as [string, RegExp[]][])("says of %j what is left to do", async (text, wanted) => {
+    const notes = await notesOf(text);
+    expect(notes).toHaveLength(wanted.length);
+    for (const words of wanted) expect(notes.join("\n")).toMatch(new RegExp(words.source, "m"));
+  });
+
+  it("says why it found no node", async () => {
+    await expect(notesOf("if true; then NODE1=a; fi\n")).rejects.toMatchObject({
+      message: expect.stringContaining("has no node"),
+      lines: ["n.ini:1: not read: is a command, not a setting; it may set NODE1"],
+    });
+  });
 });

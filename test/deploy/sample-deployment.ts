@@ -2,6 +2,7 @@ import { type Prepared, prepare, prepareDestruction, type VersionFound } from ".
 import { readDeployment } from "../../src/deploy/load.ts";
 import type { Place } from "../../src/deploy/place.ts";
 import type { DeployEvent } from "../../src/deploy/run.ts";
+import { readState } from "../../src/deploy/state.ts";
 import type { GivenValue } from "../../src/firstboot/values.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { sampleParameter as parameter, sampleManifest } from "../manifest-sample.ts";
@@ -86,7 +87,8 @@ export async function deploy(place: Place, text: string, options: Deploying) {
 }
 
 export async function destroy(place: Place, options: Deploying): Promise<Prepared | undefined> {
-  const prepared = await prepareDestruction(place, options.stateFile);
+  const known = await readState(options.stateFile);
+  const prepared = await prepareDestruction(place, options.stateFile, known?.deployment ?? "");
   if (prepared) await carryOut(prepared, options);
   return prepared;
 }

@@ -128,6 +128,10 @@ describe("a rehearsal of ol6-grid", () => {
     const { steps } = JSON.parse((await tbuild.run("plan", "ol6-grid", "--rehearse", "--json")).stdout) as {
       steps: { step: string }[];
     };
+    // Each step is interrupted or killed, in turns; TBUILD_SLOW=1 does both.
+    const signals: NodeJS.Signals[] = ["SIGINT", "SIGKILL"];
+    const signalsFor = (step: string) =>
+      isSlow ? signals : signals.slice(steps.findIndex((one) => one.step === step) % 2).slice(0, 1);
     const killed = new Set<string>();
     const done = new Set<string>();
     for (;;) {
@@ -140,7 +144,7 @@ describe("a rehearsal of ol6-grid", () => {
         if (event.type === "progress" && event.text === "trial1.tbuild.example: rebooting")
           await keepClone(build, orphan());
         if (event.type !== "step-started" || signal) continue;
-        signal = (["SIGINT", "SIGKILL"] as const).find((one) => !killed.has(`${one} ${event.step}`));
+        signal = signalsFor(event.step).find((one) => !killed.has(`${one} ${event.step}`));
         if (!signal) continue;
         killed.add(`${signal} ${event.step}`);
         setTimeout(() => build.kill(signal), 1_000);
@@ -150,8 +154,9 @@ describe("a rehearsal of ol6-grid", () => {
       expect(signal === "SIGKILL" ? null : 130, stderr).toBe(code);
       if (signal === "SIGINT") expect(await machinesRunning(tbuild.home)).toEqual([]);
     }
-    // Steps that take less than a second may end before the signal, which then reaches the next step.
-    expect(killed.size).toBeGreaterThanOrEqual(steps.length);
+    // Steps that take less than a second may end before the signal, which then reaches a later step.
+    for (const step of ["install-guest", "provision-guest", "boot-trial", "pack-bundles"])
+      for (const signal of signalsFor(step)) expect([...killed]).toContain(`${signal} ${step}`);
     expect(await machinesRunning(tbuild.home)).toEqual([]);
   });
 
@@ -166,7 +171,7 @@ describe("a rehearsal of ol6-grid", () => {
       domainType: "XEN_PVM",
     });
     expect(manifest.trial).toContain("2 clones share no hostname, address, host key, machine id or MAC");
-    expect(manifest.trial).toContain("2 clones have no equal file that should be unique");
+    expect(manifest.trial).toContain("2 clones share no file that should be unique");
     expect(manifest.trial.filter((seen) => seen.endsWith("rebooted, and nothing ran again"))).toHaveLength(2);
     expect(manifest.contract.map((parameter) => parameter.key)).toEqual(
       expect.arrayContaining([

@@ -2,6 +2,7 @@ import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { localHost } from "../../src/host/local.ts";
 import { makeTbuild, repository, type Tbuild } from "./tbuild.ts";
 
 const isSlow = process.env.TBUILD_SLOW === "1";
@@ -78,6 +79,11 @@ esac
     );
     expect(stderr).toContain(`${lines(12, 30)}  ending: the disk group DATA has no disks\n`);
     expect(stderr).not.toContain("hush-hush-token");
+    const machine = /log in: +tbuild console (\S+) --ssh/.exec(stderr)?.[1] ?? "";
+    const login = (await tbuild.run("console", machine, "--ssh")).stdout.trim();
+    const log = await localHost().run(["sh", "-c", `${login} cat /var/log/ovm-template-config.log`]);
+    expect(log.stdout).toContain("configure: ending: failed with exit code 3");
+    expect(log.stdout).toContain("configure: authentication: done");
   });
 
   it("that hangs ends at the module's deadline", async () => {

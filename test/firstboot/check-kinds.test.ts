@@ -184,7 +184,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "a text as args=",
     secret("subprocess.Popen(args='/opt/acme/run.sh -v')"),
-    /^acme:21: error: Popen gets a single text/,
+    /^acme:21: error: Popen gets a program and its arguments as one text/,
   ],
   [
     "a list for a shell",
@@ -503,7 +503,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
         ),
       more: "class Worker(object):\n    def run(self, param):\n        param = json.loads(param)\n        run_cmd('/opt/acme/run.sh -v')\n        return json.dumps(param)\n",
     },
-    /^acme:21: error: run_cmd gets a single text/,
+    /^acme:21: error: run_cmd gets a program and its arguments as one text/,
   ],
   // Files
   ["an empty program", { run: "" }, /run\.sh:1: error: is executable and empty/],

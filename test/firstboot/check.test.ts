@@ -369,12 +369,12 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "one text with arguments",
     { configure: "run_cmd('/opt/mine/run.sh --all')" },
-    /mine:25: error: run_cmd gets a single text/,
+    /mine:25: error: run_cmd gets a program and its arguments as one text/,
   ],
   [
     "one text put together",
     { configure: "run_cmd('/opt/mine/run.sh %s' % param.get('org.example.mine.size'))" },
-    /error: run_cmd gets a single text/,
+    /error: run_cmd gets a program and its arguments as one text/,
   ],
   [
     "a secret on a command line",

@@ -108,7 +108,7 @@ describe("a module.yaml", () => {
     ["run: { program: /opt/sample/run.sh, timeout: 0 }", /run.timeout/],
     ["run: { program: /opt/sample/run.sh, interpreter: tcl }", /run.interpreter: "tcl"/],
     ["needs: [netwrk]", /needs.0: "netwrk" is not an allowed value.*network/],
-    ["needs: [mounts]", /needs.0: mounts are not up at configure/],
+    ["needs: [mounts]", /needs.0: mounts are not available at configure/],
     ["namespace: oracle", /namespace: "oracle" is not a name space/],
     ["namespace: com.oracle.linux.network", /is in the name space of Oracle's module network/],
     ["parameters: [{ name: a b, description: x }]", /parameters.0.name: "a b" is not/],

@@ -184,7 +184,7 @@ describe("a file of values gets a warning, and is sent:", () => {
   it.each<[string, string, RegExp]>([
     ["a secret in plain text", `${D}.key: hunter2`, /:1: .*is a secret in plain text(?!.*hunter2)/],
     ["a variable as a text", `${D}.key: $ROOT_PASSWORD`, /:1: .*is a secret in plain text/],
-    ["localhost", `${N}.hostname: localhost.localdomain`, /:1: .*is every machine's name for itself/],
+    ["localhost", `${N}.hostname: localhost.localdomain`, /:1: .*means this machine on every machine/],
     ["an address without static", eth0("ipaddr.0: 192.0.2.5"), /:2: .*is given without bootproto\.0: static/],
     [
       "two gateways",

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { knownLeftovers } from "../../src/guest/leftovers/known.ts";
 import { applyAll, auditAll } from "../../src/guest/operation.ts";
 import { agents, peoplesSecrets } from "../../src/guest/seal/agents.ts";
-import { sealingReference } from "../../src/guest/seal/agents-table.ts";
 import { sealOperations, sealParts } from "../../src/guest/seal/index.ts";
+import { sealingReference } from "../../src/guest/seal/sealing-reference.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 
 // After a change of a table: npx vitest run --project check test/guest/agents.test.ts -u

@@ -52,7 +52,9 @@ describe("what a seal leaves", () => {
     const owned = "/usr/share/tests/k.pem";
     const tree = memoryTree(Object.fromEntries([...files, owned].map((path) => [path, privateKey])));
     const sum = createHash("sha256").update(privateKey).digest("hex");
-    const packaged = new Map([[owned, { bytes: privateKey.length, digest: sum, isConfig: true }]]);
+    const packaged = new Map([
+      [owned, { package: "tests", bytes: privateKey.length, digest: sum, isConfig: true }],
+    ]);
     const asked = { traits: [], except: [], volumes: new Set<string>() };
     const { found } = await searchGuest(tree, { ...asked, packaged });
     expect(found.map(({ path }) => path)).toEqual([...files].sort());

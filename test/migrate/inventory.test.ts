@@ -74,6 +74,12 @@ describe("an inventory of several repositories", () => {
     expect(unread).toBe(1);
   });
 
+  it("calls a repository without an alias by its name on its own machine", async () => {
+    const at = join(root, "silver");
+    const { machines } = await takeInventory(localHost(), [{ at, name: "R7", users: { by: () => [] } }]);
+    expect(new Set(machines.map(({ repository }) => repository))).toEqual(new Set(["R7"]));
+  });
+
   it("tells shared disks from disks that two machines use by mistake, and finds orphans", async () => {
     const { usedTwice, orphans } = await inventory();
     expect(usedTwice.map(({ what, by, isShared }) => [what.replace(`${root}/`, ""), by, isShared])).toEqual([

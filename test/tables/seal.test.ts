@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { run } from "../../src/cli/run.ts";
 import { applyAll, auditAll, type Operation } from "../../src/guest/operation.ts";
-import { sealingReference } from "../../src/guest/seal/agents-table.ts";
 import { sealOperations, sealParts } from "../../src/guest/seal/index.ts";
+import { sealingReference } from "../../src/guest/seal/sealing-reference.ts";
 import { rules } from "../../src/recipe/rules.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 

@@ -23,6 +23,7 @@ export function bootTrial(recipe: Recipe, mode: GuestMode): Step<SealedImage & P
   return {
     name: "boot-trial",
     module: import.meta.url,
+    runsMachine: true,
     describe: () =>
       `boot ${amount(clones, "clone")}, configure ${clones === 1 ? "it" : "them"} by ${detect === "mac" ? "a disc" : "messages"}, and reboot`,
     inputs: () => ({
@@ -62,7 +63,7 @@ async function comparedDisks(context: StepContext): Promise<string[]> {
     const { suspects } = await compareClones(context, context.out);
     for (const { path, what } of suspects.slice(0, 10))
       context.report({ type: "note", text: `both clones have the same ${path}: ${what}` });
-    return suspects.length === 0 ? ["2 clones have no equal file that should be unique"] : [];
+    return suspects.length === 0 ? ["2 clones share no file that should be unique"] : [];
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
     context.report({ type: "note", text: `the clones were not compared: ${error.message}` });

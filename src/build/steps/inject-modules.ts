@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { contractOf, type EnumeratedModule, parseContract, withModules } from "../../firstboot/contract.ts";
 import { enumerate } from "../../firstboot/enumerate.ts";
@@ -15,7 +15,7 @@ import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import type { Digest } from "../../model/digest.ts";
 import type { Parameter } from "../../model/manifest.ts";
 import { installedAdditions, type Recipe } from "../../recipe/recipe.ts";
-import { openImage } from "../guest-image.ts";
+import { makeOverlay, openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec, shutDown } from "../guest-machine.ts";
 import type { Step, StepContext } from "../step.ts";
 import type { InstalledGuest } from "./install-guest.ts";
@@ -73,8 +73,7 @@ async function injectOffline(
   modules: readonly FirstBootModule[],
   image: string,
 ): Promise<Injected | string> {
-  const base = relative(dirname(image), disk);
-  await context.host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", image]);
+  await makeOverlay(context, disk, "qcow2", image);
   try {
     await using opened = await openImage(context, image);
     const { tree } = opened;

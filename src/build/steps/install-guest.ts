@@ -48,6 +48,7 @@ export function installGuest(
   return {
     name: "install-guest",
     module: import.meta.url,
+    runsMachine: true,
     describe: () => `install Oracle Linux ${majorOf(recipe.release)}.${recipe.update} by kickstart`,
     inputs: () => ({
       kickstart: kickstartDigest,

@@ -17,6 +17,7 @@ export function placeTemplate(recipe: Recipe): Step<PublishedTemplate, PlacedTem
   return {
     name: "place-template",
     module: import.meta.url,
+    runsMachine: true,
     describe: () => "make it a template of the hypervisor, too",
     inputs: () => ({
       machine: JSON.stringify(recipe.machine),

@@ -1,13 +1,11 @@
 import { join } from "node:path";
-import { type EnumeratedModule, parseEnumerated } from "../../firstboot/contract.ts";
+import { parseEnumerated } from "../../firstboot/contract.ts";
 import { inGuestOperations } from "../../guest/convert/in-guest.ts";
 import { applyAll } from "../../guest/operation.ts";
-import type { PackagedFiles } from "../../guest/portrait.ts";
 import { readRelease } from "../../guest/release.ts";
 import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import { amount } from "../../io/units.ts";
-import type { PackageRecord } from "../../model/manifest.ts";
 import { makeFurtherDisks } from "../../provision/further-disks.ts";
 import { installedPackages, packagedFiles, repositoriesOf } from "../../provision/installed.ts";
 import { proveProvisioned, provision } from "../../provision/provision.ts";
@@ -21,28 +19,25 @@ import {
   shutDown,
   whileRunning,
 } from "../guest-machine.ts";
+import { type GuestAnswers, provisionStopped } from "../provision-stopped.ts";
 import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import { changedPasswords, type PasswordMarks, passwordHashes, passwordMarks } from "../secrets.ts";
-import type { Inputs, Step } from "../step.ts";
+import type { Inputs, Step, StepContext } from "../step.ts";
 import type { Sources } from "./fetch-medium.ts";
 import type { InstalledGuest } from "./install-guest.ts";
 
-export interface ProvisionedGuest {
+export interface ProvisionedGuest extends GuestAnswers {
   readonly disk: string;
   /** The disks after provisioning. */
   readonly furtherDisks: readonly string[];
   /** Of the passwords that provisioning has set. */
   readonly passwords: PasswordMarks;
-  readonly packages: readonly PackageRecord[];
-  /** The files of packages in /etc. Other files there, and changed ones, were made by hand. */
-  readonly packagedFiles: PackagedFiles;
-  /** The first-boot modules of packages, with their parameters. */
-  readonly modulesThere: readonly EnumeratedModule[];
 }
 
-type Answers = Pick<ProvisionedGuest, "packages" | "packagedFiles" | "modulesThere">;
-
-/** Boots the installed guest, configures it as the recipe says, and reads its contents. */
+/**
+ * Configures the installed guest over ssh as the recipe says, and reads its contents. A guest that comes from a template
+ * is not started if editing its image is enough.
+ */
 export function provisionGuest(
   recipe: Recipe,
   folder: string,
@@ -51,52 +46,68 @@ export function provisionGuest(
   return {
     name: "provision-guest",
     module: import.meta.url,
+    runsMachine: true,
     describe: () =>
       recipe.provision === "post"
         ? "check what the installer's %post has installed"
-        : `add over ssh: ${broughtIn(recipe)}`,
+        : `add${recipe.from === undefined ? " over ssh" : ""}: ${broughtIn(recipe)}`,
     inputs: ({ standInsDigest }) => ({
       ...inputs,
       "stand-in repositories": standInsDigest ?? "none",
       questions: "packages, their files in /etc, first-boot parameters",
     }),
     outdated: ({ environment }, { passwords }) => changedPasswords(passwords, recipe, folder, environment),
-    async run(context, { disk, key, standIns }) {
-      const name = machineName(context, "provision");
-      const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
-      const loopback = loopbackFor(context.hypervisor, served);
-      const furtherDisks = await makeFurtherDisks(context.host, recipe, context.out, context.signal);
-      const further = furtherDisks.map((copyOf) => ({ copyOf }));
-      await context.hypervisor.define(
-        machineSpec(recipe, name, { grownFrom: disk }, { macs: fixedMacs(recipe.nics.length), further }),
-      );
-      const guest = await bootGuest(context, name, { key });
-      await using server = await serveRepositories(served);
-      const mirrors = urls(server.port, loopback);
-      const { progress, signal } = context;
-      const work = async () => {
-        if (recipe.provision === "post") await proveProvisioned(guest.host, recipe);
-        else {
-          const passwords = await passwordHashes(recipe, context.host, folder, context.environment);
-          const only = { ...onlyStandIns(standIns), ...proxyOf(context) };
-          await provision(guest.host, recipe, { folder, mirrors, ...only, passwords, progress, signal });
-        }
-        progress("making the initramfs with Xen's drivers");
-        await applyPrograms(guest.host, recipe);
-        progress("reading packages and first-boot parameters");
-        return ask(guest.host, recipe);
-      };
-      const answers = await whileRunning(context, name, work());
-      await shutDown(context, guest);
-      await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.qcow2"));
-      for (const [index, file] of furtherDisks.entries())
-        await context.hypervisor.fetchDisk(name, index + 1, file);
-      const passwords =
-        recipe.provision === "post" ? {} : await passwordMarks(recipe, folder, context.environment);
-      return { disk: join(context.out, "disk.qcow2"), furtherDisks, passwords, ...answers };
+    async run(context, given) {
+      if (given.base === undefined) return await provisionOnline(context, recipe, folder, given);
+      const image = join(context.out, "disk.qcow2");
+      const from = { disk: given.disk, base: given.base };
+      const answers = await provisionStopped(context, { recipe, folder }, from, image);
+      if (typeof answers !== "string") return { disk: image, furtherDisks: [], passwords: {}, ...answers };
+      context.report({ type: "note", text: `the machine is started to configure the guest: ${answers}` });
+      return await provisionOnline(context, recipe, folder, given);
     },
     cleanup: (context) => discard(context, "provision"),
   };
+}
+
+async function provisionOnline(
+  context: StepContext,
+  recipe: Recipe,
+  folder: string,
+  { disk, key, standIns }: Sources & InstalledGuest,
+): Promise<ProvisionedGuest> {
+  const name = machineName(context, "provision");
+  const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
+  const loopback = loopbackFor(context.hypervisor, served);
+  const furtherDisks = await makeFurtherDisks(context.host, recipe, context.out, context.signal);
+  const further = furtherDisks.map((copyOf) => ({ copyOf }));
+  await context.hypervisor.define(
+    machineSpec(recipe, name, { grownFrom: disk }, { macs: fixedMacs(recipe.nics.length), further }),
+  );
+  const guest = await bootGuest(context, name, { key });
+  await using server = await serveRepositories(served);
+  const mirrors = urls(server.port, loopback);
+  const { progress, signal } = context;
+  const work = async () => {
+    if (recipe.provision === "post") await proveProvisioned(guest.host, recipe);
+    else {
+      const passwords = await passwordHashes(recipe, context.host, folder, context.environment);
+      const only = { ...onlyStandIns(standIns), ...proxyOf(context) };
+      await provision(guest.host, recipe, { folder, mirrors, ...only, passwords, progress, signal });
+    }
+    progress("making the initramfs with Xen's drivers");
+    await applyPrograms(guest.host, recipe);
+    progress("reading packages and first-boot parameters");
+    return ask(guest.host, recipe);
+  };
+  const answers = await whileRunning(context, name, work());
+  await shutDown(context, guest);
+  await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.qcow2"));
+  for (const [index, file] of furtherDisks.entries())
+    await context.hypervisor.fetchDisk(name, index + 1, file);
+  const passwords =
+    recipe.provision === "post" ? {} : await passwordMarks(recipe, folder, context.environment);
+  return { disk: join(context.out, "disk.qcow2"), furtherDisks, passwords, ...answers };
 }
 
 // Makes the initramfs for a conversion, because only a running guest can. The rest of the conversion works
@@ -106,7 +117,7 @@ async function applyPrograms(host: Host, recipe: Recipe): Promise<void> {
   await applyAll(tree, inGuestOperations(recipe.domainType, await readRelease(tree)));
 }
 
-async function ask(guest: Host, recipe: Recipe): Promise<Answers> {
+async function ask(guest: Host, recipe: Recipe): Promise<GuestAnswers> {
   const packages = await installedPackages(guest, await repositoriesOf(guest));
   const files = await packagedFiles(guest);
   if (installedAdditions(recipe) === undefined) return { packages, packagedFiles: files, modulesThere: [] };

@@ -44,6 +44,7 @@ export function sealImage(
   return {
     name: "seal-image",
     module: import.meta.url,
+    runsMachine: how === "online",
     describe: () => `seal ${how} and arm the first boot`,
     inputs: () => ({
       how,

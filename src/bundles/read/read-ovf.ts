@@ -201,7 +201,7 @@ function disksOf(
     }
     const file = files.get(kind === "file" ? id : fileRef);
     const href = file?.attributes.get("href");
-    if (!file || href === undefined) throw refuse(`its disk ${shown(id)} is in no file`);
+    if (!file || href === undefined) throw refuse(`its disk ${shown(id)} has no file`);
     const compression = file.attributes.get("compression") ?? "";
     if (!["", "identity", "gzip"].includes(compression))
       throw refuse(

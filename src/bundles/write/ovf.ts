@@ -1,6 +1,6 @@
 import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
-import { rootPasswordKey } from "../../model/root-password.ts";
+import { inSendingOrder } from "../../model/root-password.ts";
 import { escaped as text } from "./xml.ts";
 
 export interface OvfFile {
@@ -56,7 +56,7 @@ ${hardware(manifest)}
       <ovf:Info>First-boot configuration</ovf:Info>
       <ovf:Product>${text(manifest.name)}</ovf:Product>
       <ovf:Version>${text(manifest.version)}</ovf:Version>
-${passwordLast(manifest.contract)
+${inSendingOrder(manifest.contract)
   .filter((one) => one.key.startsWith("com.oracle.linux."))
   .map((one) => property(one, "com.oracle.linux."))
   .join("\n")}
@@ -64,12 +64,6 @@ ${passwordLast(manifest.contract)
 ${ownSections(manifest)}  </ovf:VirtualSystem>
 </ovf:Envelope>
 `;
-}
-
-/** The message with the root password starts the configuration, so it is last in the list. */
-function passwordLast(contract: readonly Parameter[]): Parameter[] {
-  const isLast = ({ key }: Parameter) => key === rootPasswordKey;
-  return [...contract.filter((one) => !isLast(one)), ...contract.filter(isLast)];
 }
 
 function hardware(manifest: Manifest): string {

@@ -16,7 +16,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const flags = command.optsWithGlobals<ImportFlags>();
   const netconfig = await fileNamed(String(args[0]));
   const params = flags.params === undefined ? undefined : await fileNamed(flags.params);
-  const imported = importNetconfig(netconfig, params, flags);
+  const imported = await importNetconfig(netconfig, params, flags);
   process.stdout.write(flags.json ? `${JSON.stringify(imported, undefined, 2)}\n` : imported.text);
 }
 

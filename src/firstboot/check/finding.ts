@@ -13,3 +13,6 @@ export interface ModuleFinding {
 export function findingLine({ level, file, line, text, remedy }: ModuleFinding): string {
   return `${file}:${line}: ${level}: ${text}. ${remedy}`;
 }
+
+/** Adds a finding of the module's program. */
+export type Add = (level: ModuleFinding["level"], line: number, text: string, remedy: string) => void;

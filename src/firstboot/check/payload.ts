@@ -71,7 +71,7 @@ function interpreterFindings(file: ModuleFile): ModuleFinding[] {
     );
   if (/\/env$/.test(path) && /\S\s+\S/.test(words.trim()) && !words.startsWith("-S"))
     return finding(
-      `#!${path} gets "${words.trim()}" as one word, and looks for a program of that whole name`,
+      `#!${path} gets "${words.trim()}" as one word, and takes all of it for a program's name`,
       `Name the interpreter itself, such as #!/bin/${words.trim()}`,
     );
   return [];

@@ -61,7 +61,7 @@ function identitiesOf([command = "", ...words]: readonly string[]): CommandIdent
   const hidden = command === "mount" ? mountedOver(words) : undefined;
   if (hidden !== undefined)
     found.push({
-      what: `maybe more, because it mounts ${hidden}, which is in no fstab (mount)`,
+      what: `maybe more, because it mounts ${hidden}, which is not in fstab (mount)`,
       of: "network",
     });
   if (!configures.test(command)) return found;

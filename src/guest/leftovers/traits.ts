@@ -95,7 +95,7 @@ async function leasedAddresses(tree: GuestTree): Promise<string[]> {
   return found;
 }
 
-// An underscore is in no host name, so it ends one: `vm17_db`.
+// Host names contain no underscore, so it ends one: `vm17_db`.
 function nameTrait(name: string): Trait {
   return trait("this host's name", name, /[\da-z-]/);
 }

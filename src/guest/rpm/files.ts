@@ -3,9 +3,11 @@ import { stringOf } from "../../image/names.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { RpmHeader } from "../../io/rpm-header.ts";
 import { readHeaders, unlessDamaged } from "./database.ts";
+import { parseHeader } from "./header.ts";
 
 /** A file as its package installed it. */
 export interface PackageFile {
+  readonly package: string;
   readonly bytes: number;
   /** MD5 in hex up to EL5, then SHA-256; empty if it is not a regular file. */
   readonly digest: string;
@@ -65,6 +67,7 @@ async function movedFolders(tree: GuestTree): Promise<ReadonlyMap<string, string
 function addFiles(header: Buffer, found: Map<string, PackageFile>, moved: ReadonlyMap<string, string>): void {
   const read = RpmHeader.of(header);
   if (!read) return;
+  const owner = parseHeader(header)?.name ?? "";
   const strings = (tag: number) => read.texts(tag).map(stringOf);
   const names = strings(tags.names);
   const dirs = strings(tags.dirs);
@@ -81,6 +84,11 @@ function addFiles(header: Buffer, found: Map<string, PackageFile>, moved: Readon
     if ((flag & ghost) !== 0 || path.length > 4096) continue;
     const folder = path.slice(0, path.indexOf("/", 1) + 1);
     const real = moved.has(folder) ? `${moved.get(folder)}${path.slice(folder.length)}` : path;
-    found.set(real, { bytes: sizes[at] ?? -1, digest: digests[at] ?? "", isConfig: (flag & config) !== 0 });
+    found.set(real, {
+      package: owner,
+      bytes: sizes[at] ?? -1,
+      digest: digests[at] ?? "",
+      isConfig: (flag & config) !== 0,
+    });
   }
 }

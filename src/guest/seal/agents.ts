@@ -485,7 +485,7 @@ export const agents: readonly Agent[] = [
   {
     name: "PostgreSQL",
     reports: ["/var/lib/pgsql/data/global/pg_control", "/var/lib/pgsql/*/data/global/pg_control"],
-    afterwards: "all clones would have its system identifier and its data",
+    afterwards: "clones share its system identifier and its data",
   },
   {
     name: "Redis",

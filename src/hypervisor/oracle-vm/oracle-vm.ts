@@ -46,6 +46,7 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
     domainTypes: Object.values(modeOf),
     patience: options.patience,
     joinsMachines: true,
+    disksOn: servers.firstAddress,
     continuesReboots: true,
     readOnlyDisks: false,
     buildAddresses: {

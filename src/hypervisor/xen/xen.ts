@@ -40,6 +40,7 @@ function xen(here: Host, options: XenOptions): Hypervisor {
     name: options.host === undefined ? "xen" : `xen on ${options.host}`,
     domainTypes: Object.values(modeOf),
     joinsMachines: true,
+    ...(options.host !== undefined && { disksOn: options.host }),
     patience: options.patience,
     buildAddresses: {
       address: (number) => following(options.addresses.first, number),

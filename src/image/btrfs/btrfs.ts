@@ -211,6 +211,6 @@ export function damaged(name: string, what: string): TbuildError {
 function unfit(name: string, what: string): TbuildError {
   return new TbuildError("environment", `its btrfs ${what}`, {
     subject: name,
-    hint: "Mount it once on a machine whose kernel knows it.",
+    hint: "Mount it once on a machine whose kernel supports it.",
   });
 }

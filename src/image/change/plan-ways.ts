@@ -144,7 +144,7 @@ export async function finish(
   return { ...scrubbed, ...(swap && { swap }) };
 }
 
-// Swap is in no file system, so it is renewed in addition to the changes of file systems.
+// Swap is outside file systems, so it is renewed in addition to the changes of file systems.
 async function withFreshSwap(
   host: Runner,
   { volumes, arrays }: ImageFacts,

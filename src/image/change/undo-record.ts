@@ -234,7 +234,7 @@ function pieceHead(offset: number, bytes: number, flags = 0): Buffer {
   return head;
 }
 
-// Beyond the end of the image, which the change extends, there are no old bytes.
+// There are no old bytes beyond the end of the image. The change extends it.
 async function readOrZeros(
   file: FileHandle,
   { offset, bytes }: Omit<Piece, "after">,

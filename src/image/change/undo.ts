@@ -92,7 +92,7 @@ export async function settle(image: string): Promise<string | undefined> {
 }
 
 const notBegun =
-  "a change of it was interrupted before it started; the image is unchanged, and the leftovers are removed";
+  "a change was interrupted before it started; the image is unchanged, and the leftovers are removed";
 
 async function settleOwn(image: string): Promise<string | undefined> {
   const names = namesFor(image);
@@ -105,7 +105,7 @@ async function settleOwn(image: string): Promise<string | undefined> {
     await using targets = await openAll(image, await trustedIn(image, names.redo));
     await checkUntouchedByOthers(targets.all, names.redo);
     await finishChange(image, targets.all, number);
-    return "a change of it was interrupted while it was written; it is now finished, and can be undone";
+    return "a change was interrupted while it was written; it is now finished, and can be undone";
   }
   if (there.includes(basename(names.undoing))) {
     await using targets = await openAll(image, await trustedIn(image, names.undoing));

@@ -61,7 +61,7 @@ function coverOf({
 const foreignTypes = /^(?:swap|iso9660|udf|squashfs|autofs|nfs4?|cifs|smb3|ignore)$/;
 
 // The seal reads the source under its own name, with the same result: a folder mounted onto itself, as for
-// `nodev`; a chroot, with the same path as outside; /tmp as /var/tmp. Sources that are on no disk of the
+// `nodev`; a chroot, with the same path as outside; /tmp as /var/tmp. Sources that are not on a disk of the
 // guest are not in the image.
 function isHarmless(source: string, at: string, entries: readonly FstabEntry[]): boolean {
   if (source === at || isIn(source, runtimePlaces)) return true;

@@ -132,7 +132,7 @@ export function partOf(volume: Volume, subvolume: string | undefined): Volume {
   return { ...volume, subvolume: subvolume.replace(/^\/+/, "") };
 }
 
-// File systems that are on no disk of this machine: the kernel's own, network, bind and removable ones.
+// File systems that are not on a disk of this machine: the kernel's own, network, bind and removable ones.
 function isNoDisk({ device, type, options, at }: FstabEntry): boolean {
   return (
     noDiskTypes.has(type) ||

@@ -6,7 +6,7 @@ import type { Stat } from "../tree.ts";
 import { unreadable } from "./faults.ts";
 import { geometryOf } from "./geometry.ts";
 import { Paths } from "./paths.ts";
-import { runsOf } from "./runs.ts";
+import { runsOf, type Source } from "./runs.ts";
 import { attributeHeaderBytes, parseAttributes, type StoredInode } from "./stored-inode.ts";
 import { Superblock } from "./superblock.ts";
 
@@ -52,19 +52,8 @@ export async function openExt(reader: Reader): Promise<Ext> {
     return found;
   }
 
-  async function attributesOf(of: StoredInode): Promise<Map<string, Uint8Array>> {
-    const found = new Map<string, Uint8Array>();
-    const inside = of.insideAttributes();
-    if (inside) parseAttributes(inside, inside, found);
-    if (of.attributeBlock !== 0) {
-      const block = Buffer.from(await reader.read(of.attributeBlock * blockBytes, blockBytes));
-      parseAttributes(block.subarray(attributeHeaderBytes), block, found);
-    }
-    return found;
-  }
-
   async function statOf(found: StoredInode): Promise<Stat> {
-    const label = (await attributesOf(found)).get("security.selinux");
+    const label = (await attributesOf(source, found)).get("security.selinux");
     const { kind, mode, uid, gid, size, locked } = found;
     return {
       kind,
@@ -100,41 +89,64 @@ export async function openExt(reader: Reader): Promise<Ext> {
     },
     readFile: async (path) => paths.content(await fileAt(path)),
     async *parts(path) {
-      const found = await fileAt(path);
-      let at = 0;
-      for await (const { logical, physical, count } of runsOf(source, found)) {
-        yield* zeros(Math.min(logical * blockBytes, found.size) - at);
-        at = Math.max(at, Math.min(logical * blockBytes, found.size));
-        const end = Math.min((logical + count) * blockBytes, found.size);
-        for (let from = physical * blockBytes; at < end; ) {
-          const data = await reader.read(from, Math.min(partBytes, end - at));
-          yield data;
-          [at, from] = [at + data.length, from + data.length];
-        }
-      }
-      yield* zeros(found.size - at);
+      yield* partsOf(source, await fileAt(path));
     },
     async places(path) {
       const found = await paths.lookUp(path);
       if (found?.kind !== "file" || sb.has("readOnly", "shared_blocks")) return undefined;
-      const places: { offset: number; bytes: number }[] = [];
-      let next = 0;
-      for await (const { logical, physical, count } of runsOf(source, found, { withUnwritten: true })) {
-        if (logical !== next) return undefined;
-        next += count;
-        const [offset, bytes] = [physical * blockBytes, count * blockBytes];
-        if (offset + bytes > reader.bytes) throw unreadable(`a file that ends at byte ${offset + bytes}`);
-        const last = places.at(-1);
-        if (last && last.offset + last.bytes === offset) last.bytes += bytes;
-        else places.push({ offset, bytes });
-      }
-      return next * blockBytes >= found.size ? places : undefined;
+      return placesOf(source, found);
     },
     async attributes(path) {
       const found = await paths.lookUp(path);
-      return found ? attributesOf(found) : new Map();
+      return found ? attributesOf(source, found) : new Map();
     },
   };
+}
+
+async function attributesOf(
+  { reader, blockBytes }: Source,
+  of: StoredInode,
+): Promise<Map<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  const inside = of.insideAttributes();
+  if (inside) parseAttributes(inside, inside, found);
+  if (of.attributeBlock !== 0) {
+    const block = Buffer.from(await reader.read(of.attributeBlock * blockBytes, blockBytes));
+    parseAttributes(block.subarray(attributeHeaderBytes), block, found);
+  }
+  return found;
+}
+
+async function* partsOf(source: Source, found: StoredInode): AsyncGenerator<Uint8Array> {
+  const { reader, blockBytes } = source;
+  let at = 0;
+  for await (const { logical, physical, count } of runsOf(source, found)) {
+    yield* zeros(Math.min(logical * blockBytes, found.size) - at);
+    at = Math.max(at, Math.min(logical * blockBytes, found.size));
+    const end = Math.min((logical + count) * blockBytes, found.size);
+    for (let from = physical * blockBytes; at < end; ) {
+      const data = await reader.read(from, Math.min(partBytes, end - at));
+      yield data;
+      [at, from] = [at + data.length, from + data.length];
+    }
+  }
+  yield* zeros(found.size - at);
+}
+
+async function placesOf(source: Source, found: StoredInode): Promise<readonly Place[] | undefined> {
+  const { reader, blockBytes } = source;
+  const places: { offset: number; bytes: number }[] = [];
+  let next = 0;
+  for await (const { logical, physical, count } of runsOf(source, found, { withUnwritten: true })) {
+    if (logical !== next) return undefined;
+    next += count;
+    const [offset, bytes] = [physical * blockBytes, count * blockBytes];
+    if (offset + bytes > reader.bytes) throw unreadable(`a file that ends at byte ${offset + bytes}`);
+    const last = places.at(-1);
+    if (last && last.offset + last.bytes === offset) last.bytes += bytes;
+    else places.push({ offset, bytes });
+  }
+  return next * blockBytes >= found.size ? places : undefined;
 }
 
 const partBytes = 1 << 22;

@@ -12,7 +12,7 @@ export interface Run {
   readonly count: number;
 }
 
-interface Source {
+export interface Source {
   readonly reader: Reader;
   readonly blockBytes: number;
 }

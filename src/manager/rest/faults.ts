@@ -33,7 +33,7 @@ export function faultsOf(name: string, login: RestLogin): RestFaults {
         code: isUnknown ? "outcome-unknown" : "no-connection",
         hint: isUnknown
           ? "Whether the request was run is unknown."
-          : "Is the Manager running, and is manager.port that of its web service?",
+          : "Is the Manager running? Is manager.port the port of its web service?",
       });
     },
 

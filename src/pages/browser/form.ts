@@ -3,6 +3,7 @@ import { judge, parameterOf } from "../../firstboot/judge.ts";
 import { managerMessages, stdinMessages } from "../../firstboot/messages.ts";
 import { amount } from "../../io/units.ts";
 import type { Parameter } from "../../model/manifest.ts";
+import { rootPasswordKey } from "../../model/root-password.ts";
 
 // The script of the pages with a form. `npm run build` bundles it with the checks of `tbuild message`, which
 // it shares.
@@ -16,7 +17,6 @@ const machine = byId("machine") as HTMLInputElement;
 const tabs = { manager: byId("as-manager"), stdin: byId("as-stdin") };
 const contract = JSON.parse(byId("parameters").textContent ?? "[]") as Parameter[];
 const fieldsOf = (place: ParentNode) => Array.from(place.querySelectorAll<Field>("[name]"));
-const rootPassword = "com.oracle.linux.root-password";
 let shown: keyof typeof tabs = "manager";
 
 function write(): void {
@@ -47,7 +47,7 @@ function remark(faults: number, given: ReadonlyMap<string, string>): string {
   if (faults > 0) return `No messages yet: ${amount(faults, "value is", "values are")} wrong.`;
   const open = contract.filter(({ key, required }) => required && !given.has(key)).map(({ key }) => key);
   if (open.length > 0) return `Still required: ${open.join(", ")}`;
-  const waits = contract.some(({ key }) => key === rootPassword) && !given.has(rootPassword);
+  const waits = contract.some(({ key }) => key === rootPasswordKey) && !given.has(rootPasswordKey);
   return waits
     ? "Without the root password, the clone keeps waiting: the password starts the configuration, so it is last."
     : "";

@@ -178,7 +178,7 @@ async function decidePacks(
         shrunk.set(pack, used);
         removed.push({
           what,
-          reason: `only ${Math.round((live * 100) / all)} % of it is needed, and is repacked`,
+          reason: `only ${Math.round((live * 100) / all)} % of it is still needed; it is repacked`,
         });
       }
     }

@@ -92,19 +92,9 @@ export function storeFolder(folder: string): StoreFolder {
 
     manifestFiles: () => manifestFilesIn(folder),
 
-    async versions(kind, name) {
-      if (!/^[a-z][a-z0-9-]*$/.test(name)) return [];
-      const files = await namesIn(join(folder, `${kind}s`, name));
-      return files
-        .filter((file) => /^\d+\.\d+\.\d+\.json$/.test(file))
-        .map((file) => file.slice(0, -".json".length))
-        .sort(compareVersions);
-    },
+    versions: (kind, name) => versionsIn(folder, kind, name),
 
-    async disks() {
-      const names = await namesIn(join(folder, "disks"));
-      return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map(asDigest);
-    },
+    disks: () => disksIn(folder),
 
     async partsOf(disk) {
       await checkFormat();
@@ -124,14 +114,7 @@ export function storeFolder(folder: string): StoreFolder {
 
     async addManifest(manifest) {
       const free = await checkFree(manifestFile, manifest);
-      const { chunks } = await readPacks(folder);
-      for (const disk of manifest.disks)
-        for (const { chunk } of await self.partsOf(disk))
-          if (chunk !== undefined && !chunks.has(chunk))
-            throw new TbuildError(
-              "integrity",
-              `disk ${disk.digest}: chunk ${chunk} is missing from the store`,
-            );
+      await checkChunks(self, manifest);
       const digest = manifestDigest(manifest);
       const file = manifestFile(manifest);
       if (free === "new") {
@@ -151,6 +134,29 @@ async function manifestFilesIn(folder: string): Promise<string[]> {
       for (const file of await namesIn(join(folder, kind, name)))
         if (file.endsWith(".json")) found.push(join(folder, kind, name, file));
   return found;
+}
+
+async function versionsIn(folder: string, kind: Manifest["kind"], name: string): Promise<string[]> {
+  if (!/^[a-z][a-z0-9-]*$/.test(name)) return [];
+  const files = await namesIn(join(folder, `${kind}s`, name));
+  return files
+    .filter((file) => /^\d+\.\d+\.\d+\.json$/.test(file))
+    .map((file) => file.slice(0, -".json".length))
+    .sort(compareVersions);
+}
+
+async function disksIn(folder: string): Promise<Digest[]> {
+  const names = await namesIn(join(folder, "disks"));
+  return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map(asDigest);
+}
+
+/** Throws if a chunk of one of the disks is not in the store. */
+async function checkChunks({ folder, partsOf }: StoreFolder, { disks }: Manifest): Promise<void> {
+  const { chunks } = await readPacks(folder);
+  for (const disk of disks)
+    for (const { chunk } of await partsOf(disk))
+      if (chunk !== undefined && !chunks.has(chunk))
+        throw new TbuildError("integrity", `disk ${disk.digest}: chunk ${chunk} is missing from the store`);
 }
 
 async function readParts(file: string, disk: DiskKey): Promise<readonly Part[]> {

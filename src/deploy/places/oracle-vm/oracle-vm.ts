@@ -73,6 +73,9 @@ export async function managerPlace(
       // Apache CloudStack's code for Oracle VM 3 allows at most 7 vifs. Slots are xvda to xvdz.
       mostSlots: 26,
       mostNics: 7,
+      // The CLI User's Guide of 3.3, "create Vm" and "create VirtualDisk".
+      memoryMib: { least: 32, most: 2_000_000 },
+      mostDiskBytes: 1_000_000 * 2 ** 30,
       parallel: 4,
     }),
 

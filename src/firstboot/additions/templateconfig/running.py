@@ -19,6 +19,8 @@ SECONDS = 1800
 TIMEOUT = re.compile('^#[ \t]*tbuild-timeout:[ \t]*([0-9]+)[ \t]*$', re.M)
 # Of a module that says more, the beginning is only in the log.
 REMEMBERED = 1000
+# The modules with which an operator can reach a machine, and log in.
+ACCESS = ('network', 'authentication')
 
 
 class Failed(Exception):
@@ -67,45 +69,68 @@ def run_modules(target, names, params, tell=silent):
     Runs the modules one after the other. Each gets what the one before gave. The first that fails ends the line. `tell` gets
     the name of a module when it starts, and again with the lines that it has said so far.
     """
-    for _, name in names:
-        log('%s: %s: starts' % (target, name))
-        started = time.time()
-        tell(name, [])
-        secret = secrets(params, target, name)
-        seconds = deadline(name)
-        said = []
-
-        def heard(lines):
-            for line in [masked(line, secret) for line in lines]:
-                log('%s: %s: | %s' % (target, name, line))
-                said.append(line)
-            del said[:-REMEMBERED]
-            tell(name, said)
+    for number, (_, name) in enumerate(names):
+        failure = None
         try:
-            code, out = follow([os.path.join(SCRIPTS, name), target], json.dumps(params), environment(), heard, seconds)
-        except (OSError, IOError):
-            code, out = 127, ''
-            heard(['it cannot be started: %s' % caught()])
-        took = time.time() - started
-        if code is None:
-            last = (said or ['it said nothing'])[-1]
-            why = 'did not end within %d seconds, and was killed; its last line: %s' % (seconds, last)
-            log('%s: %s: %s' % (target, name, why))
-            raise Failed('\n'.join(['%s: %s' % (name, line) for line in said + [why]]))
-        if code:
-            log('%s: %s: failed with exit code %d after %.1f s' % (target, name, code, took))
-            raise Failed('\n'.join(['%s: %s' % (name, line) for line in said] + ['%s: %s' % (name, reason(code, said))]))
-        log('%s: %s: done after %.1f s' % (target, name, took))
-        try:
-            given = json.loads(out or '{}')
-        except ValueError:
-            given = None
-        if isinstance(given, dict):
-            params.update(given)
-        else:
-            log('%s: %s: printed no JSON object; the next module gets what this one got' % (target, name))
+            params.update(run_module(target, name, params, tell))
+        except Failed:
+            failure = caught()
+        if failure:
+            if target == 'configure':
+                open_to_operator([one for _, one in names[number + 1:]], params)
+            raise failure
     log('%s: done' % target)
     return params
+
+
+def open_to_operator(names, params):
+    """After a failure, the modules that are left of those without which nobody could log in to find out why."""
+    for name in [one for one in names if one in ACCESS]:
+        try:
+            params.update(run_module('configure', name, params, silent))
+        except Failed:
+            # The log has it. The operator is told of the first failure.
+            pass
+
+
+def run_module(target, name, params, tell):
+    """Gives the parameters that the module printed."""
+    log('%s: %s: starts' % (target, name))
+    started = time.time()
+    tell(name, [])
+    secret = secrets(params, target, name)
+    seconds = deadline(name)
+    said = []
+
+    def heard(lines):
+        for line in [masked(line, secret) for line in lines]:
+            log('%s: %s: | %s' % (target, name, line))
+            said.append(line)
+        del said[:-REMEMBERED]
+        tell(name, said)
+    try:
+        code, out = follow([os.path.join(SCRIPTS, name), target], json.dumps(params), environment(), heard, seconds)
+    except (OSError, IOError):
+        code, out = 127, ''
+        heard(['it cannot be started: %s' % caught()])
+    took = time.time() - started
+    if code is None:
+        last = (said or ['it said nothing'])[-1]
+        why = 'did not end within %d seconds, and was killed; its last line: %s' % (seconds, last)
+        log('%s: %s: %s' % (target, name, why))
+        raise Failed('\n'.join(['%s: %s' % (name, line) for line in said + [why]]))
+    if code:
+        log('%s: %s: failed with exit code %d after %.1f s' % (target, name, code, took))
+        raise Failed('\n'.join(['%s: %s' % (name, line) for line in said] + ['%s: %s' % (name, reason(code, said))]))
+    log('%s: %s: done after %.1f s' % (target, name, took))
+    try:
+        given = json.loads(out or '{}')
+    except ValueError:
+        given = None
+    if isinstance(given, dict):
+        return given
+    log('%s: %s: printed no JSON object; the next module gets what this one got' % (target, name))
+    return {}
 
 
 def deadline(name):

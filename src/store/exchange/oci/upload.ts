@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Interrupted, TbuildError } from "../../../errors.ts";
 import { type Answer, HttpError, type Question } from "../../../io/http.ts";
-import { retryAfterMs, waitBefore } from "../../../io/retry.ts";
+import { mostTries, retryAfterMs, waitBefore } from "../../../io/retry.ts";
 import type { Digest } from "../../../model/digest.ts";
 
 export interface Uploads {
@@ -15,7 +15,6 @@ export interface Uploads {
   refused(answer: Answer, what: string): Promise<TbuildError>;
 }
 
-const mostTries = 4;
 const longestWaitMs = 100_000;
 /** The upload expired or moved, or the server failed. Another upload may succeed. */
 const passing = [404, 408, 416, 429, 500, 502, 503, 504];

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { lineReporter, terminalReporter } from "../../src/cli/report.ts";
+import { liveView } from "../../src/cli/live-view.ts";
+import { lineReporter } from "../../src/cli/reporter.ts";
 import { coloursFor } from "../../src/cli/words.ts";
 
 const pieces = new RegExp(`(${String.fromCharCode(27)}\\[(\\d*)([A-Za-z]))|[\\s\\S]`, "gu");
@@ -49,7 +50,7 @@ const build = "ol6-grid-rehearsal-6d2a25";
 function building(columns: number) {
   const screen = new Screen(columns);
   const terminal = screen as unknown as NodeJS.WriteStream;
-  const reporter = terminalReporter(terminal, coloursFor(terminal));
+  const reporter = liveView(terminal, coloursFor(terminal));
   const steps = ["install-guest", "provision-guest"];
   const expected = { "install-guest": 60_000, "provision-guest": 30_000 };
   reporter.event(build, { type: "build-started", build, steps, expected });

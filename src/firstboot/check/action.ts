@@ -1,0 +1,280 @@
+import { suggestion } from "../../recipe/suggestion.ts";
+import { mainOf } from "../enumerate.ts";
+import type { ModuleParts, Target } from "../module.ts";
+import type { Followed } from "../python/evaluate.ts";
+import type { Call } from "../python/frame.ts";
+import { everyNode, lineOf, part, parts } from "../python/script.ts";
+import { Dumped, Given, isUnknown, Parameters, PythonFunction, type Value } from "../python/value.ts";
+import type { ReadShell } from "../shell/read.ts";
+import { shippedOwner } from "../shipped.ts";
+import {
+  type Command,
+  commandsOf,
+  earlyFindings,
+  interpretedFile,
+  networkFinding,
+  shellCommands,
+  startedFile,
+} from "./commands.ts";
+import type { ModuleFinding } from "./finding.ts";
+import { leakOf, parameterIn, type Start, startOf } from "./leaks.ts";
+import { deadlockFinding, secondsOf, sleepFinding, sleepProblem, waitFindings } from "./waits.ts";
+
+const asks = /^(?:raw_)?input$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$/;
+
+/** Where a target runs. */
+export interface Place {
+  readonly module: ModuleParts;
+  readonly read: ReadShell;
+  /** Whether systemd starts the services there. */
+  readonly isSystemd: boolean;
+}
+
+/** Checks the commands that the function of a target runs. */
+export function actionFindings(
+  followed: Followed,
+  target: Target,
+  place: Place,
+  keys: readonly string[],
+  secret: ReadonlySet<string>,
+): ModuleFinding[] {
+  const { module } = place;
+  const action = mainOf(followed).actions?.get(target);
+  if (!(action instanceof PythonFunction)) return [];
+  const { enumerator } = mainOf(followed);
+  const asked = enumerator
+    ? followed.explore(enumerator, [target]).calls.filter(({ name }) => asks.test(name))
+    : [];
+  const parameters = new Parameters(keys.map((key) => [key, new Given(key)]));
+  const { calls, doubts } = followed.explore(action, [new Dumped(parameters)]);
+  return [
+    ...[...asked, ...calls].flatMap((call) => callFindings(call, target, place, secret)),
+    ...doubts.flatMap(({ fault, reason, line }): ModuleFinding[] =>
+      fault !== "endless"
+        ? []
+        : [
+            {
+              level: "warning",
+              file: module.file,
+              line,
+              text: `${action.name} ${reason}, without a limit`,
+              remedy: "Count the rounds, and fail with a message after the last",
+            },
+          ],
+    ),
+    ...strangeKeys(parameters, keys).map(
+      ({ key, meant }): ModuleFinding => ({
+        level: "warning",
+        file: module.file,
+        line: lineOf(action.node),
+        text: `${action.name} reads ${key}, which ${enumerator?.name ?? "nothing"} does not enumerate${meant}`,
+        remedy: "Enumerate it, or correct its spelling",
+      }),
+    ),
+  ];
+}
+
+// Keys that are meant to be the module's own. It may also read those of others.
+function strangeKeys({ asked }: Parameters, keys: readonly string[]) {
+  const spaceOf = (key: string) => key.slice(0, key.lastIndexOf("."));
+  const plain = (key: string) => key.replaceAll(/\.\d+(?=\.|$)/g, ".0");
+  const known = keys.map(plain);
+  return [...asked]
+    .filter((key) => key.includes(".") && shippedOwner(key) === undefined && !known.includes(plain(key)))
+    .map((key) => ({ key, meant: suggestion(key, keys).replace(/^; available.*/, "") }))
+    .filter(({ key, meant }) => meant !== "" || keys.some((one) => spaceOf(one) === spaceOf(key)));
+}
+
+function callFindings(
+  call: Call,
+  target: Target,
+  place: Place,
+  secret: ReadonlySet<string>,
+): ModuleFinding[] {
+  const { module } = place;
+  const found: ModuleFinding[] = [];
+  const add: AddHere = (level, text, remedy) =>
+    found.push({ level, file: module.file, line: lineOf(call.node), text, remedy });
+  if (asks.test(call.name))
+    add(
+      "error",
+      `asks with ${call.name} at ${target}, but no one can answer`,
+      "Take the value from a parameter",
+    );
+  const network = networkFinding(call.name, target, module.header.priorities[target]);
+  if (network) add("error", network.text, network.remedy);
+  const [slept] = call.name === "time.sleep" ? call.positional : [];
+  const sleep = typeof slept === "number" ? sleepProblem(slept, secondsOf(module)) : undefined;
+  if (sleep) add("error", sleep.text, sleep.remedy);
+  const start = startOf(call);
+  if (start === undefined) return found;
+  checkSecrets(start, secret, add);
+  checkArguments(call, start, add);
+  for (const command of commandsOfStart(call, start, place))
+    found.push(...startFindings(command, target, place));
+  return found;
+}
+
+type AddHere = (level: ModuleFinding["level"], text: string, remedy: string) => void;
+
+// What a command line reveals, and what a parameter could put into it.
+function checkSecrets(start: Start, secret: ReadonlySet<string>, add: AddHere): void {
+  const leaked = leakOf(start, secret);
+  if (leaked)
+    add(
+      "error",
+      `puts ${leaked.key} on a command line, where every process list shows it`,
+      "Pass it in the environment or on standard input",
+    );
+  const parameter = start.how === "shell" && !leaked ? parameterIn(start) : undefined;
+  if (parameter)
+    add(
+      "warning",
+      `builds a shell command of the parameter ${parameter.key}, whose value can contain any shell code`,
+      "Use run_cmd with a list",
+    );
+}
+
+// Texts where the called function takes lists, and the other way round.
+function checkArguments(call: Call, start: Start, add: AddHere): void {
+  const { argument, how } = start;
+  const short = call.name.slice(call.name.lastIndexOf(".") + 1);
+  const list = `Pass a list: ${short}(['/path/program', 'argument'])`;
+  if (how === "list" && isTextWithBlank(argument, argumentNode(call)))
+    add(
+      "error",
+      `${short} gets a program and its arguments as one text, and takes all of it for the program's name`,
+      list,
+    );
+  const [program] = how === "shell" || !Array.isArray(argument) ? [] : wordsOf(start);
+  if (/^\S+\s+\S/.test(program ?? ""))
+    add(
+      "error",
+      `${short} gets a program and its arguments as one word, "${program}", and takes all of it for the program's name`,
+      "Make each argument a word of the list",
+    );
+  if (how === "shell" && Array.isArray(argument) && argument.length > 1)
+    add(
+      "error",
+      `${short} with shell=True runs the first word of the list alone; the others are arguments of the shell`,
+      "Leave out shell=True",
+    );
+  if (/^templateconfig\.common\.run_cmd$/.test(call.name) && typeof call.positional[1] === "string")
+    add("error", `${short} takes one list, but gets the arguments separately from the program`, list);
+}
+
+// The commands that a call starts, with those of a shell in it. None if its program is not known.
+function commandsOfStart(call: Call, start: Start, { module, read }: Place): Command[] {
+  const { argument, how } = start;
+  const { file } = module;
+  const line = lineOf(call.node);
+  const words = wordsOf(start);
+  if (words.length === 0 || (how !== "shell" && /\s/.test(words[0] ?? ""))) return [];
+  if (how === "shell" && typeof argument === "string") return commandsOf(read(argument), file, line);
+  return [{ words, file, line }, ...commandsOf(read(words.map(shellWord).join(" ")), file, line).slice(1)];
+}
+
+// What a started command does wrong, and the program of the payload that it starts.
+function startFindings(command: Command, target: Target, place: Place): ModuleFinding[] {
+  const { module, read } = place;
+  const own = [...commandFindings(command, target, place), ...programFileFindings(command, module)];
+  const started = startedFile(command.words, module.payload);
+  if (!started) return own;
+  return [
+    ...own,
+    ...shellCommands(started.file, module.payload, read).flatMap((one) =>
+      commandFindings(one, target, place),
+    ),
+    ...waitFindings(started.file, module.payload, read, target),
+  ];
+}
+
+// What a command needs, waits for, or blocks at its target.
+function commandFindings(command: Command, target: Target, { module, isSystemd }: Place): ModuleFinding[] {
+  const sleep = sleepFinding(command, secondsOf(module));
+  const deadlock = isSystemd ? deadlockFinding(command, target, module.payload) : undefined;
+  return [
+    ...earlyFindings(command, target, module.header.priorities[target]),
+    ...(sleep ? [sleep] : []),
+    ...(deadlock ? [deadlock] : []),
+  ];
+}
+
+// The other words of a list are quoted, so that only `sh -c` gives more commands.
+function shellWord(word: string | undefined): string {
+  return word === undefined ? '"$x"' : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+// Checks that everything a module starts exists: files of its payload are executable, and files beside it are in the payload.
+function programFileFindings(
+  { words, line, file }: Command,
+  { payload, name }: ModuleParts,
+): ModuleFinding[] {
+  const program = interpretedFile(words) ?? words[0];
+  if (program === undefined) return [];
+  const started = startedFile(words, payload);
+  if (started && !started.direct) return [];
+  if (started && (started.file.mode & 0o111) === 0)
+    return [
+      {
+        level: "error",
+        file: started.file.from,
+        line: 1,
+        text: `is started by the module, but is not executable`,
+        remedy: `Run: chmod +x ${started.file.from}`,
+      },
+    ];
+  if (/^\.\.?\//.test(program))
+    return [
+      {
+        level: "error",
+        file,
+        line,
+        text: `starts ${program}, and a module's folder at first boot is not that of its payload`,
+        remedy: "Name the program with its whole path in the guest",
+      },
+    ];
+  if (started || !program.startsWith("/")) return [];
+  const beside = payload.some(({ path }) => folderOf(path) === folderOf(program));
+  const own = beside || new RegExp(`/${name}(?:[/.-]|$)`).test(program);
+  const isOurs = /^\/(?:opt|usr\/local|root|home|srv)\//.test(program);
+  if (!own && !isOurs) return [];
+  return [
+    {
+      level: own ? "error" : "warning",
+      file,
+      line,
+      text: `starts ${program}, which is not in the payload`,
+      remedy: own
+        ? `Put it into payload${program}`
+        : "Add it to the payload, or make sure that a package of the recipe contains it",
+    },
+  ];
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+function argumentNode({ node }: Call) {
+  const list = part(node, "arguments");
+  return list ? parts(list)[0] : undefined;
+}
+
+function isTextWithBlank(value: Value | undefined, node: ReturnType<typeof argumentNode>): boolean {
+  if (typeof value === "string") return /\S\s+\S/.test(value.trim());
+  if (!isUnknown(value) || !node) return false;
+  const texts = [...everyNode(node)].filter(({ type }) => type === "string_content").map(({ text }) => text);
+  const isText =
+    /^(?:string|concatenated_string|binary_operator)$/.test(node.type) ||
+    /\.(?:format|join)$/.test(part(node, "function")?.text ?? "");
+  return isText && texts.some((text) => /\S\s/.test(text));
+}
+
+// The words of the command; `undefined` for an unknown one.
+function wordsOf({ how, argument: value }: Start): (string | undefined)[] {
+  if (how === "words") return [];
+  if (typeof value === "string") return value.trim().split(/\s+/);
+  if (!Array.isArray(value)) return [];
+  return value.map((word) => (typeof word === "string" ? word : undefined));
+}
