@@ -47,12 +47,8 @@ async function bashFindings(file: ModuleFile, read: ReadShell, host: Runner): Pr
   const fault = await bashFault(host, file.data);
   if (!fault) return [];
   const { line, text } = fault;
-  return [
-    {
-      ...{ level: "error", file: file.from, line },
-      ...{ text: `bash refuses it: ${text}`, remedy: "Run: bash -n on the file" },
-    },
-  ];
+  const remedy = "Run: bash -n on the file";
+  return [{ level: "error", file: file.from, line, text: `bash refuses it: ${text}`, remedy }];
 }
 
 type Interpreter = "own" | "python" | "python2" | "python3";
