@@ -8,7 +8,7 @@
 # packages for the tests, in addition to those that `tbuild setup` installs
 debian_tests := flake8 man-db mandoc dpkg-dev lintian gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
 	dmsetup lvm2 mdadm kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common \
-	grub-pc-bin linux-image-cloud-amd64 cloud-init xkb-data jq rsync
+	grub-pc-bin linux-image-cloud-amd64 cloud-init xkb-data jq rsync buildbot buildbot-worker
 # packages that build the Xen host of `make e2e-xen`
 debian_xen := mmdebstrap qemu-system-x86 qemu-utils e2fsprogs openssh-client kmod cpio
 # programs that the bench compares with, and packages for torture

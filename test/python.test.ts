@@ -7,7 +7,7 @@ import { describeWith, itWith } from "./fakes/missing.ts";
 
 const repository = resolve(import.meta.dirname, "..");
 const oldPython = join(import.meta.dirname, "old-python.py");
-const python = ["src", "recipes", "test", ".ci"].flatMap(pythonBelow);
+const python = [...["src", "recipes", "test", ".ci"].flatMap(pythonBelow), "recipe-repo/buildbot/master.cfg"];
 
 describe("the Python files", () => {
   it("are found, whether they end in .py or begin with #!", () => {

@@ -6,6 +6,7 @@ import { amount } from "../io/units.ts";
 import { originOf } from "../recipe/from.ts";
 import { recipeNames } from "../recipe/load.ts";
 import { baseFileDigest } from "./base/file.ts";
+import { basesAmong, refuseCircle } from "./lineage.ts";
 import { type RecipeParts, recipeParts } from "./recipe-parts.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -100,21 +101,12 @@ function inOrder(
   now: ReadonlyMap<string, RecipeParts>,
   why: ReadonlyMap<string, readonly string[]>,
 ): ToBuild[] {
-  const byTemplate = new Map([...now].map(([name, { loaded }]) => [loaded.recipe.name, name]));
-  const baseOf = (name: string) => {
-    const from = now.get(name)?.loaded.recipe.from;
-    if (from === undefined || originOf(from) !== "version") return undefined;
-    return byTemplate.get(from.split("@")[0] ?? "");
-  };
+  const baseOf = basesAmong(new Map([...now].map(([name, { loaded }]) => [name, loaded.recipe])));
   const jobs = new Map<string, ToBuild | undefined>();
   const job = (name: string, heirs: readonly string[]): ToBuild | undefined => {
     if (jobs.has(name)) return jobs.get(name);
     const base = baseOf(name);
-    if (base !== undefined && heirs.includes(base))
-      throw new TbuildError("usage", `start from each other: ${[...heirs, base].join(", ")}`, {
-        subject: "recipes",
-        hint: "Install one of them, or start it from another template.",
-      });
+    if (base !== undefined && heirs.includes(base)) refuseCircle([...heirs, base]);
     const under = base === undefined ? undefined : job(base, [...heirs, base]);
     const reasons = [...(why.get(name) ?? []), ...(under ? [`from: ${under.recipe}`] : [])];
     const found =

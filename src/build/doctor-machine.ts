@@ -7,6 +7,7 @@ import { downloadAll } from "../io/download.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
 import { proxiesOf } from "../io/proxies.ts";
+import { examineCache } from "./doctor-cache.ts";
 import type { Workshop } from "./workshop.ts";
 
 const gib = 2 ** 30;
@@ -24,6 +25,7 @@ export async function examineMachine(workshop: Workshop, signal: AbortSignal): P
     homeExamined(workshop),
     spaceExamined(workshop),
     networkExamined(workshop, signal),
+    examineCache(workshop, signal),
   ]);
   return examined.flat();
 }

@@ -5,6 +5,7 @@ import { plannedWithCache } from "./cache/plan.ts";
 import { contextOf } from "./context.ts";
 import { furtherName } from "./further.ts";
 import { gather } from "./gather.ts";
+import { recipeParts } from "./recipe-parts.ts";
 import type { BuildRequest } from "./request.ts";
 import { provePasswords } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
@@ -12,16 +13,21 @@ import { proveDisc } from "./steps/fetch-medium.ts";
 import type { Workshop } from "./workshop.ts";
 
 /**
- * Resolves all recipes, and checks what their builds need before the first step: disc, passwords, programs. Throws one
- * error that lists everything missing.
+ * Resolves all recipes, and checks what their builds need before the first step: disc, passwords, programs. `later`: those
+ * whose base is built first, so only their own parts can be checked. Throws one error that lists everything missing.
  */
-export async function prove(workshop: Workshop, requests: readonly BuildRequest[]): Promise<void> {
+export async function prove(
+  workshop: Workshop,
+  requests: readonly BuildRequest[],
+  later: readonly string[] = [],
+): Promise<void> {
   const faults: unknown[] = [];
   const names = new Map<string, string>();
   for (const request of requests)
     await proveOne(workshop, request, names).catch((error: unknown) => faults.push(error));
-  if (faults.length > 0)
-    throw together(faults, `${faults.length} of ${amount(requests.length, "recipe")} cannot be built`);
+  for (const name of later) await recipeParts(workshop, name).catch((error: unknown) => faults.push(error));
+  const all = amount(requests.length + later.length, "recipe");
+  if (faults.length > 0) throw together(faults, `${faults.length} of ${all} cannot be built`);
 }
 
 async function proveOne(

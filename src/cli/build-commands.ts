@@ -62,6 +62,10 @@ function addRecipe(program: Command): void {
     .addOption(new Option("--no-keep").hideHelp())
     .option("--debug", "stop before each step, and say how to look into the guest")
     .option("--until <step>", "stop after this step (see tbuild plan); the next build continues from there")
+    .option(
+      "--with-bases",
+      "first build the recipes that they start from (from:); what is finished is kept, or comes from the site's cache",
+    )
     .option("--jobs <n>", "number of parallel builds", "1")
     .option("--json", "print events as JSON lines")
     .option("--verbose", "print every command and console line")

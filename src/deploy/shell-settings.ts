@@ -30,9 +30,11 @@ export async function readSettings(text: string): Promise<Settings> {
 
 // The grammar ends a word at a backslash at the end of a line; a shell does not. Lines keep their numbers.
 function joined(text: string): string {
-  const open = /^([ \t]*(?:export[ \t]+)?\w+=[^'"#`\\\n]*)\\\n(.*)$/gm;
-  const once = text.replaceAll(open, "$1$2\n");
-  return once === text ? text : joined(once);
+  const continued = /^([ \t]*(?:export[ \t]+)?\w+=[^'"#`\\\n]*)((?:\\\n[^'"#`\\\n]*)+)(.*)$/gm;
+  return text.replaceAll(continued, (_, head: string, more: string, rest: string) => {
+    const lines = more.split("\\\n");
+    return head + lines.join("") + rest + "\n".repeat(lines.length - 1);
+  });
 }
 
 function settingsIn(root: Node): Settings {

@@ -67,11 +67,13 @@ esac
     expect(child.exitCode, child.stdout + child.stderr).toBe(0);
     const built = (await log()).trim().split("\n");
     expect([...built].sort()).toEqual([
-      "recipe db --rehearse",
-      "recipe shop --rehearse",
-      "recipe web --rehearse",
+      "recipe db --with-bases --rehearse",
+      "recipe shop --with-bases --rehearse",
+      "recipe web --with-bases --rehearse",
     ]);
-    expect(built.indexOf("recipe web --rehearse")).toBeLessThan(built.indexOf("recipe shop --rehearse"));
+    expect(built.indexOf("recipe web --with-bases --rehearse")).toBeLessThan(
+      built.indexOf("recipe shop --with-bases --rehearse"),
+    );
   });
 
   it("are whole for GitLab even if nothing changed", async () => {

@@ -397,6 +397,42 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     }
   });
 
+  it("has one of two versions that are written in the same instant, and the other push fails", async () => {
+    const mine = await publish("1.0.0");
+    const other = { ...mine, summary: "another builder's" };
+    const real = open("instant/ol6-sample");
+    // Both look before either writes.
+    let looks = 0;
+    let release = () => {};
+    const bothLooked = new Promise<void>((done) => {
+      release = done;
+    });
+    const together: typeof real = {
+      ...real,
+      async getManifest(which) {
+        const found = await real.getManifest(which);
+        looks += 1;
+        // Each push looks twice before it writes.
+        if (looks === 4) release();
+        return found;
+      },
+      async putManifest(which, data) {
+        await bothLooked;
+        await real.putManifest(which, data);
+      },
+    };
+    const place = at("instant/ol6-sample", "1.0.0");
+    const there = storeFolder(join(folder, "store"));
+    const pushes = await Promise.allSettled(
+      [mine, other].map((one) => pushTemplate(there, one, place, together)),
+    );
+    expect(pushes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    const [lost] = pushes.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+    expect(lost.message).toContain("is already published with different content");
+    const won = pushes[0]?.status === "fulfilled" ? mine : other;
+    expect((await pull("instant", "instant/ol6-sample", "1.0.0")).manifest).toEqual(won);
+  });
+
   it("is used without encryption only if that is requested", async () => {
     const manifest = await publish("1.0.0");
     await expect(push(manifest, "tls/ol6-sample", { plainHttp: false })).rejects.toThrow(

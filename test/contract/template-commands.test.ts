@@ -54,6 +54,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
         "Jenkinsfile",
         "README.md",
         "allowed_signers",
+        "buildbot",
         "kickstart",
         "recipes",
         "site.example.yaml",

@@ -147,6 +147,7 @@ const lines: readonly (readonly [string, number, RegExp])[] = [
   ["template log nosuch", 2, /no such template/],
   ["whois nosuch.img", 2, /there is no such file/],
   ["whois junk.img", 4, /contains no guest/],
+  ["clean nosuch", 2, /nosuch: no such build\nBuilds have folders in/],
   ["clean --nosuch", 2, /unknown option '--nosuch'/],
   ["init /proc/x", 3, /\/proc\/x: there is no such folder/],
   ["init junk.img", 3, /a file or folder of that name exists/],

@@ -97,6 +97,13 @@ describe("the import of deploycluster's files", () => {
     ],
     ["A=one\\\ntwo", [["A", "onetwo"]]],
     [
+      "A=one\\\ntwo\\\nthree\nB=2",
+      [
+        ["A", "onetwothree"],
+        ["B", "2"],
+      ],
+    ],
+    [
       "A=\r\nB=2\r\n",
       [
         ["A", ""],

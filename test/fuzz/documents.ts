@@ -7,6 +7,7 @@ import { readChecksums } from "../../src/bundles/read/checksums.ts";
 import { readOvf } from "../../src/bundles/read/read-ovf.ts";
 import { tarEntries } from "../../src/bundles/read/tar-entries.ts";
 import { unpackTemplate } from "../../src/bundles/read/unpack.ts";
+import { importNetconfig } from "../../src/deploy/import-netconfig.ts";
 import { parseContract } from "../../src/firstboot/contract.ts";
 import { readModule } from "../../src/firstboot/module.ts";
 import { localHost } from "../../src/host/local.ts";
@@ -308,8 +309,24 @@ export const documentEntrances: readonly Entrance[] = [
     enter: async (input) => challengesIn([input.toString("latin1")]),
   },
   {
+    name: "deploycluster's netconfig.ini",
+    tries: 30,
+    inputs: async () => [
+      "# a \\\nexport NODE1=db1 NODE1IP='192.0.2.11'\nNODE2=\"d\\\nb2\"\nif [ -e /x ]; then\nA=$(id)\nfi\ncat <<EOF\nB=1\nEOF\nPUBMASK=255.255.255.0\n",
+      `NODE1=a${"\\\nb".repeat(100_000)}\nNODE1IP=192.0.2.11\n`,
+      `A=${"$(".repeat(2000)}`,
+      `A=${'"x"y'.repeat(5000)}`,
+    ],
+    enter: async (input) =>
+      importNetconfig({ name: "netconfig.ini", text: input.toString("utf8") }, undefined, {
+        template: "ol6-grid",
+        netmask: "255.255.255.0",
+        privateNetmask: "255.255.255.0",
+      }),
+  },
+  {
     name: "an answer of Oracle VM Manager's CLI",
-    tries: 60,
+    tries: 30,
     inputs: async () => [
       "OVM> list Vm\nCommand: list Vm\nStatus: Success\nTime: 2020-02-26 08:58:47,940 EST\nData: \n  id:0004fb  name:00:21:f6\nOVM> show Vm id=1\n\rCommand: show Vm id=1\n\rStatus: Failure\n\rJobId: 7\n\rData: \n\r  Vnic 1 = 0004fb  [a [b]]\n\rError Msg: OVMAPI_4010E\n\rOVM> Connection closed.",
       '<?xml version="1.0"?><ShowCommandResult><Property><PropertyName>Name</PropertyName><PropertyValue>a</PropertyValue></Property></ShowCommandResult>',

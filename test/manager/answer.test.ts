@@ -98,6 +98,37 @@ Connection to ovmm33.it.oracle.com closed.
     );
   });
 
+  it("takes an answer with two statuses that contradict each other for unknown", () => {
+    const [block] = readAnswers(
+      "Command: start Vm id=1\nStatus: Success\nTime: t\nStatus: Failure\nError Msg: late\n",
+    );
+    expect(block).toMatchObject({ status: "unknown", error: "Status: Failure\nlate" });
+  });
+
+  it.each([
+    ["2048", 2048],
+    ["2,048", 2048],
+    ["2048 MB", 2048],
+    ["1,000.5", 1000.5],
+    ["20,48", undefined],
+    ["1.2.3", undefined],
+    ["-1", undefined],
+    ["many", undefined],
+  ])("reads the number %j whole, or not at all", (value, memoryMib) => {
+    const rows = [{ key: "Memory (MB)", value }];
+    expect(vmSeen({ id: "1", name: "" }, rows).memoryMib).toBe(memoryMib);
+  });
+
+  it("reads null as nothing, and a domain type with a comma", () => {
+    const rows = [
+      { key: "Repository", value: "null" },
+      { key: "Domain Type", value: "Xen HVM, PV Drivers" },
+    ];
+    const seen = vmSeen({ id: "1", name: "" }, rows);
+    expect(seen.repository).toBeUndefined();
+    expect(seen.domainType).toBe("XEN_HVM_PV_DRIVERS");
+  });
+
   it("reads references, with brackets in names", () => {
     expect(referenceIn("0004fb  [eth0 on ovs1 [old]]")).toEqual({ id: "0004fb", name: "eth0 on ovs1 [old]" });
     expect(referenceIn("0004fb")).toEqual({ id: "0004fb", name: "" });

@@ -1,54 +1,30 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { run } from "../../src/cli/run.ts";
-import { localHost } from "../../src/host/local.ts";
-import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
-import { captured } from "../fakes/captured.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { managerBench } from "./command-line.ts";
 
-const said = captured();
-let folder: string;
-let simulator: Simulator;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tbuild-manager-"));
-  simulator = await startSimulator({ host: localHost(), settings: { version: "3.4.5.1919" } });
-});
-afterEach(async () => {
-  vi.unstubAllEnvs();
-  process.exitCode = undefined;
-  await simulator[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
-
-async function tbuild(...args: string[]): Promise<number> {
-  process.exitCode = undefined;
-  return run(["--home", join(folder, "home"), "--site", join(folder, "site.yaml"), ...args]);
-}
-
-async function site(text: string): Promise<void> {
-  await writeFile(join(folder, "site.yaml"), text);
-  await writeFile(join(folder, "password"), "Welcome1\n");
-}
+const bench = managerBench();
+const { said, tbuild, site } = bench;
+afterEach(() => vi.unstubAllEnvs());
 
 const ssh = () =>
-  `manager: { host: 127.0.0.1, port: ${simulator.cli.port}, password: { file: ${join(folder, "password")} }, repository: repo1 }\n`;
+  `manager: { host: 127.0.0.1, port: ${bench.simulator.cli.port}, password: { file: ${join(bench.folder, "password")} }, repository: repo1 }\n`;
 const rest = () =>
-  `manager: { host: 127.0.0.1, via: rest, port: ${simulator.rest?.port}, password: { file: ${join(folder, "password")} }, repository: repo1 }\n`;
+  `manager: { host: 127.0.0.1, via: rest, port: ${bench.simulator.rest?.port}, password: { file: ${join(bench.folder, "password")} }, repository: repo1 }\n`;
 
 describe("a deployment over ssh", () => {
   it("ends its connection with the command, so that nobody waits until it is idle", async () => {
     await site(ssh());
     await tbuild("manager", "trust", "--yes");
     await writeFile(
-      join(folder, "one.yaml"),
+      join(bench.folder, "one.yaml"),
       "name: one\ntemplate: place:OVM_OL6\nmachines: [{ name: vm001, nics: [{ network: public }] }]\n",
     );
-    expect(await tbuild("deploy", join(folder, "one.yaml"), "--plan"), said.err).toBe(0);
-    await vi.waitFor(() => expect(simulator.cli.connections()).toBe(0), { timeout: 1000 });
+    expect(await tbuild("deploy", join(bench.folder, "one.yaml"), "--plan"), said.err).toBe(0);
+    await vi.waitFor(() => expect(bench.simulator.cli.connections()).toBe(0), { timeout: 1000 });
     await site(ssh().replace("repo1", "no-such"));
-    expect(await tbuild("deploy", join(folder, "one.yaml"), "--plan")).toBe(3);
-    await vi.waitFor(() => expect(simulator.cli.connections()).toBe(0), { timeout: 1000 });
+    expect(await tbuild("deploy", join(bench.folder, "one.yaml"), "--plan")).toBe(3);
+    await vi.waitFor(() => expect(bench.simulator.cli.connections()).toBe(0), { timeout: 1000 });
   });
 });
 
@@ -56,17 +32,17 @@ describe("a deployment whose destruction was killed at its very end", () => {
   it("is forgotten by the next --destroy, with what the Manager kept for it", async () => {
     await site(ssh());
     await tbuild("manager", "trust", "--yes");
-    const file = join(folder, "one.yaml");
+    const file = join(bench.folder, "one.yaml");
     await writeFile(
       file,
       "name: one\ntemplate: place:OVM_OL6\nmachines: [{ name: vm001, nics: [{ network: public }] }]\n",
     );
-    const { world } = simulator;
+    const { world } = bench.simulator;
     const known = new Set(world.things.keys());
     const before = world.inventory();
     expect(await tbuild("deploy", file, "--yes"), said.err).toBe(0);
     const [template] = world.all("Vm");
-    const states = join(folder, "home/deployments/states");
+    const states = join(bench.folder, "home/deployments/states");
     const { id } = JSON.parse(await readFile(join(states, "one.json"), "utf8"));
     // As a kill between the last machine and the state would leave it.
     for (const id of world.things.keys()) if (!known.has(id)) world.things.delete(id);
@@ -79,8 +55,8 @@ describe("a deployment whose destruction was killed at its very end", () => {
 });
 
 describe.each([
-  ["ssh", ssh, () => simulator.hostKey],
-  ["rest", rest, () => simulator.rest?.fingerprint],
+  ["ssh", ssh, () => bench.simulator.hostKey],
+  ["rest", rest, () => bench.simulator.rest?.fingerprint],
 ] as const)("tbuild manager over %s", (_way, text, identity) => {
   it("requires trust in the Manager first, then shows its objects, and imports a template", async () => {
     await site(text());
@@ -100,7 +76,7 @@ describe.each([
     expect(JSON.parse(said.out)).toMatchObject({ host: "127.0.0.1", isNew: false });
     said.out = "";
 
-    const bundle = join(folder, "ol6-grid-1.0.0.tgz");
+    const bundle = join(bench.folder, "ol6-grid-1.0.0.tgz");
     await writeFile(bundle, "a bundle");
     const shown = await importsShown();
     expect(shown).toHaveLength(2);
@@ -109,13 +85,13 @@ describe.each([
       said.out = "";
       expect(await tbuild(...words.slice(1)), said.err).toBe(0);
       expect(said.out).toContain("imported ol6-grid-1.0.0");
-      const made = simulator.world.all("Vm").filter(({ name }) => name === "ol6-grid-1.0.0");
+      const made = bench.simulator.world.all("Vm").filter(({ name }) => name === "ol6-grid-1.0.0");
       expect(made.map(({ description }) => description)).toEqual(["ol6-grid@1.0.0"]);
-      if (command !== shown.at(-1)) for (const { id } of made) simulator.world.things.delete(id);
+      if (command !== shown.at(-1)) for (const { id } of made) bench.simulator.world.things.delete(id);
     }
     expect(await tbuild("manager", "import", bundle, "http://web.example.com/2.tgz")).toBe(2);
     expect(said.err).toContain("the parts of a template must be all local files or all URLs");
-    expect(await tbuild("manager", "import", join(folder, "none.tgz"))).toBe(2);
+    expect(await tbuild("manager", "import", join(bench.folder, "none.tgz"))).toBe(2);
     expect(said.err).toContain("no such file");
 
     said.out = "";
@@ -138,8 +114,8 @@ describe("tbuild manager", () => {
   });
 
   it("says that a description is not shown, and is therefore unknown", async () => {
-    await site(`${ssh().trim().slice(0, -1)}, hostKey: "${simulator.hostKey}" }\n`);
-    simulator.world.settings = { ...simulator.world.settings, showsDescription: false };
+    await site(`${ssh().trim().slice(0, -1)}, hostKey: "${bench.simulator.hostKey}" }\n`);
+    bench.simulator.world.settings = { ...bench.simulator.world.settings, showsDescription: false };
     expect(await tbuild("manager", "import", "http://192.0.2.1/a.tgz", "--description", "a@1.0.0")).toBe(6);
     expect(said.err).toContain("the Manager does not show it");
   });
@@ -151,11 +127,11 @@ describe("tbuild manager", () => {
     [["http://192.0.2.1/a.tgz", "--name", "OVM_OL6"], "has a virtual machine or template named OVM_OL6", 3],
     [["http://192.0.2.1/a.tgz", "--repository", "repo9"], "has no repository named repo9", 3],
   ])("refuses to import %j", async (args, words, code) => {
-    await site(`${ssh().trim().slice(0, -1)}, hostKey: "${simulator.hostKey}" }\n`);
-    const before = simulator.world.inventory();
+    await site(`${ssh().trim().slice(0, -1)}, hostKey: "${bench.simulator.hostKey}" }\n`);
+    const before = bench.simulator.world.inventory();
     expect(await tbuild("manager", "import", ...args)).toBe(code);
     expect(said.err).toContain(words);
-    expect(simulator.world.inventory()).toEqual(before);
+    expect(bench.simulator.world.inventory()).toEqual(before);
   });
 });
 

@@ -1,11 +1,6 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { run } from "../../src/cli/run.ts";
+import { beforeEach, describe, expect, it } from "vitest";
 import { makesPvm } from "../../src/manager/no-pvm.ts";
-import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
-import { captured } from "../fakes/captured.ts";
+import { managerBench } from "./command-line.ts";
 
 it.each([
   ["3.2.11.775", true],
@@ -20,42 +15,28 @@ it.each([
 );
 
 describe("a Manager that makes no paravirtual machines", () => {
-  const said = captured();
-  let folder: string;
-  let simulator: Simulator;
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "tbuild-no-pvm-"));
-    simulator = await startSimulator({ settings: { version: "3.4.5.1919" } });
-    await writeFile(join(folder, "password"), "Welcome1\n");
-    await writeFile(
-      join(folder, "site.yaml"),
-      `manager:
-  { host: 127.0.0.1, port: ${simulator.cli.port}, hostKey: "${simulator.hostKey}", password: { file: ${join(folder, "password")} }, repository: repo1, guestSeconds: 0 }
-hypervisor:
+  const bench = managerBench();
+  const { said } = bench;
+  beforeEach(() =>
+    bench.site(`${bench.manager("ssh", "  guestSeconds: 0\n")}hypervisor:
   kind: oracle-vm
   servers: { ovs1: root@ovs1.invalid }
   networks: { build: public }
   addresses: { first: 10.0.7.200, gateway: 10.0.7.1, nameServer: 10.0.7.1 }
-`,
-    );
-  });
-  afterEach(async () => {
-    process.exitCode = undefined;
-    await simulator[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true });
-  });
+`),
+  );
 
   async function tbuild(...args: string[]): Promise<number> {
-    process.exitCode = undefined;
     said.all = "";
-    return run(["--home", join(folder, "home"), "--site", join(folder, "site.yaml"), ...args]);
+    return bench.tbuild(...args);
   }
   const upgrade = () => {
-    simulator.world.settings = { ...simulator.world.settings, version: "3.4.6.2105" };
+    const { world } = bench.simulator;
+    world.settings = { ...world.settings, version: "3.4.6.2105" };
   };
 
   it("is asked for none: a plan says so, nothing is made, and machines that exist go on", async () => {
-    const { world } = simulator;
+    const { world } = bench.simulator;
     expect(await tbuild("clone", "place:OVM_OL6", "--name", "vm001", "--yes"), said.all).toBe(0);
     upgrade();
     const before = world.inventory();

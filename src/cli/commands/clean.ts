@@ -27,7 +27,15 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
         hint: "Stop the build first (Ctrl-C in its terminal).",
       });
 
-  const machines = (await hypervisor.list()).filter(
+  const all = await hypervisor.list();
+  const builds = await namesIn(home.builds);
+  for (const id of wanted)
+    if (!builds.includes(id) && !all.some((name) => name.startsWith(`${id}-`)))
+      throw new TbuildError("usage", "no such build", {
+        subject: id,
+        hint: `Builds have folders in ${home.builds}; \`tbuild console\` lists the machines.`,
+      });
+  const machines = all.filter(
     (name) => !isBusy(name) && (wanted.length === 0 || wanted.some((id) => name.startsWith(`${id}-`))),
   );
   // While a build runs, a partial checkpoint may be its own.

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { examine } from "../../build/doctor.ts";
 import { examineMachine } from "../../build/doctor-machine.ts";
+import { recipeOf } from "../../build/workshop.ts";
 import { exitCodes } from "../../errors.ts";
 import type { Examined } from "../../hypervisor/hypervisor.ts";
 import { interruptible, stays } from "../interrupt.ts";
@@ -12,6 +13,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { rehearse = false, json = false } = command.opts<{ rehearse?: boolean; json?: boolean }>();
   const workshop = await openSite(command);
   const name = args[0] === undefined ? undefined : String(args[0]);
+  if (name !== undefined) await recipeOf(workshop, name);
   const progress = (text: string) => {
     if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
   };

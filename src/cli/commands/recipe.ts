@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { type BuildResult, build, type StoppedBuild } from "../../build/build.ts";
+import { inGroups } from "../../build/lineage.ts";
 import { prove } from "../../build/prove.ts";
 import type { BuildRequest } from "../../build/request.ts";
 import { recipeFolders, type Workshop } from "../../build/workshop.ts";
@@ -30,6 +31,7 @@ const Options = z.object({
   list: z.boolean().default(false),
   changedSince: z.string().optional(),
   matrix: z.boolean().default(false),
+  withBases: z.boolean().default(false),
   until: z.string().optional(),
 });
 type Options = z.infer<typeof Options>;
@@ -61,17 +63,24 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     const work = async (signal: AbortSignal) => {
       const asking = { workshop, screen, signal };
       const onFailure = onFailureOf(onError, asking);
-      const requests = names.map((name) => ({
+      const groups = await inGroups(workshop, names, options.withBases);
+      const requestOf = (name: string) => ({
         name,
         rehearse: options.rehearse,
-        fresh: options.fresh,
+        fresh: options.fresh && names.includes(name),
         noCache: !options.cache,
         ...(onFailure && { onFailure }),
         ...(options.debug && { beforeStep: stopBefore(asking) }),
-        ...(options.until !== undefined && { until: options.until }),
-      }));
-      await prove(workshop, requests);
-      const outcomes = await buildAll(workshop, requests, options.jobs, screen, signal);
+        // A base is needed whole.
+        ...(options.until !== undefined && names.includes(name) && { until: options.until }),
+      });
+      const outcomes: Outcome[] = [];
+      for (const [index, group] of groups.entries()) {
+        const requests = group.map(requestOf);
+        await prove(workshop, requests, groups.slice(index + 1).flat());
+        outcomes.push(...(await buildAll(workshop, requests, options.jobs, screen, signal)));
+        if (outcomes.some((one) => "error" in one)) break;
+      }
       screen.close();
       await report(outcomes, options, finder(workshop.store, workshop.records));
     };

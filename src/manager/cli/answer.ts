@@ -112,7 +112,11 @@ function blockOf({ command, lines }: { readonly command: string; readonly lines:
   }
   return {
     command,
-    status: statusOf(found.Status),
+    // Two that contradict each other say nothing.
+    status:
+      statusOf(found.Status) === "success" && error.some((line) => /^Status: ?Failure\b/i.test(line))
+        ? "unknown"
+        : statusOf(found.Status),
     time: found.Time ?? "",
     ...(found.JobId !== undefined && { jobId: found.JobId }),
     data: rowsIn(data),
@@ -168,7 +172,8 @@ function trimmed(text: string): string {
 /** Names can contain brackets, so the name ends at the last one. */
 export function referenceIn(value: string): Reference | undefined {
   const [, id, name = ""] = /^(\S+)(?:\s+\[(.*)\])?$/s.exec(value.trim()) ?? [];
-  return id === undefined ? undefined : { id, name };
+  // Java's word for nothing.
+  return id === undefined || id === "null" ? undefined : { id, name };
 }
 
 /**

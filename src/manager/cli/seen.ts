@@ -107,7 +107,7 @@ const isMac = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i;
 
 // `Xen PVM` in output, `XEN_PVM` in commands.
 function domainType(value: string | undefined): string | undefined {
-  return value?.toUpperCase().replace(/[\s-]+/g, "_");
+  return value?.toUpperCase().replace(/[\s,-]+/g, "_");
 }
 
 /** The value of a key; the first one if it comes twice. Only a description has several lines. */
@@ -129,6 +129,7 @@ function named(value: string | undefined): Named | undefined {
 }
 
 function numberIn(value: string | undefined): number | undefined {
-  const [number] = /^\d+(?:\.\d+)?/.exec(value?.trim() ?? "") ?? [];
-  return number === undefined ? undefined : Number(number);
+  // Java may group digits: 2,048. Part of a number is not a number.
+  const [number] = /^(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\d.,])/.exec(value?.trim() ?? "") ?? [];
+  return number === undefined ? undefined : Number(number.replaceAll(",", ""));
 }

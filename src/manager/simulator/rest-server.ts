@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Certificate } from "./certificate.ts";
+import { listening } from "./listening.ts";
 import { type Asked, type Reply, route } from "./rest-routes.ts";
 import { Refusal, type World } from "./world.ts";
 
@@ -26,10 +27,7 @@ export async function restServer(world: World, options: RestServerOptions): Prom
   const server: Server = createServer(options.certificate, (request, response) => {
     void answer(world, request, response, options.onRequest).catch(() => response.destroy());
   });
-  await new Promise<void>((done, fail) => {
-    server.once("error", fail);
-    server.listen(options.port ?? 0, "127.0.0.1", () => done());
-  });
+  await listening(server, options.port);
   return {
     port: (server.address() as AddressInfo).port,
     certificate: options.certificate.cert,

@@ -34,7 +34,13 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const cli = await cliServer(world, options);
   const { host } = options;
   const hasRest = !/^3\.[12]/.test(world.settings.version);
-  const rest = host && hasRest ? await serveRest(world, host, options) : undefined;
+  const rest =
+    host && hasRest
+      ? await serveRest(world, host, options).catch(async (error) => {
+          await cli.close();
+          throw error;
+        })
+      : undefined;
   return {
     world,
     ...(rest && { rest }),

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import ssh2, { type AuthContext, type Connection, type PublicKeyAuthContext, type ServerChannel } from "ssh2";
 import { carryOut, type Outcome } from "./cli-commands.ts";
 import { type ParsedCommand, parseCommands } from "./cli-language.ts";
+import { listening } from "./listening.ts";
 import type { InjectedFault } from "./settings.ts";
 import { Refusal, type World } from "./world.ts";
 
@@ -78,10 +79,7 @@ export async function cliServer(world: World, options: CliServerOptions = {}): P
       });
     });
   });
-  await new Promise<void>((done, fail) => {
-    server.once("error", fail);
-    server.listen(options.port ?? 0, "127.0.0.1", () => done());
-  });
+  await listening(server, options.port);
   const key = ssh2.utils.parseKey(hostKey);
   if (key instanceof Error) throw key;
   const endAll = () => {

@@ -1,5 +1,6 @@
 import { open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { TbuildError } from "../../../errors.ts";
 import { openCompression } from "../../../io/compression.ts";
@@ -91,16 +92,17 @@ export async function pushTemplate(
   registry: Registry,
   { signature, ancestors = [], annotations = {}, replace = false, progress }: PushOptions = {},
 ): Promise<Moved> {
-  // Registries cannot write a manifest conditionally. So tbuild looks for it just before writing and again afterwards. If two
-  // people push at the same time, one of them is told, unless both write in the same instant.
+  // Registries cannot write a manifest conditionally. So tbuild looks for it just before writing, and again when another push
+  // that looked at the same time has written, too. The one that wrote first is told.
   const checkFree = async () => {
-    if (replace) return;
+    if (replace) return true;
     const there = await registry.getManifest(reference.which);
     if (there && readArtifact(reference, there).config.digest !== manifestDigest(template))
       throw new TbuildError("integrity", "is already published with different content", {
         subject: referenceText(reference),
         hint: "Raise the version. A published version never changes.",
       });
+    return there === undefined;
   };
   await checkFree();
   const relative = repositoryOf(ancestors, template, reference);
@@ -145,10 +147,17 @@ export async function pushTemplate(
       ...annotations,
     },
   };
-  await checkFree();
+  const looked = performance.now();
+  const isNew = await checkFree();
   await registry.putManifest(reference.which, Buffer.from(JSON.stringify(artifact)));
+  if (isNew && !replace) await setTimeout(othersWrite(performance.now() - looked));
   await checkFree();
   return { digest: manifestDigest(template), manifest: template, moved, spared };
+}
+
+/** How long another push may take from its look to its write, in milliseconds, if this one took `ms`. */
+function othersWrite(ms: number): number {
+  return Math.min(10_000, Math.max(500, 10 * ms));
 }
 
 /** The repository of the parent template, beside this one. It may have most of the packs. */
