@@ -14,6 +14,9 @@ export interface Deadlines {
 /** For a hypervisor with hardware virtualization; `patience` multiplies them. */
 export const usualDeadlines: Deadlines = { quietMs: 300_000, allMs: 3_600_000 };
 
+/** Where a clone has the output of its modules. */
+export const logFile = "/var/log/ovm-template-config.log";
+
 /**
  * Waits until a clone has run its first-boot modules. If a module fails or hangs, throws an error with its
  * output.
@@ -57,8 +60,6 @@ export async function configured(
     { timeoutMs: allMs * patience, everyMs: 200, signal: context.signal },
   );
 }
-
-const logFile = "/var/log/ovm-template-config.log";
 
 function seconds(ms: number): string {
   return `${Math.round(ms / 1000)} s`;

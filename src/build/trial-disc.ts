@@ -8,7 +8,7 @@ import { waitFor } from "../host/wait-for.ts";
 import { writeDisc } from "../media/small-disc.ts";
 import { consoleTail, loggedIn, machineFile } from "./guest-machine.ts";
 import type { MachineContext } from "./step.ts";
-import { usualDeadlines } from "./trial-configuration.ts";
+import { logFile, usualDeadlines } from "./trial-configuration.ts";
 
 /**
  * Writes the disc from which a clone without guest additions takes its values. It is removed with the
@@ -32,6 +32,8 @@ export async function valuesDisc(
   return output;
 }
 
+const configurationFailed = "the clone noticed that it is a clone, but its configuration failed";
+
 /** Waits until a clone that notices itself has taken its root password from the disc: sshd starts after that. */
 export async function configuredByDisc(context: MachineContext, name: string, login: Login): Promise<Host> {
   const done = new AbortController();
@@ -44,8 +46,7 @@ export async function configuredByDisc(context: MachineContext, name: string, lo
     async () => {
       const console = await context.hypervisor.consoleText(name);
       if (console !== last.console) last = { console, since: Date.now() };
-      if (console.includes("tbuild-clone: the configuration failed"))
-        return "the clone noticed that it is a clone, but its configuration failed";
+      if (console.includes("tbuild-clone: the configuration failed")) return configurationFailed;
       return Date.now() - last.since > quietMs * patience
         ? "the clone does not configure itself: its console shows nothing new"
         : undefined;
@@ -55,27 +56,36 @@ export async function configuredByDisc(context: MachineContext, name: string, lo
     async (what) => {
       throw new TbuildError("guest", what, {
         subject: name,
-        hint: "Read /var/log/ovm-template-config.log in the clone.",
+        hint: `Read ${logFile} in the clone.`,
         lines: await consoleTail(context, name, 40),
       });
     },
     () => new Promise<never>(() => {}),
   );
   try {
-    return await Promise.race([loggedIn(scoped, name, login, allMs), failed]);
+    const guest = await Promise.race([loggedIn(scoped, name, login, allMs), failed]);
+    await requireConfigured(guest, name);
+    return guest;
   } finally {
     done.abort();
   }
 }
 
+// A clone lets an operator in after a failure, too, and not every console shows the failure: a PVM guest's is hvc0.
+async function requireConfigured(guest: Host, name: string): Promise<void> {
+  if (!(await statusOf(guest)).pending) return;
+  const { stdout } = await guest.run(["tail", "-n", "40", logFile]);
+  throw new TbuildError("guest", configurationFailed, { subject: name, lines: stdout.trim().split("\n") });
+}
+
 /** Throws if a clone that is configured would be configured again. */
 export async function proveRecorded(guest: Host, name: string): Promise<void> {
-  const { stdout } = await guest.run([cloneProgram, "status"]);
-  const { verdict, why, pending } = JSON.parse(stdout) as {
-    verdict: string;
-    why: string;
-    pending: boolean;
-  };
+  const { verdict, why, pending } = await statusOf(guest);
   if (verdict !== "same" || pending)
     throw new TbuildError("guest", `would be configured again: ${why}`, { subject: name });
+}
+
+async function statusOf(guest: Host): Promise<{ verdict: string; why: string; pending: boolean }> {
+  const { stdout } = await guest.run([cloneProgram, "status"]);
+  return JSON.parse(stdout);
 }

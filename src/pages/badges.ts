@@ -11,7 +11,3 @@ export function badges({ manifest, channels, tags, revoked }: CatalogEntry): str
     ...(manifest.rehearsal ? [badge("rehearsal", "rehearsal")] : []),
   ].join("");
 }
-
-export function size(bytes: number): string {
-  return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-}

@@ -1,8 +1,8 @@
 import { page, section, text } from "../html.ts";
-import { amount } from "../io/units.ts";
+import { amount, size } from "../io/units.ts";
 import { groupedBy } from "../store/grouped-by.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
-import { badges, size } from "./badges.ts";
+import { badges } from "./badges.ts";
 import { sheetFile } from "./style.ts";
 
 /** All templates, a section for each name, newest version first. */

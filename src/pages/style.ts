@@ -26,7 +26,7 @@ h1 small{font-weight:400;color:var(--soft);font-size:1.2rem;margin-left:.5rem}
 .gone td{color:var(--soft)}.gone td:first-child a{text-decoration:line-through}
 input,select{font:inherit;color:inherit;background:var(--wash);border:1px solid var(--line);border-radius:7px;padding:.4rem .6rem;box-sizing:border-box;width:100%}
 input:focus,select:focus{outline:2px solid var(--up);outline-offset:-1px}.search{max-width:24rem}
-.form{display:grid;grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:1.8rem}.fields{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:0 1.2rem}.fields+h3{margin-top:.4rem}h3{font-size:.92rem;margin:0 0 .6rem;padding-bottom:.25rem;border-bottom:1px solid var(--line)}details h3{margin-top:.6rem}
+.form{display:grid;grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:1.8rem}.fields{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:0 1.2rem}.fields+h3{margin-top:.4rem}h3{font-size:.92rem;margin:0 0 .6rem;padding-bottom:.25rem;border-bottom:1px solid var(--line)}details h3{margin-top:.6rem}
 @media (max-width:60rem){.form{grid-template-columns:minmax(0,1fr)}.fields{grid-template-columns:repeat(auto-fill,minmax(min(15rem,100%),1fr))}}
 .field{display:flex;flex-direction:column;margin:0 0 .9rem}.field input{margin-top:auto}.field select{margin-top:auto}.field .fault{color:var(--minus);font-style:normal;font-size:.83rem}.field .fault:empty{display:none}.field b{font:600 .83rem ui-monospace,monospace;overflow-wrap:anywhere}.field .note{display:block;margin:.05rem 0 .25rem}
 .required:after{content:" required";color:var(--minus);font:500 .75rem system-ui,sans-serif}

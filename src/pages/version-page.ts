@@ -1,10 +1,10 @@
 import { definitions, page, section, table, text } from "../html.ts";
-import { amount } from "../io/units.ts";
+import { amount, size } from "../io/units.ts";
 import { bootSentence, firstBootSentence } from "../model/known.ts";
 import type { GuestRecord, Manifest } from "../model/manifest.ts";
 import { packageVersion } from "../model/rpm-version.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
-import { badges, size } from "./badges.ts";
+import { badges } from "./badges.ts";
 import { contractForm } from "./contract-form.ts";
 import { sheetFile } from "./style.ts";
 
@@ -107,7 +107,10 @@ ${definitions([
         string,
       ][])
     : []),
-  ...Object.entries(hosts).map(([host, said]): [string, string] => [host, said]),
+  ...Object.entries(hosts).map(([host, said]): [string, string] => [
+    `${host.charAt(0).toUpperCase()}${host.slice(1)}`,
+    said,
+  ]),
 ])}
 <details><summary>Digests of all inputs <span class="count">${Object.keys(inputs).length}</span></summary>${table(
     ["what", "digest"],

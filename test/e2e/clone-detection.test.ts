@@ -126,7 +126,9 @@ files:
       );
       await ok("recipe", recipe, "--rehearse");
       const template = `${recipe}-rehearsal`;
-      const image = join(tbuild.home, `bundles/${template}-1.0.0/${template}-1.0.0.qcow2`);
+      const bundle = join(tbuild.home, `bundles/${template}-1.0.0/${template}-1.0.0.qcow2`);
+      const image = join(folder, `${release}.raw`);
+      await host.run(["qemu-img", "convert", "-O", "raw", bundle, image]);
       const [first, second] = ["00:21:f6:00:00:0a", "00:21:f6:00:00:0b"];
 
       await machine("original", image, first, 5, [await disc(template, "original", 5)]);
@@ -150,7 +152,6 @@ files:
       guest = await booted("copy");
       const once = `of  now ${first}\nof ${first} now ${second}`;
       expect(await runs(guest)).toBe(once);
-      expect(await hypervisor.consoleText("copy")).toContain("tbuild-clone: the configuration failed");
       expect(await said(guest, "cat /var/log/ovm-template-config.log")).toContain(
         "no licence for this clone",
       );

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { definitions, list, page, section, table, text } from "../../html.ts";
-import { amount, clock } from "../../io/units.ts";
+import { amount, clock, size } from "../../io/units.ts";
 import { writeFile } from "../../io/write-file.ts";
 import { bootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
@@ -92,7 +92,7 @@ const wholeLog = '<p><a href="log.txt">The whole log</a></p>';
 
 function factsOf(manifest: Manifest): [string, string][] {
   const disks = manifest.disks.map(
-    (disk) => `${disk.name}: ${gib(disk.bytes)}, ${gib(disk.dataBytes)} of data, ${disk.digest}`,
+    (disk) => `${disk.name}: ${size(disk.bytes)}, ${size(disk.dataBytes)} of data, ${disk.digest}`,
   );
   return [
     ["Release", manifest.release.name],
@@ -110,13 +110,18 @@ function factsOf(manifest: Manifest): [string, string][] {
       `${manifest.recipe}${manifest.git ? `, commit ${manifest.git.commit}${manifest.git.dirty ? " with changes" : ""}` : ""}`,
     ],
     ...Object.entries(manifest.inputs).map(([name, digest]): [string, string] => [`Input ${name}`, digest]),
-    ["Grew out of", manifest.parent ?? "nothing"],
+    ["Made from", manifest.parent ?? "nothing"],
   ];
 }
 
 function bundles(facts: ReportFacts): string {
   const { manifest } = facts;
-  const rows = manifest.bundles.map((b) => [b.format, b.file, gib(b.bytes), b.digest.replace("sha256:", "")]);
+  const rows = manifest.bundles.map((b) => [
+    b.format,
+    b.file,
+    size(b.bytes),
+    b.digest.replace("sha256:", ""),
+  ]);
   const url = manifest.bundles.find((bundle) => bundle.format === "ovm-tgz")?.file;
   const hint =
     url === undefined
@@ -173,10 +178,6 @@ function packages(manifest: Manifest): string {
     p.signature ?? "unsigned",
   ]);
   return `<details><summary>Show all</summary>${table(["name", "version", "arch", "signature"], rows)}</details>`;
-}
-
-function gib(bytes: number): string {
-  return bytes >= 1 << 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 }
 
 const style = `${timelineStyle}
