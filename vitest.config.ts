@@ -10,6 +10,9 @@ class MachinesFirst extends BaseSequencer {
   }
 }
 
+// Tests of these kinds also wait: for a machine's timeouts, for a disk, for a server.
+const mostlyWaiting = availableParallelism() + 1;
+
 // Four projects: `check` needs no root, no network and seconds; `contract` starts real tools; `e2e` boots machines; `xen`
 // boots them on an emulated Xen host, which keeps a core busy for minutes.
 export default defineConfig({
@@ -32,7 +35,7 @@ export default defineConfig({
           include: ["test/contract/**/*.test.ts"],
           // It imports JSON as Node does not.
           server: { deps: { inline: [/@actions\//] } },
-          maxWorkers: availableParallelism(),
+          maxWorkers: mostlyWaiting,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
@@ -41,7 +44,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
-          maxWorkers: availableParallelism(),
+          maxWorkers: mostlyWaiting,
           testTimeout: 900_000,
           hookTimeout: 900_000,
         },
