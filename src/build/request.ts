@@ -17,6 +17,8 @@ export interface BuildRequest {
   readonly beforeStep?: BeforeStep;
   /** The further conversion of the recipe to build, instead of the template itself. */
   readonly to?: GuestMode;
+  /** Boot no clones: the template is published untried. */
+  readonly noTrial?: boolean;
   /** Stop after this step. */
   readonly until?: string;
 }

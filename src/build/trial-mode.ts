@@ -17,14 +17,15 @@ export function trialMode(
 ): GuestMode | undefined {
   const isReached =
     recipe.firstBoot.detect === "mac" || hypervisor.messages?.reaches.includes(additionsOf(request));
-  if (recipe.trial.clones === 0 || !isReached) return undefined;
+  if (request.noTrial || recipe.trial.clones === 0 || !isReached) return undefined;
   // A converted image still boots as HVM.
   return hypervisor.domainTypes.includes(mode) ? mode : "hvm";
 }
 
 export function noTrial({ hypervisor }: Workshop, { recipe }: Ingredients, request: BuildRequest): string {
-  const why =
-    recipe.trial.clones === 0
+  const why = request.noTrial
+    ? "--no-trial"
+    : recipe.trial.clones === 0
       ? "the recipe asks for no clones"
       : `${hypervisor.name} has no channel for the first-boot messages of ${additionsOf(request) === "oracle" ? "Oracle's" : "tbuild's"} guest additions`;
   return `no boot trial: ${why}; the image is audited, but not booted`;

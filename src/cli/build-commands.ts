@@ -53,6 +53,7 @@ function addRecipe(program: Command): void {
       "ignore cached steps and the site's cache; the new result replaces the one in the cache",
     )
     .option("--no-cache", "do not use the site's cache: take nothing from it, push nothing to it")
+    .option("--no-trial", "boot no clones: the version is marked as untried everywhere")
     .addOption(
       new Option(
         "--on-error <what>",
@@ -117,6 +118,7 @@ function addPlan(program: Command): void {
     .option("--rehearse", "plan a rehearsal")
     .option("--fresh", "ignore cached steps and the site's cache")
     .option("--no-cache", "do not look into the site's cache")
+    .option("--no-trial", "plan a build that boots no clones")
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/plan.ts")));
 }

@@ -1,6 +1,6 @@
 import type { BuildResult, StoppedBuild } from "../build/build.ts";
 import { amount } from "../io/units.ts";
-import type { Manifest } from "../model/manifest.ts";
+import { isUntried, type Manifest } from "../model/manifest.ts";
 import { compareVersions } from "../model/version.ts";
 import { compare } from "../store/compare/compare.ts";
 import { inShort } from "../store/compare/difference-words.ts";
@@ -21,6 +21,7 @@ export function summaryOf(result: BuildResult, before: Manifest | undefined, col
       (manifest.rehearsal ? colours.yellow("  a rehearsal, not for production") : ""),
     `  ${manifest.summary}`,
     `  ${manifest.domainType}, kernel ${manifest.kernel}, ${amount(manifest.packages.length, "package")}, ${disks.join(", ")}`,
+    ...(isUntried(manifest) ? [colours.yellow("  untried: no clone of it was booted")] : []),
     ...manifest.trial.map((seen) => `  ${colours.green("✓")} ${seen}`),
     `What ran:\n${table(steps)}`,
     `Bundles in ${result.bundleFolder}:`,

@@ -200,10 +200,16 @@ const ManifestLine = Manifest.pick({
   parent: true,
   git: true,
   seal: true,
+  trial: true,
   recipe: true,
   build: true,
   passport: true,
 }).extend({ packages: z.array(z.object({ name: Text })) });
+
+/** Whether no clone of a template was booted before tbuild published or imported it. */
+export function isUntried({ kind, trial }: Pick<Manifest, "kind" | "trial">): boolean {
+  return kind === "template" && trial.length === 0;
+}
 
 /** Canonical JSON with sorted keys, so that equal manifests have equal bytes and digests. */
 export function manifestText(manifest: Manifest): string {

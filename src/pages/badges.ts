@@ -1,4 +1,5 @@
 import { text } from "../html.ts";
+import { isUntried } from "../model/manifest.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
 
 /** Badges for the statements about a version. */
@@ -9,5 +10,6 @@ export function badges({ manifest, channels, tags, revoked }: CatalogEntry): str
     ...tags.map((tag) => badge("tag", tag)),
     ...(revoked ? [badge("revoked", "revoked")] : []),
     ...(manifest.rehearsal ? [badge("rehearsal", "rehearsal")] : []),
+    ...(isUntried(manifest) ? [badge("untried", "untried")] : []),
   ].join("");
 }

@@ -12,7 +12,7 @@ main{max-width:74rem}a{color:var(--up);text-decoration:none}a:hover{text-decorat
 h1 small{font-weight:400;color:var(--soft);font-size:1.2rem;margin-left:.5rem}
 .badge{display:inline-block;border-radius:99px;padding:.05rem .6rem;font:500 .75rem/1.5 system-ui,sans-serif;border:1px solid var(--line);color:var(--soft);margin-right:.3rem;white-space:nowrap}
 .badge.stable{background:var(--plus);border-color:var(--plus);color:var(--paper)}.badge.candidate{border-color:var(--up);color:var(--up)}
-.badge.revoked{background:var(--minus);border-color:var(--minus);color:var(--paper)}.badge.rehearsal{border:1px dashed var(--other);color:var(--other)}
+.badge.revoked{background:var(--minus);border-color:var(--minus);color:var(--paper)}.badge.rehearsal,.badge.untried{border:1px dashed var(--other);color:var(--other)}
 .warning+.proposal{margin-top:.7rem}.proposal{background:var(--tint);border-radius:10px;padding:.7rem 1rem;margin:0}.level{display:inline-block;border-radius:6px;padding:0 .5rem;margin-right:.5rem;background:var(--line)}
 .level.major{background:var(--minus);color:var(--paper)}.level.minor{background:var(--up);color:var(--paper)}.level.patch{background:var(--plus);color:var(--paper)}
 .diff{list-style:none;margin:0;padding:0;font:.86rem/1.6 ui-monospace,monospace;overflow-wrap:anywhere}.diff li{display:grid;grid-template-columns:1.4rem minmax(0,1fr)}.diff i{font-style:normal;font-weight:700}

@@ -56,7 +56,7 @@ ${section("In short", definitions(factsOf(manifest)))}
 ${section("First boot", contractForm(manifest))}
 ${section("Where it came from", originOf(manifest, lineage))}
 ${section("Seal", sealOf(manifest))}
-${section("Boot trial", manifest.trial.length === 0 ? '<p class="quiet">No clone of it was booted.</p>' : `<ul class="seen">${manifest.trial.map((seen) => `<li>${text(seen)}</li>`).join("")}</ul>`)}
+${section("Boot trial", manifest.trial.length === 0 ? '<p class="quiet">Untried: no clone of it was booted.</p>' : `<ul class="seen">${manifest.trial.map((seen) => `<li>${text(seen)}</li>`).join("")}</ul>`)}
 ${guest ? insides(guest) : ""}
 ${section(`Packages (${packages.length || "not known"})`, packagesOf(manifest))}
 ${section("To take away", `<p><a href="${version}.json.gz">Manifest</a> (JSON, gzipped) · <a href="${version}.cdx.json.gz">Bill of materials</a> (CycloneDX, gzipped)</p>${bundlesOf(manifest)}`)}`;

@@ -95,7 +95,7 @@ async function stampOf(path: string): Promise<{ stamp: string; isSettled: boolea
  * package set. Most versions have the same packages, so each set is stored once, in memory too.
  */
 interface Cache {
-  readonly format: 1;
+  readonly format: 2;
   readonly sets: readonly (readonly string[])[];
   readonly files: readonly (readonly [string, string, Digest, Omit<ManifestLine, "packages">, number])[];
 }
@@ -106,7 +106,7 @@ async function readCache(file: string): Promise<Map<string, Known>> {
   const body = text?.slice(end + 1) ?? "";
   if (end < 0 || text?.slice(0, end) !== sumOf(body)) return new Map();
   const { format, sets, files } = JSON.parse(body) as Cache;
-  if (format !== 1) return new Map();
+  if (format !== 2) return new Map();
   const packages = sets.map((set) => set.map((name) => ({ name })));
   return new Map(
     files.map(([name, stamp, digest, line, set]) => [
@@ -132,7 +132,7 @@ async function writeCache(file: string, known: ReadonlyMap<string, Known>): Prom
       return [name, stamp, digest, line, sets.get(set) ?? 0] as const;
     },
   );
-  const cache: Cache = { format: 1, sets: [...sets.keys()].map((set) => JSON.parse(set)), files };
+  const cache: Cache = { format: 2, sets: [...sets.keys()].map((set) => JSON.parse(set)), files };
   const body = JSON.stringify(cache);
   await replaceFile(file, `${sumOf(body)}\n${body}`);
 }

@@ -293,9 +293,12 @@ describe("a rehearsal of ol6-grid", () => {
   it("gives the same tree when sealed online and offline, except files that the guest itself writes", async () => {
     await writeFile(
       join(recipes, "recipes/ol6-online.yaml"),
-      "extends: ol6-grid\nname: ol6-online\nversion: 1.0.0\nsummary: sealed online\nseal: { how: online }\ntrial: { clones: 0 }\nbundles: [qcow2]\n",
+      "extends: ol6-grid\nname: ol6-online\nversion: 1.0.0\nsummary: sealed online\nseal: { how: online }\nbundles: [qcow2]\n",
     );
-    const { ran } = await resultOf(tbuild.run("recipe", "ol6-online", "--rehearse", "--json"));
+    const untried = ["recipe", "ol6-online", "--rehearse", "--no-trial", "--json"];
+    const { ran, manifest } = await resultOf(tbuild.run(...untried));
+    expect(manifest.trial).toEqual([]);
+    expect((await tbuild.run("template", "list")).stdout).toMatch(/ol6-online-rehearsal@1\.0\.0 .*untried/);
     // A master has its recipe's name.
     expect(Object.keys(ran)).toEqual([
       ...["keep-master", "convert-image", "seal-image", "audit-image"],

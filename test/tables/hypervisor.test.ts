@@ -83,9 +83,9 @@ describe("a hypervisor with a line in the table", () => {
   });
 
   it("decides by its channel whether a plan has a boot trial", async () => {
-    const steps = async (site: string, rehearse: boolean) => {
+    const steps = async (site: string, rehearse: boolean, noTrial = false) => {
       const workshop = await siteOf(site);
-      const planned = await plan(workshop, { name: "ol6-base", rehearse, fresh: false });
+      const planned = await plan(workshop, { name: "ol6-base", rehearse, fresh: false, noTrial });
       return { has: planned.steps.some(({ step }) => step === "boot-trial"), notes: planned.notes };
     };
     const ofCloud = "hypervisor: { kind: cloud, bridge: br0 }\n";
@@ -97,6 +97,10 @@ describe("a hypervisor with a line in the table", () => {
       ],
     });
     expect((await steps("{}\n", true)).has).toBe(true);
+    expect(await steps("{}\n", true, true)).toEqual({
+      has: false,
+      notes: ["no boot trial: --no-trial; the image is audited, but not booted"],
+    });
     expect((await steps("{}\n", false)).has).toBe(false);
   });
 });

@@ -76,7 +76,7 @@ export function buildReport(id: string, facts: ReportFacts, run: Run): string {
 ${manifest.rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a stand-in medium. It proves the recipe, and is no Oracle Linux.</p>' : ""}</header>
 ${section("The template", definitions(factsOf(manifest)))}
 ${section("How it was made", timeline(run.record, facts.timings))}
-${section("First boot, seen", list(manifest.trial, "No clone was booted: the hypervisor of this site has no channel for first-boot messages."))}
+${section("First boot, seen", list(manifest.trial, "Untried: no clone of it was booted."))}
 ${section("Bundles", bundles(facts))}
 ${section("First-boot parameters", parameters(manifest))}
 ${section("Sealed and converted", operations(manifest))}

@@ -10,10 +10,17 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     rehearse = false,
     fresh = false,
     cache = true,
+    trial = true,
     json = false,
-  } = command.opts<{ rehearse?: boolean; fresh?: boolean; cache?: boolean; json?: boolean }>();
+  } = command.opts<{
+    rehearse?: boolean;
+    fresh?: boolean;
+    cache?: boolean;
+    trial?: boolean;
+    json?: boolean;
+  }>();
   const workshop = await openSite(command);
-  const request = { name: String(args[0]), rehearse, fresh, noCache: !cache };
+  const request = { name: String(args[0]), rehearse, fresh, noCache: !cache, noTrial: !trial };
   const { further, ...planned } = await plan(workshop, request);
   const others: Planned[] = [];
   for (const to of further) {

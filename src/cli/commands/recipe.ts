@@ -22,6 +22,7 @@ const Options = z.object({
   rehearse: z.boolean().default(false),
   fresh: z.boolean().default(false),
   cache: z.boolean().default(true),
+  trial: z.boolean().default(true),
   keep: z.boolean().default(true),
   onError: z.enum(["ask", "keep", "clean", "retry"]).optional(),
   debug: z.boolean().default(false),
@@ -69,6 +70,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
         rehearse: options.rehearse,
         fresh: options.fresh && names.includes(name),
         noCache: !options.cache,
+        noTrial: !options.trial,
         ...(onFailure && { onFailure }),
         ...(options.debug && { beforeStep: stopBefore(asking) }),
         // A base is needed whole.

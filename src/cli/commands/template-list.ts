@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Command } from "commander";
 import { exitCodes, TbuildError } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
+import { isUntried } from "../../model/manifest.ts";
 import { knownPlaces } from "../../store/exchange/places.ts";
 import { type CatalogEntry, manifestReader, templatesOf, yieldedIn } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
@@ -90,6 +91,7 @@ function rowOf(
     kind === "master" ? "master" : "",
     revoked ? `revoked: ${revoked.reason}` : "",
     rehearsal ? "rehearsal" : "",
+    isUntried(manifest) ? "untried" : "",
     hasYielded ? "the recipe repo records a different version with this number" : "",
     here ? "" : "recorded, but its disk is missing from this store",
   ];

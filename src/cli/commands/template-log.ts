@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
+import { isUntried } from "../../model/manifest.ts";
 import { type News, openNews } from "../../store/compare/news.ts";
 import { groupedBy } from "../../store/grouped-by.ts";
 import {
@@ -92,10 +93,11 @@ async function lineOf(
   const commit = git ? ` commit ${git.commit.slice(0, 10)}${git.dirty ? "+changes" : ""}` : "";
   const pointers = [...channels, ...tags].map((one) => colours.green(` [${one}]`)).join("");
   const gone = revoked ? colours.red(` revoked: ${printable(revoked.reason)}`) : "";
+  const untried = isUntried(manifest) ? colours.yellow(" untried") : "";
   const before = kind === "template" ? previousOf(catalog, entry) : undefined;
   const changes =
     before &&
     (await news.between(before.digest, entry.digest, async () => [await read(before), await read(entry)]));
   const since = before ? colours.dim(`  since ${before.manifest.version}: ${changes}`) : "";
-  return `${mark}${colours.bold(`${name}@${version}`)}  ${made.slice(0, 16).replace("T", " ")}${commit}${pointers}${gone}${since}`;
+  return `${mark}${colours.bold(`${name}@${version}`)}  ${made.slice(0, 16).replace("T", " ")}${commit}${pointers}${untried}${gone}${since}`;
 }

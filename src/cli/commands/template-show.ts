@@ -4,7 +4,7 @@ import { printable } from "../../io/escape.ts";
 import { amount } from "../../io/units.ts";
 import { bootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
-import { manifestText } from "../../model/manifest.ts";
+import { isUntried, manifestText } from "../../model/manifest.ts";
 import { warningsOf } from "../../store/records/catalog.ts";
 import { openFound } from "../open-site.ts";
 import { table, tableRows } from "../table.ts";
@@ -86,7 +86,14 @@ function factsOf(manifest: Manifest): [string, string][] {
           ],
         ] satisfies [string, string][])
       : []),
-    ["boot trial", trial.length === 0 ? "none" : `${amount(trial.length, "check")} passed`],
+    [
+      "boot trial",
+      isUntried(manifest)
+        ? "none: this version is untried"
+        : trial.length === 0
+          ? "none"
+          : `${amount(trial.length, "check")} passed`,
+    ],
     ...disks.map((disk): [string, string] => [
       `disk ${disk.name}`,
       `${size(disk.bytes)}, ${size(disk.dataBytes)} of data${disk.chunks === undefined ? "" : ` in ${disk.chunks} chunks`}, ${disk.digest}`,
