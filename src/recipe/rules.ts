@@ -101,6 +101,7 @@ async function modulesExist(...[recipe, { problem, moduleFolders }]: Parameters<
   const names = (await Promise.all(listed)).flat();
   for (const [i, name] of (recipe.modules ?? []).entries())
     if (!names.includes(name)) problem(["modules", i], `no folder modules/${name}${suggestion(name, names)}`);
+    else if (recipe.modules?.indexOf(name) !== i) problem(["modules", i], `${name} is listed twice`);
 }
 
 async function sourcesExist(...[recipe, { problem, folder }]: Parameters<Rule>): Promise<void> {

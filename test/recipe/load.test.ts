@@ -468,6 +468,12 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     expect(lines).toEqual([expect.stringContaining(told)]);
   });
 
+  it("names a module that is listed twice", async () => {
+    for (const name of ["grid", "hosts"]) await mkdir(join(folder, "modules", name), { recursive: true });
+    const { lines } = await faults(`${whole}modules: [grid, hosts, grid]\n`);
+    expect(lines).toEqual([expect.stringContaining("small.yaml:15:24: modules.2: grid is listed twice")]);
+  });
+
   it("accepts apparent contradictions", async () => {
     await load(
       `${whole}packages: { install: [java-1.8.0-openjdk, compat-libstdc++-33], remove: [java, compat-libstdc++] }\ndisks: [{ size: 5G, fs: ext4, mount: /usr/local }, { size: 5G, fs: ext4, mount: /var/www }]\ngroups: [{ name: wheel, gid: 10 }]\nkernelArguments: ['ip=dhcp']\n`,

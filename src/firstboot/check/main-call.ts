@@ -1,3 +1,4 @@
+import { amount } from "../../io/units.ts";
 import { mainOf } from "../enumerate.ts";
 import { type ModuleParts, targets } from "../module.ts";
 import type { Followed } from "../python/evaluate.ts";
@@ -109,7 +110,7 @@ function checkArity(of: PythonFunction, what: string, name: string, add: Add): v
     add(
       "error",
       lineOf(of.node),
-      `${of.name} takes ${count} arguments; it is called with one, ${what}`,
+      `${of.name} takes ${amount(count, "argument")}; it is called with one, ${what}`,
       `Write def ${of.name}(${name}):`,
     );
 }

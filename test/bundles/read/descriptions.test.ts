@@ -81,7 +81,7 @@ describe("an OVF", () => {
     [
       "a disk of a file that is not described",
       ovf(`<DiskSection><Disk diskId="d" fileRef="f" capacity="1"/></DiskSection>${machine("ovf:/disk/d")}`),
-      "in no file",
+      "has no file",
     ],
     [
       "a blank disk of no size",
