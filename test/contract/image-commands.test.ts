@@ -145,15 +145,7 @@ describe.skipIf(lacking !== undefined)(
     it("exit 1 for a check until the image is sealed, and undo to the bit", async () => {
       const image = await copyOf("checked.img");
       expect((await tbuild("seal", "--check", image)).exitCode).toBe(1);
-      const sealed = await tbuild(
-        "seal",
-        "--yes",
-        "--scrub",
-        "--keep",
-        "/root/.ssh/authorized_keys",
-        "--",
-        image,
-      );
+      const sealed = await tbuild("seal", "--yes", "--scrub", "--keep", "/root/.ssh/authorized_keys", image);
       expect(sealed.exitCode, sealed.stderr).toBe(0);
       const kept = await tbuild(
         "seal",
@@ -161,7 +153,6 @@ describe.skipIf(lacking !== undefined)(
         "--residue",
         "--keep",
         "/root/.ssh/authorized_keys",
-        "--",
         image,
       );
       expect(kept.exitCode, kept.stdout).toBe(0);
@@ -203,12 +194,12 @@ describe.skipIf(lacking !== undefined)(
           ],
         },
       });
-      const list = ["--keep", "/opt/key.pem", "/opt/conf.xml", "--", image];
+      const list = ["--keep", "/opt/key.pem,/opt/conf.xml", image];
       expect((await tbuild("seal", "--check", "--no-search", image)).exitCode).toBe(0);
       expect((await tbuild("seal", "--check", ...list)).exitCode).toBe(0);
       for (const name of await readdir(folder))
         if (name.startsWith("left.img.tbuild-undo")) await rm(join(folder, name));
-      expect((await tbuild("seal", "--check", "--keep", "/opt/key.pem", "--", image)).exitCode).toBe(0);
+      expect((await tbuild("seal", "--check", "--keep", "/opt/key.pem", image)).exitCode).toBe(0);
       expect((await tbuild("twins", image, image)).exitCode).toBe(1);
     });
 
@@ -228,21 +219,12 @@ describe.skipIf(lacking !== undefined)(
 
     it("run only the chosen operations, and refuse unknown names", async () => {
       const image = await copyOf("only.img");
-      const { stdout } = await tbuild(
-        "seal",
-        "--plan",
-        "--json",
-        "--only",
-        "hostname",
-        "machine-id",
-        "--",
-        image,
-      );
+      const { stdout } = await tbuild("seal", "--plan", "--json", "--only", "hostname,machine-id", image);
       expect(JSON.parse(stdout).operations.map((one: { name: string }) => one.name)).toEqual([
         "machine-id",
         "hostname",
       ]);
-      expect((await tbuild("seal", "--plan", "--skip", "hostnames", "--", image)).exitCode).toBe(2);
+      expect((await tbuild("seal", "--plan", "--skip", "hostnames", image)).exitCode).toBe(2);
       expect((await tbuild("seal", "--list")).stdout).toContain("random-seed");
     });
 
@@ -315,7 +297,7 @@ describe.skipIf(lacking !== undefined)(
       expect(exitCode, stderr).toBe(0);
       expect(stdout).toContain("by loop");
       await isSound(image);
-      expect((await tbuild("seal", "--check", "--only", "first-boot", "--", image)).exitCode).toBe(0);
+      expect((await tbuild("seal", "--check", "--only", "first-boot", image)).exitCode).toBe(0);
       expect(await readdir(folder)).not.toContain("loop.img.tbuild-work");
       expect((await stat(`${image}.tbuild-undo-1`)).size).toBeLessThan(4 * 1048576);
       await tbuild("undo", image);

@@ -41,7 +41,7 @@ const commands: Readonly<Record<string, readonly string[]>> = {
   ],
   "template bundle": ["template", "bundle", "ol6-sample", "--out", "out"],
   "template bundle, of each format": [
-    ...["template", "bundle", "ol6-sample", "--out", "out", "--format", "ova", "qcow2", "raw", "xva"],
+    ...["template", "bundle", "ol6-sample", "--out", "out", "--format", "ova,qcow2,raw,xva"],
   ],
   "template export": ["template", "export", "ol6-sample", "-o", "out.tbuild"],
   "template import, an export": ["template", "import", "../in/other.tbuild"],
