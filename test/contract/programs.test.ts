@@ -73,6 +73,7 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3", "pvcreate"], "program
     expect(ran.exitCode, ran.stderr).toBe(4);
     expect(ran.stderr).toContain("it is not known which files changed: find cannot read all of the guest");
     expect(await sha256Of(damaged)).toBe(before);
+    await rm(damaged);
   });
 
   it("do not reach this machine, the kernel, or the raw disk", async () => {
