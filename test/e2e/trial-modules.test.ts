@@ -82,7 +82,7 @@ esac
     const machine = /log in: +tbuild console (\S+) --ssh/.exec(stderr)?.[1] ?? "";
     const login = (await tbuild.run("console", machine, "--ssh")).stdout.trim();
     const log = await localHost().run(["sh", "-c", `${login} cat /var/log/ovm-template-config.log`]);
-    expect(log.stdout).toContain("configure: ending: failed with exit code 3");
+    expect(log.stdout).toContain("configure: ending: | exit code 3: the disk group DATA has no disks");
     expect(log.stdout).toContain("configure: authentication: done");
   });
 
