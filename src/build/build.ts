@@ -7,7 +7,7 @@ import { megabytes } from "./cache/places.ts";
 import { plannedWithCache } from "./cache/plan.ts";
 import type { FoundResult } from "./cache/results.ts";
 import { closeCheckpoints } from "./checkpoint.ts";
-import { buildLock, contextOf, pipelineOf } from "./context.ts";
+import { buildLock, contextOf, pipelineOf, sparingTrial } from "./context.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import { gather } from "./gather.ts";
@@ -44,17 +44,18 @@ export interface BuildResult {
 /** Builds one recipe to a published template, using existing checkpoints. */
 export async function build(
   workshop: Workshop,
-  request: BuildRequest,
+  asked: BuildRequest,
   report: (build: string, event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<BuildResult | StoppedBuild> {
-  const made = await gather(workshop, request);
-  const context = contextOf(workshop, made, request, (event) => report(id, event), signal);
+  const made = await gather(workshop, asked);
+  const context = contextOf(workshop, made, asked, (event) => report(id, event), signal);
   const { id } = context;
   await using _lock = await buildLock(context);
   await makeFolders(context.folder);
   await closeCheckpoints(context.home.checkpoints);
   const begun = Date.now();
+  const request = await sparingTrial(workshop, made, asked, context);
   const pipeline = pipelineOf(workshop, made, request);
   const ran: Record<string, number> = {};
   const tell = context.report;
@@ -150,7 +151,7 @@ async function take(context: BuildContext, found: FoundResult): Promise<Taken | 
 /** What `build` would do, step by step. Changes nothing. */
 export async function plan(
   workshop: Workshop,
-  request: BuildRequest,
+  asked: BuildRequest,
 ): Promise<{
   id: string;
   steps: readonly PlannedStep[];
@@ -159,12 +160,13 @@ export async function plan(
   notes: string[];
   further: readonly GuestMode[];
 }> {
-  const made = await gather(workshop, request);
+  const made = await gather(workshop, asked);
   const notes: string[] = [];
   const note = (event: BuildEvent) => {
     if (event.type === "note") notes.push(event.text);
   };
-  const context = contextOf(workshop, made, request, note, new AbortController().signal);
+  const context = contextOf(workshop, made, asked, note, new AbortController().signal);
+  const request = await sparingTrial(workshop, made, asked, context);
   const trial = trialMode(workshop, made, request);
   const { planned, found } = await plannedWithCache(workshop, made, request, context);
   return {

@@ -329,7 +329,9 @@ async function reasons(
   if (runs !== undefined) return [`after ${runs}`];
   const made = await madeBefore(context, step, state, parent);
   const outdated = made && (await step.outdated?.(context, made.gives));
-  return [outdated ?? (last ? "its result no longer exists" : "never made")];
+  if (outdated !== undefined) return [outdated];
+  if (!last) return ["never made"];
+  return [last.parent === parent ? "its result no longer exists" : "made from another result"];
 }
 
 // The wording in plans: "tbuild's code changed".

@@ -117,6 +117,13 @@ describe("a pipeline", () => {
     expect(runs()).toEqual(["run two", "run three"]);
   });
 
+  it("says that a step was made from another result if one before it is left out", async () => {
+    await runPipeline(line("a", "b", "c"), context());
+    const shorter = Pipeline.start().step(letter("one", "a")).step(letter("three", "c"));
+    const planned = await planOf(shorter, context());
+    expect(planned.map((step) => step.why)).toEqual([[], ["made from another result"]]);
+  });
+
   it.each(["", "{", "{}", '{"id": 1}'])("runs a step again whose checkpoint reads %j", async (text) => {
     await runPipeline(line("a", "b", "c"), context());
     const folder = context().home.checkpoints;
