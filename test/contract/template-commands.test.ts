@@ -138,7 +138,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     );
     const { stdout } = await tbuild("template", "list");
     expect(stdout).toMatch(/^ol6-sample@1\.0\.0 +stable audited /m);
-    expect(stdout).toMatch(/^ol6-sample@1\.0\.1 .*revoked: it hangs$/m);
+    expect(stdout).toMatch(/^ol6-sample@1\.0\.1 .*revoked: it hangs; untried$/m);
     expect((await tbuild("template", "show", "ol6-sample@1.0.1")).stdout).toMatch(
       /^! ol6-sample@1\.0\.1 was revoked/,
     );
