@@ -8,7 +8,10 @@
 # packages for the tests, in addition to those that `tbuild setup` installs
 debian_tests := flake8 man-db mandoc dpkg-dev lintian gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
 	dmsetup lvm2 mdadm kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common \
-	grub-pc-bin linux-image-cloud-amd64 cloud-init xkb-data jq rsync buildbot buildbot-worker
+	grub-pc-bin linux-image-cloud-amd64 cloud-init xkb-data jq rsync dbus-daemon buildbot buildbot-worker
+# NetworkManager, which is unpacked for a test and not installed: it would set up this machine's network
+debian_network_manager := network-manager libnm0 libndp0 libteamdctl0 libmm-glib0 libbluetooth3 libpsl5 libcurl3-gnutls libjansson4 \
+	libpolkit-gobject-1-0 libpolkit-agent-1-0
 # packages that build the Xen host of `make e2e-xen`
 debian_xen := mmdebstrap qemu-system-x86 qemu-utils e2fsprogs openssh-client kmod cpio
 # programs that the bench compares with, and packages for torture
@@ -112,6 +115,7 @@ node_modules/.done: package.json package-lock.json
 
 .tbuild/setup-tests: Makefile
 	@sh .ci/debian.sh $(debian_tests)
+	@sh .ci/unpacked.sh .tbuild/network-manager $(debian_network_manager)
 	@mkdir -p .tbuild && touch $@
 
 clean:

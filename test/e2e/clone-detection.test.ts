@@ -27,7 +27,9 @@ describe.runIf(isSlow)(isSlow ? title : `${title} (TBUILD_SLOW=1 runs it)`, { ti
       await cp(join(repository, name), join(folder, name), { recursive: true });
     tbuild = await makeTbuild("e2e-clones", join(folder, "recipes"));
     const places = { folder: join(folder, "machines"), memory: join(folder, "memory") };
-    hypervisor = await openHypervisor(host, { kind: "qemu", accelerator: "tcg", patience: 4 }, places);
+    const site = { kind: "qemu", accelerator: "tcg", patience: 4 } as const;
+    await writeFile(join(folder, "site.yaml"), JSON.stringify({ hypervisor: site }));
+    hypervisor = await openHypervisor(host, site, places);
   });
   afterAll(async () => {
     for (const name of machines) await hypervisor.destroy(name);

@@ -47,12 +47,18 @@ export interface Said {
 
 /**
  * Runs shell lines in a throw-away root: this machine's files, with the additions installed as their RPMs install them, under the
- * given Python. Nothing that it writes stays, no process outlives it, and there is no network.
+ * given Python, and with those of `tree`. Nothing that it writes stays, no process outlives it, and there is no network.
  */
-export function inGuest(python: string, script: string, files: Readonly<Record<string, string>> = {}): Said {
+export function inGuest(
+  python: string,
+  script: string,
+  files: Readonly<Record<string, string>> = {},
+  tree?: string,
+): Said {
   const folder = mkdtempSync(join(tmpdir(), "tbuild-additions-"));
   try {
     const upper = join(folder, "files");
+    if (tree !== undefined) cpSync(tree, upper, { recursive: true, verbatimSymlinks: true });
     install(upper, python);
     for (const [path, text] of Object.entries(files)) write(join(upper, path), text, 0o755);
     cpSync(join(repository, "test/fakes/xenstored.py"), join(upper, "usr/lib/fakes/xenstored.py"));
