@@ -7,6 +7,7 @@ import type { Manifest } from "../model/manifest.ts";
 import { type Finding, refuse } from "../recipe/findings.ts";
 import { placed } from "../recipe/located.ts";
 import { type Applied, apply } from "./apply.ts";
+import { refuseLentDisks } from "./lent-disks.ts";
 import type { LoadedDeployment, MachineAsked } from "./load.ts";
 import type { Inventory, Place, PlacedTemplate, TemplateWanted } from "./place.ts";
 import { isIdle, type Plan, planOf, planOfDestruction } from "./plan.ts";
@@ -114,6 +115,9 @@ export async function prepare(
   if (plan.problems.length > 0)
     throw new TbuildError("environment", "cannot be deployed", { subject: file, lines: plan.problems });
   checkVersions(plan, [...templates.values()], options.allowRevoked === true);
+  const unlent = () =>
+    refuseLentDisks(place, plan, markOf(state), { what: "cannot be deployed", subject: file });
+  await unlent();
   const known = new Map(machines.map((machine) => [machine.name, templateOf(machine)]));
   return {
     plan,
@@ -129,6 +133,7 @@ export async function prepare(
       const answers = await answersOf(plan, given, (name) => known.get(name)?.contract, resolve);
       await using _lock: Lock = await lockState(stateFile);
       const keeper = await keeperOf(stateFile, state, kept);
+      await unlent();
       return await apply(plan, {
         place,
         keeper,
@@ -197,6 +202,9 @@ export async function prepareDestruction(
       subject: state.deployment,
       lines: plan.problems,
     });
+  const unlent = () =>
+    refuseLentDisks(place, plan, markOf(state), { what: "cannot be destroyed", subject: deployment });
+  await unlent();
   return {
     // The state is deleted as well, and the place's data for it.
     plan,
@@ -206,6 +214,7 @@ export async function prepareDestruction(
     async carryOut({ resolve: _, ...run }) {
       await using _lock: Lock = await lockState(stateFile);
       const keeper = await keeperOf(stateFile, state, state);
+      await unlent();
       const applied = await apply(plan, {
         place,
         keeper,

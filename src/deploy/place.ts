@@ -148,6 +148,12 @@ export interface Inventory {
   }[];
 }
 
+/** A machine that is not ours, and uses one of our disks. Both are names at the place. */
+export interface DiskUser {
+  readonly disk: string;
+  readonly machine: string;
+}
+
 /** Messages to one running machine, and what it reports. */
 export interface Conversation extends AsyncDisposable {
   /** Sends one message. A secret message is never logged. Resolves when the place has accepted it. */
@@ -197,6 +203,15 @@ export interface Place extends AsyncDisposable {
     mark: Mark,
     names: { readonly machines: readonly string[]; readonly disks: readonly string[] },
   ): Promise<Inventory>;
+
+  /**
+   * Machines without our mark that use one of these disks, or a system disk of these machines. They would be destroyed with what
+   * they use, or keep it from being destroyed.
+   */
+  strangersOn(
+    ours: { readonly machines: readonly string[]; readonly disks: readonly string[] },
+    mark: Mark,
+  ): Promise<readonly DiskUser[]>;
 
   /** Makes a blank disk. Returns its id. */
   makeDisk(disk: DiskWanted, mark: Mark): Promise<string>;

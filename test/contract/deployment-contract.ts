@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Place, PlaceAbilities } from "../../src/deploy/place.ts";
+import type { Place, PlaceAbilities, SeenDisk } from "../../src/deploy/place.ts";
 import { isIdle, losses } from "../../src/deploy/plan.ts";
 import { type Deploying, deploy, destroy, plan } from "../deploy/sample-deployment.ts";
 import { Killed } from "../fakes/memory-place.ts";
@@ -14,6 +14,8 @@ export interface DeploymentBench {
   /** Makes a machine of this name outside any deployment. */
   foreign(name: string): Promise<void>;
   isForeignThere(name: string): Promise<boolean>;
+  /** Gives a disk to another machine, `borrower`, as somebody could outside tbuild. The result takes it back. */
+  lend(disk: SeenDisk): Promise<() => Promise<void>>;
   /** Everything that a deployment could leave: machines, disks, templates. */
   leftovers(): Promise<string[]>;
   /** How long a guest may take to shut down; short if there is no guest. */
@@ -201,6 +203,28 @@ export function deploymentContract(
       );
       await destroy(await bench.open(), other);
       await expectIdle(nodes({ nodes: 1, disks: ["asm1", "asm2"] }));
+    });
+
+    it("is not destroyed, not even in part, while another machine uses one of its disks", async () => {
+      const kept = nodes({ nodes: 1, disks: ["asm1", "asm2"] });
+      const { state } = await plan(await bench.open(), kept, options);
+      const disk = (await seen(state.id)).disks.find((one) => one.name === "contract-asm1");
+      if (disk === undefined) throw new Error("contract-asm1 is gone");
+      const takeBack = await bench.lend(disk);
+      const before = await bench.leftovers();
+      const lines = [
+        "disk contract-asm1: the machine borrower uses it, too, and this deployment did not make that machine",
+      ];
+      await expect(destroy(await bench.open(), options)).rejects.toMatchObject({
+        message: expect.stringContaining("cannot be destroyed"),
+        lines,
+      });
+      await expect(
+        deploy(await bench.open(), nodes({ nodes: 1, disks: ["asm2"] }), options),
+      ).rejects.toMatchObject({ message: expect.stringContaining("cannot be deployed"), lines });
+      await expectIdle(kept);
+      expect(await bench.leftovers()).toEqual(before);
+      await takeBack();
     });
 
     it("is destroyed completely, even after a kill, and nothing else is touched", async () => {

@@ -28,6 +28,14 @@ deploymentContract("a place in memory", async () => {
       });
     },
     isForeignThere: async (name) => world.machines.has(name),
+    async lend({ id }) {
+      world.machines.set("borrower", {
+        ...{ mark: undefined, state: "stopped", vcpus: 1, memoryMib: 64, nics: [], armed: false },
+        ...{ configured: [], messages: [], reports: [] },
+        disks: [{ slot: 1, disk: id, mode: "shared" }],
+      });
+      return async () => void world.machines.delete("borrower");
+    },
     leftovers: async () =>
       [...world.machines.keys(), ...world.disks.keys()].filter((name) => name !== "node3"),
   };
@@ -73,6 +81,15 @@ deploymentContract(
         await mkdir(join(home, "vms", name), { recursive: true });
       },
       isForeignThere: async (name) => (await readdir(join(home, "vms"))).includes(name),
+      async lend({ name }) {
+        const existing = join(home, "disks", `${name}.img`);
+        await hypervisor.define({
+          ...{ name: "borrower", domainType: "hvm", vcpus: 1, memoryMib: 64, cdroms: [], nics: [] },
+          disks: [{ slot: 0, mode: "shared", content: { existing } }],
+          guest: { release: 6 },
+        });
+        return () => hypervisor.destroy("borrower");
+      },
       async leftovers() {
         const found: string[] = [];
         for (const name of ["machines", "disks", "templates", "reports", "vms"])

@@ -16,7 +16,7 @@ import { serveFiles } from "../../src/manager/serving.ts";
 import type { Backing } from "../../src/manager/simulator/backing/backing.ts";
 import { machinesBehind } from "../../src/manager/simulator/backing/machines.ts";
 import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
-import { openOn, optionsFor } from "../manager/open.ts";
+import { lentIn, openOn, optionsFor } from "../manager/open.ts";
 import { deploymentContract } from "./deployment-contract.ts";
 
 // The template's disk has no system: its machines stay in their BIOS, and ignore shutdown requests.
@@ -276,6 +276,7 @@ deploymentContract(
         world.add("Vm", name, { state: "STOPPED", domainType: "XEN_HVM", memoryMib: 64, vcpus: 1 });
       },
       isForeignThere: async (name) => world.all("Vm").some((one) => one.name === name),
+      lend: async ({ id }) => lentIn(world, id),
       leftovers: async () => [
         ...[...world.things.values()]
           .filter((one) => !before.has(one.id) && one.name !== "node3")

@@ -10,7 +10,15 @@ import { deploymentSchema } from "../../src/deploy/schema.ts";
 import type { TbuildError } from "../../src/errors.ts";
 import type { Manifest, Parameter } from "../../src/model/manifest.ts";
 import { emptyWorld, memoryPlace, type World } from "../fakes/memory-place.ts";
-import { type Deploying, deploy, deployTemplate, plan, rootPassword, twoNodes } from "./sample-deployment.ts";
+import {
+  type Deploying,
+  deploy,
+  deployTemplate,
+  destroy,
+  plan,
+  rootPassword,
+  twoNodes,
+} from "./sample-deployment.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
 
@@ -211,6 +219,28 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
     expect((await faultOf(plan(twice, twoNodes, options))).lines[0]).toMatch(
       /^machine rac\d: there are several with this name and this deployment's mark$/,
     );
+  });
+
+  it("destroys nothing if a disk was given to another machine after the plan", async () => {
+    await deploy(memoryPlace(world), twoNodes, options);
+    const planned = await prepareDestruction(memoryPlace(world), options.stateFile, "rac");
+    const rac1 = world.machines.get("rac1");
+    if (!rac1 || !planned) throw new Error("not made");
+    const disks = [{ slot: 1, disk: "disk:rac-asm1", mode: "shared" as const }];
+    world.machines.set("backup", { ...rac1, mark: undefined, disks });
+    const before = [[...world.machines.keys()], [...world.disks.keys()]];
+    const run = { signal: new AbortController().signal, report: () => {}, resolve: async () => "" };
+    const refused = await faultOf(planned.carryOut(run));
+    expect(refused.lines).toEqual([
+      "disk rac-asm1: the machine backup uses it, too, and this deployment did not make that machine",
+    ]);
+    expect(refused.hint).toBe(
+      "Nothing was destroyed. Detach these disks from the machines, and run it again.",
+    );
+    expect([[...world.machines.keys()], [...world.disks.keys()]]).toEqual(before);
+    world.machines.delete("backup");
+    await destroy(memoryPlace(world), options);
+    expect(world.machines.size).toBe(0);
   });
 
   it("puts a shared disk that was moved outside tbuild back to its slot", async () => {

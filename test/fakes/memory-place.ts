@@ -145,6 +145,14 @@ export function memoryPlace(
         taken: [...strangers("machine", world.machines), ...strangers("disk", world.disks)],
       };
     },
+    strangersOn: async ({ disks }, mark) =>
+      [...world.machines].flatMap(([name, { mark: of, disks: used }]) =>
+        used.flatMap(({ disk }) =>
+          of?.id !== mark.id && disks.includes(disk)
+            ? [{ disk: disk.slice("disk:".length), machine: name }]
+            : [],
+        ),
+      ),
     makeDisk: ({ name, bytes, isShared }, mark) =>
       effect(() => {
         const known = world.disks.get(name);

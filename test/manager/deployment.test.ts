@@ -2,7 +2,7 @@ import { managerPlace } from "../../src/deploy/places/oracle-vm/oracle-vm.ts";
 import { localHost } from "../../src/host/local.ts";
 import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
 import { deploymentContract } from "../contract/deployment-contract.ts";
-import { openOn, optionsFor } from "./open.ts";
+import { lentIn, openOn, optionsFor } from "./open.ts";
 
 const versions = { "3.2": "3.2.11.775", "3.3": "3.3.4.1094", "3.4": "3.4.5.1919" };
 const ways = [
@@ -28,6 +28,7 @@ for (const { release, version, via } of ways) {
         async foreign(name) {
           world.add("Vm", name, { state: "STOPPED", domainType: "XEN_HVM", memoryMib: 64, vcpus: 1 });
         },
+        lend: async ({ id }) => lentIn(world, id),
         isForeignThere: async (name) => world.all("Vm").some((one) => one.name === name),
         leftovers: async () =>
           [...world.things.values()]

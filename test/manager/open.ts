@@ -49,6 +49,16 @@ export function optionsFor(simulator: Simulator, more: Partial<ManagerOptions> =
   });
 }
 
+/** Gives a disk to a machine `borrower`, as somebody could do in the Manager. The result takes it back. */
+export function lentIn(world: Simulator["world"], disk: string): () => Promise<void> {
+  const size = { domainType: "XEN_HVM", memoryMib: 64, vcpus: 1 };
+  const vm = world.add("Vm", "borrower", { state: "STOPPED", ...size });
+  const mapping = world.add("VmDiskMapping", "borrowed", { vm: vm.id, slot: 1, virtualDisk: disk });
+  return async () => {
+    for (const { id } of [mapping, vm]) world.things.delete(id);
+  };
+}
+
 export async function openOn(
   options: ManagerOptions,
   commands: string[] = [],

@@ -4,7 +4,7 @@ import { lock } from "../../../host/lock.ts";
 import type { Place, PlaceContext, PlaceKind } from "../../place.ts";
 import { disksAt } from "./disks.ts";
 import { keptAt } from "./kept.ts";
-import { lookAt } from "./look.ts";
+import { lookAt, strangersOn } from "./look.ts";
 import { machinesAt } from "./machines.ts";
 import { conversationWith, forgetReports } from "./reports.ts";
 
@@ -46,6 +46,7 @@ function hypervisorsPlace(context: PlaceContext): Place {
     findTemplate: (wanted) => templates.find(wanted),
     bringTemplate: (wanted, options) => templates.bring(wanted, options),
     look: (mark, names) => lookAt(kept, mark, names),
+    strangersOn: (ours, mark) => strangersOn(kept, ours, mark),
     ...machinesAt(kept),
     ...disksAt(kept),
 

@@ -1,4 +1,5 @@
-import type { Inventory, Mark, NicWanted, Place, SeenMachine } from "../../place.ts";
+import { TbuildError } from "../../../errors.ts";
+import type { DiskUser, Inventory, Mark, NicWanted, Place, SeenMachine } from "../../place.ts";
 import type { Kept, MachineRecord } from "./kept.ts";
 
 /** The objects of a deployment at the place, and the needed names that others use. */
@@ -31,6 +32,31 @@ export async function lookAt(
   for (const [name, { mark: of, bytes, isShared }] of own)
     if (of.id === mark.id && (await kept.hasFile(name))) disks.push({ id: name, name, bytes, isShared });
   return { machines, disks, groups: [], taken };
+}
+
+/** As `Place.strangersOn`. A system disk is a machine's own, and no other machine can use it. */
+export async function strangersOn(
+  { hypervisor, machines, diskFile, shapes }: Kept,
+  { disks }: Parameters<Place["strangersOn"]>[0],
+  mark: Mark,
+): Promise<DiskUser[]> {
+  const nameOf = new Map(disks.map((name) => [diskFile(name), name]));
+  const made = await machines.list();
+  const users: DiskUser[] = [];
+  for (const machine of nameOf.size === 0 ? [] : await hypervisor.list()) {
+    if (made.get(machine)?.mark.id === mark.id) continue;
+    const shape = await shapes().of(machine).catch(noneIfUnreadable);
+    for (const { file = "" } of shape?.disks ?? []) {
+      const disk = nameOf.get(file);
+      if (disk !== undefined) users.push({ disk, machine });
+    }
+  }
+  return users;
+}
+
+/** A machine whose definition a kill left out cannot be started with a disk. */
+function noneIfUnreadable(error: unknown): undefined {
+  if (!(error instanceof TbuildError)) throw error;
 }
 
 async function seen(

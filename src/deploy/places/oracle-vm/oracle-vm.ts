@@ -12,7 +12,7 @@ import { finalNameOf } from "./marks.ts";
 import { nicsAt } from "./nics.ts";
 import { power } from "./power.ts";
 import { removeHalf, removeMachine } from "./removal.ts";
-import { isThere, lookAt } from "./seen.ts";
+import { isThere, lookAt, strangersOn } from "./seen.ts";
 import { conversationAt } from "./talk.ts";
 import { templateAt } from "./templates.ts";
 
@@ -98,6 +98,7 @@ export async function managerPlace(
       return { ...seen, groups: groups ?? [] };
     },
 
+    strangersOn: (ours, mark) => strangersOn(api, ours, mark),
     ...disksAt(api, repository),
     ...nicsAt(api),
     makeMachine: (machine, mark) => machineMade(api, options, clones, machine, mark),

@@ -1,6 +1,13 @@
 import type { ManagerApi, MappingSeen, Named, ObjectKind, VmSeen } from "../../../manager/api.ts";
 import { readEach } from "../../../manager/read-each.ts";
-import { type Inventory, type Mark, markIn, type Place, type SeenMachine } from "../../place.ts";
+import {
+  type DiskUser,
+  type Inventory,
+  type Mark,
+  markIn,
+  type Place,
+  type SeenMachine,
+} from "../../place.ts";
 import { bytesOf, finalNameOf, systemDisksIn } from "./marks.ts";
 
 export async function mappingsOf(api: ManagerApi, vm: VmSeen): Promise<MappingSeen[]> {
@@ -47,6 +54,33 @@ export async function lookAt(
     })),
     taken: [...takenBy("machine", vms, names.machines, mark), ...takenBy("disk", disks, names.disks, mark)],
   };
+}
+
+/** As `Place.strangersOn`. The Manager does not show the users of a disk, so each machine is asked for its disks. */
+export async function strangersOn(
+  api: ManagerApi,
+  { machines, disks }: Parameters<Place["strangersOn"]>[0],
+  mark: Mark,
+): Promise<DiskUser[]> {
+  const vms = await allOf(api, "Vm", api.vm);
+  const ours = new Set([
+    ...disks,
+    ...vms.flatMap(({ id, description = "" }) => (machines.includes(id) ? systemDisksIn(description) : [])),
+  ]);
+  const isStranger = ({ id, name, description = "" }: VmSeen) =>
+    !machines.includes(id) && markIn(description)?.id !== mark.id && finalNameOf(name, mark) === undefined;
+  const found = await Promise.all(
+    vms
+      .filter(isStranger)
+      .map(async (vm) =>
+        (await mappingsOf(api, vm)).flatMap(({ device }) =>
+          device.kind === "virtual-disk" && ours.has(device.id)
+            ? [{ disk: device.name, machine: vm.name }]
+            : [],
+        ),
+      ),
+  );
+  return found.flat();
 }
 
 async function allOf<T>(api: ManagerApi, kind: ObjectKind, read: (id: string) => Promise<T>): Promise<T[]> {
