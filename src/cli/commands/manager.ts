@@ -22,7 +22,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
 
 function said(name: string, inventory: ManagerInventory, { bold, dim, yellow }: Colours): string {
   const { version, via, isSimulator } = inventory.about;
-  const head = `${bold(name)}  ${version} over ${via}${isSimulator ? yellow("  a SIMULATOR: nothing here is real") : ""}`;
+  const head = `${bold(name)}  ${version} over ${via}${isSimulator ? `\n${yellow("a SIMULATOR: nothing here is real")}` : ""}`;
   const names = (all: readonly Named[]) => printable(all.map((one) => one.name).join(", ")) || "none";
   const lists = table([
     ["server pools", names(inventory.pools)],

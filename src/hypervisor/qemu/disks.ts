@@ -31,7 +31,7 @@ export async function makeDisk(
     return { ...own, file, format: "qcow2" };
   }
   const file = `${stem}.img`;
-  if ("copyOf" in content) await copyDisk(host, content.copyOf, file);
+  if ("copyOf" in content) await copyAsRaw(host, content.copyOf, file);
   else {
     const handle = await open(file, "wx");
     await handle.truncate(content.blank);
@@ -53,6 +53,13 @@ export async function giveDisk(host: Runner, { file, isOwn }: QemuDisk, to: stri
   // The machine is removed next, so its disk is moved to save space.
   await rename(file, to).catch(() => copyDisk(host, file, to));
   await keepNear(host, to);
+}
+
+// A qcow2 file, perhaps with a backing file, has the guest's bytes in another order.
+async function copyAsRaw(host: Runner, from: string, to: string): Promise<void> {
+  const { format } = await imageInfo(host, from);
+  if (format === "raw") return copyDisk(host, from, to);
+  await host.run(["qemu-img", "convert", "-f", format, "-O", "raw", from, to]);
 }
 
 async function copyDisk(host: Runner, from: string, to: string): Promise<void> {
