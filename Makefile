@@ -68,7 +68,7 @@ torture: build setup .tbuild/setup-tests
 	TBUILD_KILLS=100 npx vitest run --project contract test/contract/deployment-kill-manager.test.ts
 	TBUILD_SLOW=1 TBUILD_KILLS=40 npx vitest run --project contract test/contract/mirror.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/deployment-faults.test.ts
-	TBUILD_SLOW=1 npx vitest run --project contract test/contract/oracle-vm-machine.test.ts test/contract/hypervisor-oracle-vm.test.ts test/contract/template-of-machine.test.ts
+	TBUILD_SLOW=1 npx vitest run --project contract test/contract/oracle-vm-machine.test.ts test/contract/hypervisor-oracle-vm.test.ts test/contract/template-of-machine.test.ts test/contract/build-on-server.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/ext-kinds.test.ts test/contract/convert.test.ts
 	@sh .ci/debian.sh $(debian_bench) mmdebstrap
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/deb.test.ts

@@ -58,8 +58,7 @@ async function proveOne(
 async function checkSite(context: BuildContext, steps: readonly string[], mode: GuestMode): Promise<void> {
   if (steps.includes("boot-trial") || steps.includes("place-template"))
     await context.hypervisor.checkMode?.(mode);
-  if (
-    steps.some((step) => ["install-guest", "provision-guest", "inject-modules", "boot-trial"].includes(step))
-  )
-    await context.hypervisor.check();
+  const inMachines = ["install-guest", "provision-guest", "inject-modules", "boot-trial"];
+  const onBench = context.hypervisor.bench ? ["convert-image", "seal-image"] : [];
+  if (steps.some((step) => [...inMachines, ...onBench].includes(step))) await context.hypervisor.check();
 }

@@ -64,6 +64,8 @@ export interface Step<Needs extends object = object, Gives extends object = obje
   describe(): string;
   /** It runs the guest's disk in a machine of the hypervisor. */
   readonly runsMachine?: boolean;
+  /** It changes the guest's image where the site says. */
+  readonly changesImage?: true;
   /** Pure. Together with the previous results, this identifies the result. */
   readonly inputs: (state: Needs) => Inputs;
   readonly run: (context: StepContext, state: Needs) => Promise<Gives>;

@@ -3,19 +3,31 @@ import type { Recipe } from "../recipe/recipe.ts";
 import type { Pipeline, PlannedStep } from "./pipeline.ts";
 import type { Workshop } from "./workshop.ts";
 
-/** A line about the steps whose disks are copied to another host and back; none if all work on this machine. */
+/** Lines about the steps whose disks are copied to another host and back; none if all work on this machine. */
 export function whereStepsWork(
-  { hypervisor: { disksOn } }: Pick<Workshop, "hypervisor">,
+  { hypervisor: { disksOn, bench } }: Pick<Workshop, "hypervisor">,
   { steps }: Pick<Pipeline<object>, "steps">,
   planned: readonly PlannedStep[],
   { machine, disks }: Pick<Recipe, "machine" | "disks">,
 ): string[] {
-  if (disksOn === undefined) return [];
   const running = new Set(planned.flatMap(({ step, kept }) => (kept ? [] : step)));
-  const names = steps.flatMap(({ name, runsMachine }) => (runsMachine && running.has(name) ? name : []));
-  if (names.length === 0) return [];
+  const due = steps.filter(({ name }) => running.has(name));
+  const named = (list: typeof due) => list.map(({ name }) => name).join(", ");
+  const inMachines = disksOn === undefined ? [] : due.filter(({ runsMachine }) => runsMachine);
+  const onBench = bench === undefined ? [] : due.filter(({ changesImage }) => changesImage);
+  const rest = bench === undefined ? ", such as the conversion," : "";
   const mib = machine.disk + disks.reduce((sum, disk) => sum + disk.size, 0);
-  return [
-    `${names.join(", ")}: on ${disksOn}, so the disk travels there and back (up to ${size(mib * 2 ** 20)}, without its holes); all other steps, such as the conversion, work on this machine`,
+  const most = size(mib * 2 ** 20);
+  const lines = [
+    ...(inMachines.length === 0
+      ? []
+      : [
+          `${named(inMachines)}: on ${disksOn}, so the disk travels there and back (up to ${most}, without its holes)`,
+        ]),
+    ...(onBench.length === 0
+      ? []
+      : [`${named(onBench)}: by kpartx on ${bench?.name}; the system disk travels there and back in each`]),
   ];
+  const last = lines.pop();
+  return last === undefined ? [] : [...lines, `${last}; all other steps${rest} work on this machine`];
 }

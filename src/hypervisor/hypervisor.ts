@@ -216,6 +216,8 @@ export interface Hypervisor {
   readonly apart?: { readonly host: Runner; readonly folder: string };
   /** Where the image of a disk of its Manager lies, by the Manager's ids. Left out if it works through none. */
   readonly imageAt?: (disk: { readonly id: string; readonly repository: string }) => ImagePlace;
+  /** The host on which builds convert and seal images. Left out: tbuild's machine. */
+  readonly bench?: ImageBench;
   /** Templates that it keeps itself, beside tbuild's store. Left out if it keeps none. */
   readonly templates?: TemplateKeeper;
   /** Reads a machine's definition, and changes a stopped machine. Left out if the hypervisor cannot. */
@@ -239,6 +241,18 @@ export interface ImagePlace {
   readonly path: string;
   /** Another file than `~/.ssh/config`. */
   readonly config?: string;
+}
+
+/** A host that images are copied to, and changed on by kpartx. */
+export interface ImageBench {
+  /** For messages: its address. */
+  readonly name: string;
+  /** Copies a raw image there, under a name of its own. */
+  put(name: string, image: string): Promise<ImagePlace>;
+  /** Copies it back to this machine, as `image`. */
+  take(name: string, image: string): Promise<void>;
+  /** Removes it there, even an incomplete one. Absent is fine. */
+  remove(name: string): Promise<void>;
 }
 
 /** Templates of a hypervisor's own, from which its users make machines. */

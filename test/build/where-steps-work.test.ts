@@ -55,6 +55,13 @@ it("a plan names a boot trial there, and an online seal", async () => {
   ]);
 });
 
+it("a plan names the steps that convert and seal on a server, if the site says so", async () => {
+  const onServer = oracleVm.replace("  kind", "  convertOn: server\n  kind");
+  expect(await notes(onServer, mine)).toEqual([
+    "convert-image, seal-image: by kpartx on root@ovs1.example.com; the system disk travels there and back in each; all other steps work on this machine",
+  ]);
+});
+
 it("so does a plan for a Xen host, unless that is this machine", async () => {
   const [far = ""] = await notes(xen("host: root@xen1,"), mine);
   expect(far).toMatch(/^install-guest, provision-guest, boot-trial: on root@xen1, /);

@@ -193,6 +193,18 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       expect(await hypervisor.waitStopped(vm, within(60_000))).toBe("guest-reset");
     });
 
+    it.each(["raw", "qcow2"])("copies a %s image to a disk with the same bytes", async (format) => {
+      const bytes = join(folder, "bytes");
+      const image = join(folder, `image.${format}`);
+      const to = join(folder, `copied-from.${format}`);
+      const content = Buffer.concat([Buffer.alloc(mib, "c"), Buffer.alloc(3 * mib), Buffer.alloc(mib, "d")]);
+      await writeFile(bytes, content);
+      await localHost().run(["qemu-img", "convert", "-f", "raw", "-O", format, bytes, image]);
+      await hypervisor.define(contractSpec({ disks: disks({ copyOf: image }) }));
+      await hypervisor.fetchDisk(vm, 0, to);
+      expect((await readFile(to)).equals(content)).toBe(true);
+    });
+
     it("shows disks in the order of their slots, protects read-only ones, and makes thin ones from an image", async () => {
       const base = join(folder, "base.img");
       await writeFile(base, Buffer.alloc(8 * mib, "b"));

@@ -113,6 +113,7 @@ const open = ({ options, api }: OpenedSimulator): Promise<Hypervisor> =>
       repositories: join(folder, "repositories"),
       networks: { build: "public", storage: "private" },
       addresses: { first: "10.0.2.15", gateway: "10.0.2.2", nameServer: "10.0.2.3" },
+      convertOn: "server",
     },
     {
       folder: join(folder, "records"),
@@ -389,6 +390,25 @@ describe("a machine on Oracle VM", () => {
     await expect(manager.hypervisor.check()).rejects.toThrow(/has no folder .*VirtualDisks/);
     const lacking = (await manager.hypervisor.examine()).filter(({ ok }) => !ok);
     expect(lacking).toMatchObject([{ what: "server ovs1", text: expect.stringContaining("has no folder") }]);
+  });
+
+  it("has a bench on its first server for images, and leaves nothing there", async () => {
+    const { hypervisor, world } = await opened("3.4.5.1919", "ssh");
+    const { bench } = hypervisor;
+    if (!bench) throw new Error("the site asks for one");
+    await spec();
+    const before = world.inventory();
+    const { address, path: there } = await bench.put("ol6-abc123-seal", image());
+    expect([address, bench.name]).toEqual(["root@ovs1", "root@ovs1"]);
+    expect(await readFile(there)).toEqual(await readFile(image()));
+    await writeFile(there, "changed");
+    await bench.take("ol6-abc123-seal", image());
+    expect(await readFile(image(), "utf8")).toBe("changed");
+    await bench.remove("ol6-abc123-seal");
+    await bench.remove("ol6-abc123-seal");
+    const repository = world.get("Repository", { name: "repo1" }).id;
+    expect(existsSync(join(folder, "repositories", repository, "tbuild"))).toBe(false);
+    expect(world.inventory()).toEqual(before);
   });
 
   it("needs the site's Manager", async () => {

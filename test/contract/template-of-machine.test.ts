@@ -1,30 +1,18 @@
 import { spawn } from "node:child_process";
-import { copyFile, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import type { Backing } from "../../src/manager/simulator/backing/backing.ts";
 import { startSimulator } from "../../src/manager/simulator/simulator.ts";
 import type { Thing } from "../../src/manager/simulator/thing.ts";
 import { type Dom0, dom0Needs, startDom0 } from "../dom0.ts";
 import { missing } from "../fakes/missing.ts";
-import { filesOf } from "../guest/convert-guests.ts";
-import { extDisk, type GuestFiles, ol6Guest, xfsDisk } from "../guest-image.ts";
+import { extDisk, xfsDisk } from "../guest-image.ts";
 import { sha256Of } from "./dirty-image.ts";
+import { convertible, filesAt, traces } from "./disks-on-server.ts";
 
 const lacking = missing(...dom0Needs, "mke2fs", "mkfs.xfs", "mount", "loop");
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
-
-/** A guest that can be converted, too. */
-const convertible: GuestFiles = {
-  ...ol6Guest,
-  files: {
-    ...Object.fromEntries(
-      Object.entries(filesOf(6)).map(([path, data]) => [path, typeof data === "string" ? data : { data }]),
-    ),
-    ...ol6Guest.files,
-  },
-};
 
 // The Manager is simulated. Its disks are files on a server that is reached over ssh and has kpartx.
 const few = [["ext4", "ssh", "3.4.5.1919", "pvm", "XEN_PVM"]] as const;
@@ -167,20 +155,6 @@ hypervisor:
   },
 );
 
-/** The disks of a simulated Manager, as files that nothing runs from. */
-function filesAt(fileOf: (disk: Thing) => string): Backing {
-  const none = () => Promise.reject(new Error("not in this test"));
-  return {
-    makeDisk: none,
-    copyDisk: (from, to) => copyFile(fileOf(from), fileOf(to)),
-    removeDisk: (disk) => rm(fileOf(disk), { force: true }),
-    ...{ fetchTemplate: none, fetchDisc: none, start: none, shutDown: none, cutPower: none, send: none },
-    isHeard: () => false,
-    received: () => [],
-    [Symbol.asyncDispose]: async () => {},
-  };
-}
-
 function runner(folder: string) {
   const start = (args: readonly string[]) => {
     const child = spawn(
@@ -208,10 +182,4 @@ function runner(folder: string) {
       expect((await over).code).toBe(null);
     },
   });
-}
-
-/** What is still attached, mapped or mounted there. */
-async function traces(dom0: Dom0): Promise<string> {
-  return (await dom0.run("losetup -a; dmsetup ls | grep -v '^No '; grep tbuild-mount /proc/mounts; :"))
-    .stdout;
 }

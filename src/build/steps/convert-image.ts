@@ -5,9 +5,10 @@ import { type NewIds, newVolumeIds, renameVolumes } from "../../guest/convert/vo
 import { applyAll, type Done } from "../../guest/operation.ts";
 import { readRelease } from "../../guest/release.ts";
 import { writeVolumeIds } from "../../image/change/volume-ids.ts";
+import type { OpenedImage } from "../../image/open.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { canRenameVolumes, volumeId } from "../../recipe/volume-ids.ts";
-import { openImage } from "../guest-image.ts";
+import { changeImage, clearBench } from "../change-image.ts";
 import type { Step, StepContext } from "../step.ts";
 import type { KeptMaster } from "./keep-master.ts";
 
@@ -22,27 +23,31 @@ export function convertImage(recipe: Recipe, mode: GuestMode): Step<KeptMaster, 
   return {
     name: "convert-image",
     module: import.meta.url,
+    changesImage: true,
     describe: () => `copy the master and convert it to ${mode}`,
     inputs: () => ({ mode, ...(canRenameVolumes(recipe) && { "volume ids": volumeId(recipe, "") }) }),
     async run(context, { masterDisk }) {
       const image = join(context.out, "System.img");
       context.progress("copying the master");
       await context.store.restoreDisk(masterDisk, image, context.signal);
-      const { converted, ids } = await convert(context, recipe, mode, image);
+      const { converted, ids } = await changeImage(context, image, purpose, (opened) =>
+        convert(context, recipe, mode, opened),
+      );
       await writeVolumeIds(context.host, image, ids, context.signal);
       return { image, converted };
     },
+    cleanup: (context) => clearBench(context, purpose),
   };
 }
+
+const purpose = "convert";
 
 async function convert(
   context: StepContext,
   recipe: Recipe,
   mode: GuestMode,
-  image: string,
+  { tree, mounts, volumes }: OpenedImage,
 ): Promise<{ readonly converted: readonly Done[]; readonly ids: NewIds }> {
-  await using opened = await openImage(context, image);
-  const { tree, mounts, volumes } = opened;
   const mounted = mounts.map(({ volume }) => volume);
   const operations = buildOperations(mode, await readRelease(tree), mounted);
   const converted = await applyAll(tree, operations, context.progress);

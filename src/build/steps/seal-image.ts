@@ -10,6 +10,7 @@ import { renewSwap } from "../../image/change/swap.ts";
 import { volumesOf } from "../../image/disk/disk.ts";
 import type { Digest } from "../../model/digest.ts";
 import { meantToStay, type Recipe, sealing } from "../../recipe/recipe.ts";
+import { changeImage, clearBench } from "../change-image.ts";
 import { openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
 import { freeVersion } from "../manifest.ts";
@@ -44,6 +45,7 @@ export function sealImage(
   return {
     name: "seal-image",
     module: import.meta.url,
+    changesImage: true,
     runsMachine: how === "online",
     describe: () => `seal ${how} and arm the first boot`,
     inputs: () => ({
@@ -82,10 +84,14 @@ export function sealImage(
         })),
       };
     },
-    cleanup: (context) => discard(context, "seal"),
+    async cleanup(context) {
+      await discard(context, purpose);
+      await clearBench(context, purpose);
+    },
   };
 }
 
+const purpose = "seal";
 const mostLeftoversTold = 10;
 
 // Before anything is removed that identifies it.
@@ -99,8 +105,9 @@ async function sealOffline(
   image: string,
   operations: readonly Operation[],
 ): Promise<Done[]> {
-  await using opened = await openImage(context, image);
-  return await applyAll(opened.tree, operations, context.progress);
+  return await changeImage(context, image, purpose, ({ tree }) =>
+    applyAll(tree, operations, context.progress),
+  );
 }
 
 async function leftoversIn(
@@ -129,7 +136,7 @@ async function sealInGuest(
   key: string,
   operations: readonly Operation[],
 ): Promise<Done[]> {
-  const name = machineName(context, "seal");
+  const name = machineName(context, purpose);
   await context.hypervisor.define(
     machineSpec(recipe, name, { copyOf: image }, { macs: fixedMacs(recipe.nics.length) }),
   );

@@ -33,11 +33,13 @@ export async function checkMode({ open }: ManagerAccess, mode: GuestMode): Promi
 async function checkServer(
   servers: Servers,
   name: string,
-  { repositories }: OracleVmOptions,
+  { repositories, convertOn }: OracleVmOptions,
   repository: string,
 ): Promise<string> {
   const host = servers.named(name);
-  const { stdout } = await host.run(["sh", "-c", askScript, `${repositories}/${repository}`]);
+  const programs = ["xenstore-read", "xenstore-list", "setsid"];
+  if (convertOn === "server" && name === servers.firstName) programs.push("kpartx", "dmsetup", "losetup");
+  const { stdout } = await host.run(["sh", "-c", askScript, `${repositories}/${repository}`, ...programs]);
   const [missing = ""] = stdout.split("\n");
   if (missing === "") return `${host.name} has the repository and the tools`;
   throw new TbuildError("environment", missing, {
@@ -73,7 +75,8 @@ export async function examineOracleVm(
 }
 
 const askScript = `
+PATH=$PATH:/usr/sbin:/sbin
 [ -d "$0/VirtualDisks" ] || { echo "has no folder $0/VirtualDisks"; exit; }
-for program in xenstore-read xenstore-list setsid; do
+for program; do
   command -v "$program" >/dev/null 2>&1 || { echo "has no program $program"; exit; }
 done`;

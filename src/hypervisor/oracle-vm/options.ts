@@ -37,6 +37,12 @@ export const OracleVmOptions = z.strictObject({
     .describe(
       "The guest additions that receive the Manager's messages. Rehearsals use `tbuild`'s, which are tested with a simulated Manager only.",
     ),
+  convertOn: z
+    .enum(["here", "server"])
+    .default("here")
+    .describe(
+      "Where builds convert and seal the image: on tbuild's machine, or by kpartx on the first server, over ssh. The image then travels there and back for each of the two steps.",
+    ),
   templates: z.boolean().default(true).describe("Also make a template in the Manager at the end of a build."),
   patience: patienceOption("slow servers"),
 });

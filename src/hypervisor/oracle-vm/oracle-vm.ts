@@ -3,6 +3,7 @@ import type { Host } from "../../host/host.ts";
 import type { Hypervisor, HypervisorKind, HypervisorPlaces } from "../hypervisor.ts";
 import { following, foundAddress } from "../xen/address.ts";
 import { imagesIn, xenPaths } from "../xen/machine.ts";
+import { benchOn } from "./bench.ts";
 import { consoles } from "./consoles.ts";
 import { defineMachine } from "./define.ts";
 import { checkMode, checkOracleVm, examineOracleVm } from "./examine.ts";
@@ -102,6 +103,7 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
       path: site.fileOf(disk),
       ...(options.sshConfig !== undefined && { config: options.sshConfig }),
     }),
+    ...(options.convertOn === "server" && { bench: benchOn(site) }),
     ...(options.templates && { templates: templates(site, destroy) }),
   };
 }
