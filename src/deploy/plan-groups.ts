@@ -46,10 +46,12 @@ export function groupPlans(
 /** All groups of the deployment are removed. */
 export function removals(inventory: Inventory, state: State): GroupPlan[] {
   const seen = membersSeen(inventory);
+  const ours = new Set([...inventory.machines.map(({ name }) => name), ...Object.keys(state.machines)]);
   return [...new Set([...seen.keys(), ...Object.keys(state.groups)])].map((name) => ({
     name,
     action: "destroy",
-    drift: [],
+    // A machine that somebody added stays, but may then run on the same server as others.
+    drift: (seen.get(name) ?? []).filter((one) => !ours.has(one)).map((one) => `${one} was added`),
     machines: seen.get(name) ?? state.groups[name] ?? [],
   }));
 }

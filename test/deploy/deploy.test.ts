@@ -243,6 +243,14 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
     expect(world.machines.size).toBe(0);
   });
 
+  it("says before it destroys a group that somebody added a machine to it", async () => {
+    await deploy(memoryPlace(world), twoNodes, options);
+    const [name = "", members = []] = [...world.groups][0] ?? [];
+    world.groups.set(name, [...members, "web1"]);
+    const planned = await prepareDestruction(memoryPlace(world), options.stateFile, "rac");
+    expect(planned?.plan.groups).toMatchObject([{ action: "destroy", drift: ["web1 was added"] }]);
+  });
+
   it("puts a shared disk that was moved outside tbuild back to its slot", async () => {
     await deploy(memoryPlace(world), twoNodes, options);
     const slots = (name: string) =>
