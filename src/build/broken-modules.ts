@@ -3,7 +3,7 @@ import { checkModules, findingLine, type RecipePackages } from "../firstboot/che
 import { type Major, releases } from "../guest/release.ts";
 import { localHost } from "../host/local.ts";
 import { amount } from "../io/units.ts";
-import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
 
 // A module that fails at first boot costs a whole build, so it is refused before one begins.
 export async function refuseBrokenModules(recipe: Recipe, folders: readonly string[]): Promise<void> {
@@ -22,7 +22,7 @@ export async function refuseBrokenModules(recipe: Recipe, folders: readonly stri
 function packagesOf(recipe: Recipe): RecipePackages {
   const { base, install, exclude, remove } = recipe.packages;
   const ntp = recipe.ntp.length > 0 && majorOf(recipe.release) <= 6 ? ["ntp"] : [];
-  const named = [...base, ...install, ...ntp, ...(installedAdditions(recipe)?.packages ?? [])];
+  const named = [...base, ...install, ...ntp, ...(recipe.additions?.packages ?? [])];
   return {
     installed: new Set(named),
     leftOut: new Set([...exclude, ...remove]),

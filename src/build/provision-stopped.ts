@@ -14,7 +14,7 @@ import type { GuestTree } from "../image/tree.ts";
 import type { Digest } from "../model/digest.ts";
 import type { PackageRecord } from "../model/manifest.ts";
 import { stoppedChanges } from "../provision/stopped.ts";
-import { installedAdditions, type Recipe } from "../recipe/recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 import { makeOverlay, openImage } from "./guest-image.ts";
 import type { StepContext } from "./step.ts";
 
@@ -74,7 +74,7 @@ async function read(tree: GuestTree, recipe: Recipe): Promise<GuestAnswers | str
   for (const [path, { package: owner, digest }] of (await readPackageFiles(tree)) ?? [])
     if (path.startsWith("/etc/") && digest !== "") packagedFiles[path] = { package: owner, digest };
   const unknown: string[] = [];
-  const modules = installedAdditions(recipe) ? await modulesThere(new Survey(tree), unknown) : [];
+  const modules = recipe.additions ? await modulesThere(new Survey(tree), unknown) : [];
   return unknown[0] ?? { packages, packagedFiles, modulesThere: modules };
 }
 

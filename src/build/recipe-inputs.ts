@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { contentOf } from "../provision/acts.ts";
-import { enabledServices, installedAdditions, type Recipe } from "../recipe/recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 import type { Inputs } from "./step.ts";
 
 /** The inputs of provisioning by section, so that a plan can name the section that changed. */
@@ -14,15 +14,16 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
       digestOf(await contentOf(folder, script.run, script.from)),
     ]),
   );
-  const { repositories, packages, groups, users, folders, domainType, provision } = recipe;
+  const { repositories, additions, packages, groups, users, folders, services, domainType, provision } =
+    recipe;
   const sections = {
     repositories,
-    additions: installedAdditions(recipe),
+    additions,
     packages: [packages.install, packages.remove],
     groups,
     users,
     folders,
-    services: { ...recipe.services, enable: enabledServices(recipe) },
+    services,
     files,
     scripts,
     drivers: domainType,

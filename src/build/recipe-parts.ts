@@ -12,7 +12,8 @@ import { contentOf } from "../provision/acts.ts";
 import { type LoadedRecipe, moduleFolders } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { refuseBrokenModules } from "./broken-modules.ts";
-import { kickstartTemplate, shownPost } from "./recipe-kickstart.ts";
+import { postOf, shownPasswords } from "./kickstart-post.ts";
+import { kickstartTemplate } from "./kickstart-template.ts";
 import { recipeFolders, recipeOf, type Workshop } from "./workshop.ts";
 
 /** A recipe with what it refers to in its repo: modules, files, scripts, kickstart. */
@@ -32,13 +33,13 @@ export interface RecipeParts {
 export async function recipeParts(workshop: Workshop, name: string): Promise<RecipeParts> {
   const loaded = await recipeOf(workshop, name);
   const { recipe, file } = loaded;
-  const template = await kickstartTemplate(workshop, recipe);
+  const template = await kickstartTemplate(workshop.kickstarts, recipe);
   const folders = await Promise.all(
     recipe.modules.map((module) => moduleFolder(module, file, recipeFolders(workshop))),
   );
   await refuseBrokenModules(recipe, folders);
   const modules = await Promise.all(folders.map((one) => readModule(one)));
-  const post = await shownPost(loaded, { mirrors: {} });
+  const post = await postOf(loaded, { passwords: shownPasswords(recipe), mirrors: {} });
   const rendered = await renderKickstart(recipe, template, noSecrets, post);
   const digests = {
     ...(recipe.from === undefined && { kickstart: sha256(rendered.text) }),

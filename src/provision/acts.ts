@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { enabledServices, majorOf, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import { lastingRepositories, repositoryFile } from "./yum.ts";
 
 /** One act of provisioning: a command or a file. `provision.ts` does it over ssh; `post-script.ts` writes it as shell for %post. */
@@ -108,7 +108,7 @@ function services(recipe: Recipe): Act[] {
     about: `service ${name}`,
     run: setService(recipe, name, { on }),
   });
-  return [...enabledServices(recipe).map(set(true)), ...recipe.services.disable.map(set(false))];
+  return [...recipe.services.enable.map(set(true)), ...recipe.services.disable.map(set(false))];
 }
 
 /** Enables or disables a service for the next boot. A missing service counts as disabled. */

@@ -1,19 +1,17 @@
 import { TbuildError } from "../errors.ts";
 import { isName, type PostProvisioning } from "../kickstart/render.ts";
 import { shellWord } from "../kickstart/shell-words.ts";
-import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
 import { type Act, type ActOptions, configurationActs, repositoryActs } from "./acts.ts";
 import {
   failedScriptlet,
   mediumCopy,
   repositoryFile,
-  usedRepositories,
-  wantedPackages,
   type YumOptions,
-  yumConfig,
+  type YumWork,
   yumConfigFile,
-  yumInstall,
+  yumWork,
 } from "./yum.ts";
 
 /** The input of the installer's %post besides the recipe. */
@@ -24,17 +22,18 @@ export type PostOptions = YumOptions & ActOptions;
  * runs with `set -e`; the last line of /root/.tbuild-why says what went wrong.
  */
 export async function postProvisioning(recipe: Recipe, options: PostOptions): Promise<PostProvisioning> {
+  const yum = yumWork(recipe, options);
+  const [before, after] = [repositoryActs(recipe), await configurationActs(recipe, options)];
   const script = [
     ...mediumRepositoryFile(recipe),
-    ...repositoryActs(recipe).flatMap(asShell),
-    ...packages(recipe, options),
-    ...(await configurationActs(recipe, options)).flatMap(asShell),
+    ...before.flatMap(asShell),
+    ...packages(yum),
+    ...after.flatMap(asShell),
     "rm -f /root/.tbuild-why",
   ];
   return {
     script: `${script.join("\n")}\n`,
-    // One repository is enough for the installer to start the network. The packages are installed by yum.
-    repositories: onNetwork(repositoryFor(recipe)).map(({ id, url, proxy = options.proxy }) => ({
+    repositories: onNetwork(yum, recipe.additions).map(({ id, url, proxy = options.proxy }) => ({
       id,
       url: options.mirrors[id] ?? url,
       ...(proxy !== undefined && { proxy }),
@@ -56,18 +55,15 @@ export function writing(data: Uint8Array, what: string, to: string): string[] {
   return [`sed 's/^|//' <<'TBUILD'${whole ? "" : " | head -c -1"} ${to}`, ...lines, "TBUILD"];
 }
 
-/** The one of the additions; without additions, the first used one that is on the network. */
-function repositoryFor(recipe: Recipe): Recipe["repositories"] {
-  const additions = installedAdditions(recipe);
-  if (additions === undefined)
-    return wantedPackages(recipe).length === 0 ? [] : onNetwork(usedRepositories(recipe)).slice(0, 1);
-  const found = recipe.repositories.find((repository) => repository.id === additions.repository);
-  if (found) return [found];
-  throw new TbuildError("usage", `no repository ${additions.repository}`, { subject: recipe.name });
-}
-
-function onNetwork(repositories: Recipe["repositories"]): Recipe["repositories"] {
-  return repositories.filter(({ url }) => mediumFolder(url) === undefined);
+// One repository is enough for the installer to start the network: that of the additions, or else the first. The
+// packages are installed by yum.
+function onNetwork(
+  { install, repositories }: YumWork,
+  additions: Recipe["additions"],
+): Recipe["repositories"] {
+  if (install.length === 0) return [];
+  const needed = repositories.filter(({ id }) => additions === undefined || id === additions.repository);
+  return needed.filter(({ url }) => mediumFolder(url) === undefined).slice(0, 1);
 }
 
 function asShell(act: Act): string[] {
@@ -96,20 +92,16 @@ function mediumRepositoryFile(recipe: Recipe): string[] {
 // Removed after the packages are installed, as the copy of the medium is.
 const mediumRepositories = "/etc/yum.repos.d/tbuild-medium.repo";
 
-function packages(recipe: Recipe, options: PostOptions): string[] {
-  const yum = (argv: readonly string[]) => argv.map(shellWord).join(" ");
-  const wanted = wantedPackages(recipe);
-  const proved = wanted.filter(isName);
-  const remove =
-    recipe.packages.remove.length > 0 ? [yum(["yum", "-y", "remove", ...recipe.packages.remove])] : [];
+function packages({ install, remove: unwanted, command, config }: YumWork): string[] {
+  const words = (argv: readonly string[]) => argv.map(shellWord).join(" ");
+  const proved = install.filter(isName);
+  const remove = unwanted.length > 0 ? [words(["yum", "-y", "remove", ...unwanted])] : [];
   const clean = `rm -rf ${yumConfigFile} ${mediumRepositories} ${mediumCopy}`;
-  if (wanted.length === 0) return [because("packages"), ...remove, "yum clean all", clean];
+  if (install.length === 0) return [because("packages"), ...remove, "yum clean all", clean];
   return [
     because("packages"),
-    ...(majorOf(recipe.release) === 5
-      ? writing(Buffer.from(yumConfig(recipe, options)), "yum", `> ${yumConfigFile}`)
-      : []),
-    `${yum(yumInstall(recipe, options))} > /root/tbuild-yum.log 2>&1 || { tail -n 15 /root/tbuild-yum.log; exit 91; }`,
+    ...(config === undefined ? [] : writing(Buffer.from(config), "yum", `> ${yumConfigFile}`)),
+    `${words(command)} > /root/tbuild-yum.log 2>&1 || { tail -n 15 /root/tbuild-yum.log; exit 91; }`,
     `if grep -Ei ${shellWord(failedScriptlet)} /root/tbuild-yum.log; then exit 92; fi`,
     ...remove,
     "missing=",

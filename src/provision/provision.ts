@@ -1,15 +1,15 @@
 import { TbuildError } from "../errors.ts";
 import type { Host, Runner } from "../host/host.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 import { type Act, type ActOptions, configurationActs, repositoryActs } from "./acts.ts";
 import { fstabLine } from "./further-disks.ts";
 import {
   failedScriptlet,
   wantedPackages,
   type YumOptions,
-  yumConfig,
+  type YumWork,
   yumConfigFile,
-  yumInstall,
+  yumWork,
 } from "./yum.ts";
 
 export interface ProvisionOptions extends YumOptions, ActOptions {
@@ -21,7 +21,7 @@ export interface ProvisionOptions extends YumOptions, ActOptions {
 export async function provision(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   await perform(guest, diskActs(recipe), options);
   await perform(guest, repositoryActs(recipe), options);
-  await installPackages(guest, recipe, options);
+  await installPackages(guest, yumWork(recipe, options), options);
   await perform(guest, await configurationActs(recipe, options), options);
 }
 
@@ -63,22 +63,25 @@ function diskActs(recipe: Recipe): Act[] {
   );
 }
 
-async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
-  if (wantedPackages(recipe).length > 0) await installWanted(guest, recipe, options);
-  if (recipe.packages.remove.length > 0)
-    await asGuest("packages", () => guest.run(["yum", "-y", "remove", ...recipe.packages.remove]));
-  await proveProvisioned(guest, recipe);
+async function installPackages(guest: Host, work: YumWork, options: ProvisionOptions): Promise<void> {
+  const { install, remove } = work;
+  if (install.length > 0) await installWanted(guest, work, options);
+  if (remove.length > 0) await asGuest("packages", () => guest.run(["yum", "-y", "remove", ...remove]));
+  await proveInstalled(guest, install);
   await guest.run(["yum", "clean", "all"]);
   await guest.run(["rm", "-f", yumConfigFile]);
 }
 
-async function installWanted(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+async function installWanted(
+  guest: Host,
+  { command, config }: YumWork,
+  options: ProvisionOptions,
+): Promise<void> {
   const said: string[] = [];
   options.progress("reading the repositories");
-  if (majorOf(recipe.release) === 5)
-    await guest.writeFile(yumConfigFile, Buffer.from(yumConfig(recipe, options)));
+  if (config !== undefined) await guest.writeFile(yumConfigFile, Buffer.from(config));
   await asGuest("packages", () =>
-    guest.run(yumInstall(recipe, options), {
+    guest.run(command, {
       signal: options.signal,
       onLine(line) {
         said.push(line);

@@ -2,7 +2,7 @@ import { guestNames } from "../guest/files/names.ts";
 import { servicesOf } from "../guest/portrait.ts";
 import { readRpmDatabase } from "../guest/rpm/database.ts";
 import type { GuestTree } from "../image/tree.ts";
-import { enabledServices, type Recipe } from "../recipe/recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 import { contentOf } from "./acts.ts";
 import { lastingRepositories, repositoryFile, wantedPackages } from "./yum.ts";
 
@@ -83,7 +83,7 @@ async function servicesToChange(tree: GuestTree, recipe: Recipe): Promise<string
   const linked = (await tree.glob("/etc/rc.d/rc?.d/S*")).map((path) => path.replace(/^.*\/S\d\d/, ""));
   const isIn = (services: readonly string[], name: string) =>
     services.some((one) => one === name || one === `${name}.service`);
-  const toEnable = enabledServices(recipe).find((name) => !isIn(started, name));
+  const toEnable = recipe.services.enable.find((name) => !isIn(started, name));
   if (toEnable !== undefined) return `it enables the service ${toEnable}`;
   const toDisable = recipe.services.disable.find((name) => isIn([...started, ...linked], name));
   return toDisable === undefined ? undefined : `it disables the service ${toDisable}`;

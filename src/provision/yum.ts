@@ -1,4 +1,4 @@
-import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import { mediumFolder, uekRepository } from "../recipe/repositories.ts";
 
 export interface YumOptions {
@@ -30,58 +30,72 @@ export function repositoryFile(repositories: Recipe["repositories"]): string {
     .join("\n");
 }
 
-/** The yum command that installs a recipe's packages from its repositories or their mirrors. */
-export function yumInstall(recipe: Recipe, options: YumOptions): string[] {
-  const wanted = wantedPackages(recipe);
-  if (majorOf(recipe.release) === 5) return ["yum", "-y", "-c", yumConfigFile, "install", ...wanted];
-  const used = usedRepositories(recipe, options);
-  const settings = used.flatMap(({ id, proxy }) => {
-    const mirror = options.mirrors[id];
+/** What yum does in a guest. Everything that depends on the recipe is decided here; the acts only run it. */
+export interface YumWork {
+  readonly install: readonly string[];
+  readonly remove: readonly string[];
+  /** Where the packages come from, also if this build has no stand-in for it. */
+  readonly repositories: Recipe["repositories"];
+  /** The command that installs the packages. */
+  readonly command: readonly string[];
+  /** The text of `yumConfigFile`. Only EL5's yum needs it, because it has no --setopt. */
+  readonly config?: string;
+}
+
+export function yumWork(recipe: Recipe, options: YumOptions): YumWork {
+  const install = wantedPackages(recipe);
+  const repositories = usedRepositories(recipe);
+  const there = repositories.filter(({ id }) => options.only === undefined || options.only.includes(id));
+  const { remove } = recipe.packages;
+  if (majorOf(recipe.release) > 5)
+    return {
+      install,
+      remove,
+      repositories,
+      command: ["yum", "-y", ...settings(there, options), "install", ...install],
+    };
+  const command = ["yum", "-y", "-c", yumConfigFile, "install", ...install];
+  return { install, remove, repositories, command, config: yumConfig(there, options) };
+}
+
+function settings(there: Recipe["repositories"], { mirrors, proxy: past }: YumOptions): string[] {
+  const changes = there.flatMap(({ id, proxy }) => {
+    const mirror = mirrors[id];
     // A mirror does not need the proxy of the repository that it mirrors.
     const direct = proxy === undefined ? [] : [`--setopt=${id}.proxy=_none_`];
     if (mirror !== undefined)
       return [`--setopt=${id}.baseurl=${mirror}`, `--setopt=${id}.gpgcheck=0`, ...direct];
     if (proxy !== undefined) return [];
-    return options.proxy === undefined ? [] : [`--setopt=${id}.proxy=${options.proxy}`];
+    return past === undefined ? [] : [`--setopt=${id}.proxy=${past}`];
   });
-  const ids = used.map(({ id }) => id).join(",");
-  return ["yum", "-y", "--disablerepo=*", `--enablerepo=${ids}`, ...settings, "install", ...wanted];
+  return ["--disablerepo=*", `--enablerepo=${there.map(({ id }) => id).join(",")}`, ...changes];
+}
+
+function yumConfig(there: Recipe["repositories"], { mirrors, proxy: past }: YumOptions): string {
+  const changed = there.map(({ gpgKey, proxy = past, ...one }) => {
+    const mirror = mirrors[one.id];
+    const signed = mirror === undefined && gpgKey !== undefined ? { gpgKey } : {};
+    const through = mirror === undefined && proxy !== undefined ? { proxy } : {};
+    return { ...one, ...signed, ...through, url: mirror ?? one.url, enabled: true };
+  });
+  return `[main]\ncachedir=/var/cache/yum\nreposdir=/dev/null\nplugins=1\n\n${repositoryFile(changed)}`;
 }
 
 /** The packages to install. */
 export function wantedPackages(recipe: Recipe): string[] {
   const kernel = uekRepository(recipe) === undefined ? [] : ["kernel-uek"];
-  return [
-    ...new Set([...(installedAdditions(recipe)?.packages ?? []), ...kernel, ...recipe.packages.install]),
-  ];
+  return [...new Set([...(recipe.additions?.packages ?? []), ...kernel, ...recipe.packages.install])];
 }
 
 export const yumConfigFile = "/tmp/tbuild-yum.conf";
 
-/** For EL5's yum, which has no --setopt: a separate configuration with the repositories and their mirrors. */
-export function yumConfig(recipe: Recipe, options: YumOptions): string {
-  const used = usedRepositories(recipe, options).map(({ gpgKey, proxy = options.proxy, ...one }) => {
-    const mirror = options.mirrors[one.id];
-    const signed = mirror === undefined && gpgKey !== undefined ? { gpgKey } : {};
-    const past = mirror === undefined && proxy !== undefined ? { proxy } : {};
-    return { ...one, ...signed, ...past, url: mirror ?? one.url, enabled: true };
-  });
-  return `[main]\ncachedir=/var/cache/yum\nreposdir=/dev/null\nplugins=1\n\n${repositoryFile(used)}`;
-}
-
 /** The repositories of a build: those that stay enabled, the additions' repository, and the one of the requested UEK release. */
-export function usedRepositories(
-  recipe: Recipe,
-  { only }: Pick<YumOptions, "only"> = {},
-): Recipe["repositories"] {
+export function usedRepositories(recipe: Recipe): Recipe["repositories"] {
   const uek = uekRepository(recipe);
-  const used = recipe.repositories.filter(
+  return recipe.repositories.filter(
     ({ id, enabled }) =>
-      id === installedAdditions(recipe)?.repository ||
-      id === uek ||
-      (enabled && !(uek && /_UEKR\d+$/.test(id))),
+      id === recipe.additions?.repository || id === uek || (enabled && !(uek && /_UEKR\d+$/.test(id))),
   );
-  return used.filter(({ id }) => only === undefined || only.includes(id));
 }
 
 /** The guest's folder with the files that %post copied from the medium. */

@@ -16,11 +16,12 @@ import {
   readYaml,
 } from "./located.ts";
 import { merge, orderedLists } from "./merge.ts";
-import { Recipe } from "./recipe.ts";
+import { effective, Recipe } from "./recipe.ts";
 import { shapeFindings } from "./shape.ts";
 
 /** A recipe, the position of each of its values, and its files. */
 export interface LoadedRecipe {
+  /** Without what a build would not do (`effective`). */
   readonly recipe: Recipe;
   /** The recipe's file; paths in it are relative to its folder. */
   readonly file: string;
@@ -79,7 +80,7 @@ export async function loadRecipe(
     });
   refuse(relative(process.cwd(), file) || file, findings);
   return {
-    recipe: Recipe.parse(plain(merged)),
+    recipe: effective(Recipe.parse(plain(merged))),
     file,
     files,
     said: merged,

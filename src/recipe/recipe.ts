@@ -368,11 +368,13 @@ export function installedAdditions({
 /** The services that the guest additions bring. */
 export const additionServices = ["ovmd", "ovm-template-initial-config"];
 
-/** The services to enable. Without additions, their inherited services are left out. */
-export function enabledServices({ services, firstBoot }: Pick<Recipe, "services" | "firstBoot">): string[] {
-  return firstBoot.detect === "mac"
-    ? services.enable.filter((name) => !additionServices.includes(name.replace(/\.service$/, "")))
-    : services.enable;
+/** What a build does of a recipe. Additions that it does not install are left out, with the services that they bring. */
+export function effective({ additions, ...recipe }: Recipe): Recipe {
+  if (recipe.firstBoot.detect !== "mac") return additions === undefined ? recipe : { ...recipe, additions };
+  const enable = recipe.services.enable.filter(
+    (name) => !additionServices.includes(name.replace(/\.service$/, "")),
+  );
+  return { ...recipe, services: { ...recipe.services, enable } };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 import type { LoadedRecipe } from "./load.ts";
-import { type Located, locatedAt } from "./located.ts";
+import { type Located, locatedAt, plain } from "./located.ts";
+import { Recipe } from "./recipe.ts";
 
 /** A value of a recipe, and where it was set. */
 export interface ResolvedValue {
@@ -12,17 +13,17 @@ export interface ResolvedValue {
 }
 
 /** Every value of a recipe, including defaults, and where it was set. */
-export function resolvedValues(loaded: LoadedRecipe): ResolvedValue[] {
+export function resolvedValues({ said }: Pick<LoadedRecipe, "said">): ResolvedValue[] {
   const found: ResolvedValue[] = [];
-  walk(loaded.recipe, [], loaded.said, (path, value, from) =>
+  walk(Recipe.parse(plain(said)), [], said, (path, value, from) =>
     found.push({ path: path.map(String).join("."), value, from }),
   );
   return found;
 }
 
 /** The recipe as YAML, with the origin of each value in a comment. */
-export function resolvedText(loaded: LoadedRecipe): string {
-  return block(loaded.recipe, [], loaded.said);
+export function resolvedText({ said }: Pick<LoadedRecipe, "said">): string {
+  return block(Recipe.parse(plain(said)), [], said);
 }
 
 function walk(

@@ -14,7 +14,7 @@ import type { GuestTree } from "../../image/tree.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import type { Digest } from "../../model/digest.ts";
 import type { Parameter } from "../../model/manifest.ts";
-import { installedAdditions, type Recipe } from "../../recipe/recipe.ts";
+import type { Recipe } from "../../recipe/recipe.ts";
 import { makeOverlay, openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec, shutDown } from "../guest-machine.ts";
 import type { Step, StepContext } from "../step.ts";
@@ -124,7 +124,7 @@ async function injectOnline(
   const guest = await bootGuest(context, name, { key });
   await injectLive(guest.host, modules, (name) => context.progress(`injecting ${name}`));
   context.progress("reading first-boot parameters");
-  const contract = installedAdditions(recipe)
+  const contract = recipe.additions
     ? await askedContract(guest.host)
     : await readContract(context, modulesThere, modules);
   const kernel = (await guest.host.run(["uname", "-r"])).stdout.trim();

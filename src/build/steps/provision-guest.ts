@@ -9,7 +9,7 @@ import { amount } from "../../io/units.ts";
 import { makeFurtherDisks } from "../../provision/further-disks.ts";
 import { installedPackages, packagedFiles, repositoriesOf } from "../../provision/installed.ts";
 import { proveProvisioned, provision } from "../../provision/provision.ts";
-import { installedAdditions, type Recipe } from "../../recipe/recipe.ts";
+import type { Recipe } from "../../recipe/recipe.ts";
 import {
   bootGuest,
   discard,
@@ -120,7 +120,7 @@ async function applyPrograms(host: Host, recipe: Recipe): Promise<void> {
 async function ask(guest: Host, recipe: Recipe): Promise<GuestAnswers> {
   const packages = await installedPackages(guest, await repositoriesOf(guest));
   const files = await packagedFiles(guest);
-  if (installedAdditions(recipe) === undefined) return { packages, packagedFiles: files, modulesThere: [] };
+  if (recipe.additions === undefined) return { packages, packagedFiles: files, modulesThere: [] };
   const { stdout } = await guest.run(["ovm-template-config", "--enumerate", "configure"]);
   return { packages, packagedFiles: files, modulesThere: parseEnumerated(stdout) };
 }
@@ -130,7 +130,7 @@ function broughtIn(recipe: Recipe): string {
   const counts = { package: packages.install, user: users, file: files, script: scripts };
   const some = Object.entries(counts).filter(([, { length }]) => length > 0);
   const listed = [
-    ...(installedAdditions(recipe) ? ["the additions"] : []),
+    ...(recipe.additions ? ["the additions"] : []),
     ...some.map(([what, { length }]) => amount(length, what)),
   ];
   return listed.length === 0 ? "nothing" : listed.join(", ");

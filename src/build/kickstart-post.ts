@@ -1,0 +1,34 @@
+import { dirname } from "node:path";
+import type { PostProvisioning } from "../kickstart/render.ts";
+import { type PostOptions, postProvisioning } from "../provision/post-script.ts";
+import type { LoadedRecipe } from "../recipe/load.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import type { Site } from "../recipe/site.ts";
+import { mirrorsFor } from "./repository-server.ts";
+
+/** The %post of a recipe that provisions there; `undefined` for others. */
+export async function postOf(
+  { recipe, file }: Pick<LoadedRecipe, "recipe" | "file">,
+  options: Omit<PostOptions, "folder">,
+): Promise<PostProvisioning | undefined> {
+  return recipe.provision === "post"
+    ? postProvisioning(recipe, { folder: dirname(file), ...options })
+    : undefined;
+}
+
+/** A placeholder for each user's password, where the kickstart is only shown. */
+export function shownPasswords({ users }: Pick<Recipe, "users">): Record<string, string> {
+  return Object.fromEntries(
+    users.filter(({ password }) => password).map(({ name }) => [name, "@PASSWORD-HASH@"]),
+  );
+}
+
+/** The mirrors that a machine which is built elsewhere can reach: it sees no folders of this one. */
+export function mirrorsOutside({ mirrors }: Pick<Site, "mirrors">): Record<string, string> {
+  return Object.fromEntries(Object.entries(mirrors).filter(([, where]) => /^(https?|ftp):/.test(where)));
+}
+
+/** The mirrors as a build shows them. It serves the folders on any free port; 80 stands for it. */
+export function mirrorsInBuild({ mirrors }: Pick<Site, "mirrors">): Record<string, string> {
+  return mirrorsFor(mirrors, {}).urls(80);
+}
