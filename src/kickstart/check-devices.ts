@@ -1,7 +1,7 @@
 import { partsOf } from "./check.ts";
 import { checkWords, type Given } from "./check-words.ts";
+import { installerOf } from "./installer.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
-import { commands } from "./table.ts";
 
 interface Line {
   readonly part: KickstartPart;
@@ -63,9 +63,10 @@ function takesExisting({ effective }: Given): boolean {
 
 function linesOf(text: string, major: number): Line[] {
   const silent = () => {};
+  const installer = installerOf(major);
   return partsOf(text, major, silent).flatMap((part) => {
-    const rule = part.kind === "command" && storage.has(part.name) ? commands[part.name] : undefined;
-    const given = rule && checkWords(part, rule, { major }, silent);
+    const rule = part.kind === "command" && storage.has(part.name) ? installer.command(part.name) : undefined;
+    const given = rule && checkWords(part, rule, installer, silent);
     return given ? [{ part, given }] : [];
   });
 }

@@ -1,28 +1,19 @@
 import { suggestion } from "../recipe/findings.ts";
 import { faultsOfNames } from "./check-names.ts";
 import { checkSpecial } from "./check-special.ts";
-import { checkWords, type Given, type Installer, type Say } from "./check-words.ts";
+import { checkWords, type Given, type Say } from "./check-words.ts";
+import { type Installer, installerOf } from "./installer.ts";
 import { parseOptions } from "./option-parser.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
-import {
-  addedIn,
-  apart,
-  cameBefore,
-  commands,
-  isAmong,
-  neverTwice,
-  once,
-  optionsOf,
-  sections,
-} from "./table.ts";
+import { apart, isAmong, neverTwice, once, optionsOf, sections } from "./table.ts";
 
 /**
  * Checks a kickstart against the table of its release, line by line, as that release's own parser would read
  * it. If updates differ, the given update decides, otherwise the last one.
  */
 export function checkKickstart(text: string, major: number, update?: number): KickstartFault[] {
-  const installer = { major, update };
+  const installer = installerOf(major, update);
   const faults: KickstartFault[] = [];
   const say = (line: number, severity: KickstartFault["severity"], what: string) =>
     faults.push({ line, severity, text: what });
@@ -59,9 +50,10 @@ export function checkAnswers(text: string, major: number): KickstartFault[] {
 /** Warnings of unknown languages, keyboards and time zones: the installer's parser accepts any name. */
 export function checkNames(text: string, major: number): KickstartFault[] {
   const silent = () => {};
+  const installer = installerOf(major);
   return partsOf(text, major, silent).flatMap((part) => {
-    const rule = part.kind === "command" ? commands[part.name] : undefined;
-    const given = rule && checkWords(part, rule, { major }, silent);
+    const rule = part.kind === "command" ? installer.command(part.name) : undefined;
+    const given = rule && checkWords(part, rule, installer, silent);
     const faults = given ? faultsOfNames(part.name, given, major) : [];
     return faults.map((fault) => ({ line: part.line, severity: "warning" as const, text: fault }));
   });
@@ -133,14 +125,13 @@ function firstWord(raw: string, major: number): string {
 
 function checkSection(part: KickstartPart, installer: Installer, say: Say): void {
   const { major } = installer;
-  const rule = sections[part.name];
-  if (!rule || !isAmong(rule.in, major)) {
-    const there = Object.keys(sections).filter((name) => isAmong(sections[name]?.in, major));
-    say(part.line, "error", `OL${major} has no section ${part.name}${suggestion(part.name, there)}`);
+  const rule = installer.section(part.name);
+  if (!rule) {
+    const guess = suggestion(part.name, installer.sections);
+    say(part.line, "error", `OL${major} has no section ${part.name}${guess}`);
     return;
   }
-  if (rule.since !== undefined && !cameBefore(rule.since, major, installer.update))
-    say(part.line, "error", addedIn(part.name, rule.since));
+  if (rule.missing !== undefined) say(part.line, "error", rule.missing);
   checkWords(part, rule, installer, say);
   for (const [index, line] of part.body.entries()) {
     const at = part.line + 1 + index;
@@ -205,14 +196,13 @@ function checkCommand(part: KickstartPart, installer: Installer, say: Say): Give
     else if (part.text.trim().split(/\s+/).length < 2) say(part.line, "error", "%ksappend needs a URL");
     return undefined;
   }
-  const rule = commands[part.name];
-  if (!rule || !isAmong(rule.in, major)) {
-    const there = Object.keys(commands).filter((name) => isAmong(commands[name]?.in, major));
-    say(part.line, "error", `OL${major} has no command ${part.name}${suggestion(part.name, there)}`);
+  const rule = installer.command(part.name);
+  if (!rule) {
+    const guess = suggestion(part.name, installer.commands);
+    say(part.line, "error", `OL${major} has no command ${part.name}${guess}`);
     return undefined;
   }
-  if (rule.since !== undefined && !cameBefore(rule.since, major, installer.update))
-    say(part.line, "error", addedIn(part.name, rule.since));
+  if (rule.missing !== undefined) say(part.line, "error", rule.missing);
   const given = checkWords(part, rule, installer, say);
   checkSpecial(part, given, major, say);
   return given;

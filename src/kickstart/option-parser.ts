@@ -1,10 +1,13 @@
-import type { OptionRule } from "./table.ts";
+import type { Option } from "./installer.ts";
+
+/** What tells options apart from words. */
+type Rule = Pick<Option, "name" | "value">;
 
 /** The words of a line, told apart as the installer's option parser would. */
-export interface ParsedWords {
+export interface ParsedWords<R> {
   readonly words: readonly string[];
   /** In order, with repeated options. */
-  readonly options: readonly { readonly rule: OptionRule; readonly value: string | undefined }[];
+  readonly options: readonly { readonly rule: R; readonly value: string | undefined }[];
   readonly errors: readonly string[];
   /** Options that the command does not have, as written. */
   readonly unknown: readonly string[];
@@ -14,13 +17,13 @@ export interface ParsedWords {
  * Reads words as Python's option parsers do: optparse in OL5 to OL7, argparse in OL8 and OL9. Both accept an
  * unambiguous prefix of an option.
  */
-export function parseOptions(
+export function parseOptions<R extends Rule>(
   all: readonly string[],
-  rules: readonly OptionRule[],
+  rules: readonly R[],
   major: number,
-): ParsedWords {
+): ParsedWords<R> {
   const words: string[] = [];
-  const options: { rule: OptionRule; value: string | undefined }[] = [];
+  const options: { rule: R; value: string | undefined }[] = [];
   const errors: string[] = [];
   const unknown: string[] = [];
   for (let i = 0; i < all.length; i++) {
@@ -63,7 +66,7 @@ function split(word: string): { name: string; value: string | undefined } {
     : { name: word.slice(2, at), value: word.slice(at + 1) };
 }
 
-function named(name: string, rules: readonly OptionRule[]): readonly OptionRule[] {
+function named<R extends Rule>(name: string, rules: readonly R[]): readonly R[] {
   const exact = rules.find((rule) => rule.name === name);
   if (exact) return [exact];
   return name === "" ? [] : rules.filter((rule) => rule.name.startsWith(name));
@@ -71,7 +74,7 @@ function named(name: string, rules: readonly OptionRule[]): readonly OptionRule[
 
 // argparse treats negative numbers as words, and also arguments with a blank, unless they begin like one of
 // its options.
-function isOption(word: string, rules: readonly OptionRule[], major: number): boolean {
+function isOption(word: string, rules: readonly Rule[], major: number): boolean {
   if (!word.startsWith("-") || word.length === 1) return false;
   if (major <= 7) return true;
   if (word.startsWith("--") && named(split(word).name, rules).length > 0) return true;
@@ -79,12 +82,7 @@ function isOption(word: string, rules: readonly OptionRule[], major: number): bo
 }
 
 // optparse takes whatever comes next as the option's value.
-function takesNext(
-  rule: OptionRule,
-  next: string | undefined,
-  rules: readonly OptionRule[],
-  major: number,
-): boolean {
+function takesNext(rule: Rule, next: string | undefined, rules: readonly Rule[], major: number): boolean {
   if (next === undefined || rule.value === false) return false;
   if (major <= 7) return rule.value === true;
   return next !== "--" && !isOption(next, rules, major);

@@ -12,7 +12,7 @@ import type { KickstartPart } from "../../src/kickstart/part.ts";
 import { kickstart, noSecrets } from "../../src/kickstart/render.ts";
 import { shellWords } from "../../src/kickstart/shell-words.ts";
 import { postProvisioning } from "../../src/provision/post-script.ts";
-import { majorOf, Recipe } from "../../src/recipe/recipe.ts";
+import { effective, majorOf, Recipe } from "../../src/recipe/recipe.ts";
 import { mediumFolder } from "../../src/recipe/repositories.ts";
 import { rules } from "../../src/recipe/rules.ts";
 import type { JsonSchema } from "../../src/recipe/schema.ts";
@@ -444,14 +444,16 @@ it.each([
     try {
       for (const [index, value] of hostiles.filter((one) => !/[\r\u2028\ud800]/.test(one)).entries()) {
         const path = `${folder}/${index}/of it/x`.replace(" ", "+");
-        const recipe = Recipe.parse({
-          ...whole,
-          firstBoot: { detect },
-          repositories: [{ ...whole.repositories[0], name: "$releasever 'é' $(id)" }],
-          files: [{ ...whole.files[0], path, content: value }],
-          folders: [{ ...whole.folders[0], path: `${folder}/${index}/d@d` }],
-          scripts: [{ name: "one", run: `cat > ${folder}/${index}/script <<'HELD'\n${value}\nHELD\n` }],
-        });
+        const recipe = effective(
+          Recipe.parse({
+            ...whole,
+            firstBoot: { detect },
+            repositories: [{ ...whole.repositories[0], name: "$releasever 'é' $(id)" }],
+            files: [{ ...whole.files[0], path, content: value }],
+            folders: [{ ...whole.folders[0], path: `${folder}/${index}/d@d` }],
+            scripts: [{ name: "one", run: `cat > ${folder}/${index}/script <<'HELD'\n${value}\nHELD\n` }],
+          }),
+        );
         const said = await inShell(recipe, folder);
         expect(await readFile(path, "utf8")).toBe(value);
         expect(await readFile(`${folder}/${index}/script`, "utf8")).toBe(`${value}\n`);
@@ -526,7 +528,7 @@ async function standsWhereItBelongs(raw: unknown): Promise<boolean> {
     for (const text of problems) expect(text).toMatch(/\S/);
     return false;
   }
-  const recipe = result.data;
+  const recipe = effective(result.data);
   const major = majorOf(recipe.release);
   const text = await textOf(recipe);
   if (text === undefined) return false;
