@@ -15,11 +15,17 @@ export function filesInUse(): FilesInUse {
   for (const { file, what } of loopDevices()) add(idOf(file), what);
   for (const { id, what } of qemuLocks(quietly(() => readFileSync("/proc/locks", "utf8")) ?? ""))
     add(id, what);
-  for (const { id, what } of openForWriting()) add(id, what);
+  const opened = new Map<string, Opened[]>();
+  for (const one of openForWriting()) {
+    if (one.inode === undefined) add(idOf(one.path), one.what);
+    else opened.set(one.inode, [...(opened.get(one.inode) ?? []), one]);
+  }
   return {
     by(file) {
       const id = idOf(file);
-      return [...new Set((id !== undefined && uses.get(id)) || [])];
+      if (id === undefined) return [];
+      const same = (opened.get(id.slice(id.indexOf(":") + 1)) ?? []).filter(({ path }) => idOf(path) === id);
+      return [...new Set([...(uses.get(id) ?? []), ...same.map(({ what }) => what)])];
     },
   };
 }
@@ -28,6 +34,14 @@ export function filesInUse(): FilesInUse {
 function idOf(file: string): string | undefined {
   const found = quietly(() => statSync(file));
   return found && `${found.dev}:${found.ino}`;
+}
+
+interface Opened {
+  /** It leads to the open file. */
+  readonly path: string;
+  /** Linux 5.14 and later show it. */
+  readonly inode: string | undefined;
+  readonly what: string;
 }
 
 function* loopDevices(): Generator<{ file: string; what: string }> {
@@ -65,8 +79,9 @@ function deviceNumber(major: number, minor: number): number {
   return (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
 }
 
-// Without root, only the user's own processes can be inspected.
-function* openForWriting(): Generator<{ id: string; what: string }> {
+// Without root, only the user's own processes can be inspected. A file is not touched here if the kernel shows its inode: its
+// file system may be one that does not answer, such as sshfs or NFS without its server, and then the call would never end.
+function* openForWriting(): Generator<Opened> {
   for (const pid of namesIn("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid))
     for (const fd of namesIn(`/proc/${pid}/fd`)) {
       const link = quietly(() => readlinkSync(`/proc/${pid}/fd/${fd}`));
@@ -74,9 +89,11 @@ function* openForWriting(): Generator<{ id: string; what: string }> {
       const flags = quietly(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8"));
       const access = Number.parseInt(/^flags:\s*(\d+)/m.exec(flags ?? "")?.[1] ?? "0", 8) & 3;
       if (access === 0) continue;
-      const id = idOf(`/proc/${pid}/fd/${fd}`);
-      if (id !== undefined)
-        yield { id, what: `${nameOf(pid)} (process ${pid}), which has it open for writing` };
+      yield {
+        path: `/proc/${pid}/fd/${fd}`,
+        inode: /^ino:\s*(\d+)/m.exec(flags ?? "")?.[1],
+        what: `${nameOf(pid)} (process ${pid}), which has it open for writing`,
+      };
     }
 }
 
