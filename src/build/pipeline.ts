@@ -1,21 +1,10 @@
-import { rm } from "node:fs/promises";
-import { checkInterrupted, Interrupted, TbuildError } from "../errors.ts";
-import {
-  beginCheckpoint,
-  type Checkpoint,
-  changedInputs,
-  checkpointKey,
-  findCheckpoint,
-  keepCheckpoint,
-  lastCheckpoint,
-  lockCheckpoint,
-} from "./checkpoint.ts";
-import { hostsOf } from "./manifest.ts";
-import type { BuildContext, Hosts, Inputs, Step, StepContext } from "./step.ts";
+import { TbuildError } from "../errors.ts";
+import { type Checkpoint, checkpointKey, findCheckpoint } from "./checkpoint.ts";
+import type { BuildContext, Inputs, Step } from "./step.ts";
 import { stepCode } from "./step-code.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the one place with steps of different types in one list
-type AnyStep = Step<any, any>;
+export type AnyStep = Step<any, any>;
 
 /** A sequence of steps. A step whose input no earlier step provides is a compile error. */
 export class Pipeline<State extends object> {
@@ -60,242 +49,8 @@ export function untilStep<State extends object>(
   return pipeline.upTo(last);
 }
 
-/** One step in a plan. */
-export interface PlannedStep {
-  readonly step: string;
-  readonly text: string;
-  readonly kept: boolean;
-  /** The cache entry that replaces it. */
-  readonly from?: string;
-  /** For a step that will run: why no checkpoint can be used. */
-  readonly why: readonly string[];
-}
-
-/** What to do with a failed step and its machine: keep it, clean up, or clean up and run the step again. */
-export type AfterFailure = "keep" | "clean" | "retry";
-export type OnFailure = (failed: FailedStep) => Promise<AfterFailure>;
-
-export interface FailedStep {
-  readonly build: string;
-  readonly step: string;
-  readonly error: unknown;
-}
-
-export interface NextStep {
-  readonly build: string;
-  readonly step: string;
-  readonly text: string;
-  /** The results of the previous steps. */
-  readonly state: object;
-}
-export type BeforeStep = (next: NextStep) => Promise<void>;
-
-/** A result that stands for all steps up to its own, with their times. */
-export interface Taken {
-  readonly checkpoint: Checkpoint;
-  readonly timings: Readonly<Record<string, number>>;
-}
-
-/**
- * Determines for each step whether it will run, and why. `replaced`: an entry of a cache stands for all steps up to `last`.
- * Changes nothing.
- */
-export async function planOf<State extends object>(
-  pipeline: Pipeline<State>,
-  context: BuildContext,
-  fresh = false,
-  replaced?: { readonly last: string; readonly from: string | undefined },
-): Promise<PlannedStep[]> {
-  if (replaced !== undefined) return planAfter(pipeline, replaced);
-  const planned: PlannedStep[] = [];
-  let state: object = {};
-  let before: Checkpoint | undefined;
-  let runs: string | undefined;
-  for (const step of pipeline.steps) {
-    const found = runs === undefined && !fresh ? await kept(context, step, state, before?.id) : undefined;
-    if (found) {
-      state = { ...state, ...found.gives };
-      before = found;
-    }
-    const why = found
-      ? []
-      : fresh
-        ? ["--fresh"]
-        : await reasons(context, step, state, { runs, parent: before?.id });
-    planned.push({ step: step.name, text: step.describe(), kept: found !== undefined, why });
-    if (!found) runs ??= step.name;
-  }
-  return planned;
-}
-
-function planAfter<State extends object>(
-  { steps }: Pipeline<State>,
-  { last, from }: { readonly last: string; readonly from: string | undefined },
-): PlannedStep[] {
-  const end = steps.findIndex(({ name }) => name === last);
-  return steps.map((step, index) => {
-    const planned = { step: step.name, text: step.describe() };
-    if (index > end) return { ...planned, kept: false, why: [`after ${last}`] };
-    return { ...planned, kept: true, why: [], ...(from !== undefined && { from }) };
-  });
-}
-
-/**
- * Uses checkpoints, runs the other steps, and cleans up after each: the next machine can need what the last one has, such as its
- * MAC address. Before the first step that runs, it also removes what a killed run has left of any step.
- */
-export async function runPipeline<State extends object>(
-  pipeline: Pipeline<State>,
-  context: BuildContext,
-  options: {
-    readonly fresh?: boolean;
-    readonly taken?: Taken | undefined;
-    readonly onFailure?: OnFailure | undefined;
-    readonly beforeStep?: BeforeStep | undefined;
-  } = {},
-): Promise<State & Pick<StepContext, "timings" | "makers" | "hosts">> {
-  let isClean = false;
-  let running: AnyStep | undefined;
-  const { taken } = options;
-  const end = pipeline.steps.findIndex(({ name }) => name === taken?.checkpoint.step);
-  const timings: Record<string, number> = { ...taken?.timings };
-  const makers: Record<string, string> = {};
-  const hosts: Record<string, Hosts> = {};
-  let state: object = { ...taken?.checkpoint.gives };
-  let before: Checkpoint | undefined = taken?.checkpoint;
-  let ran = options.fresh ?? false;
-  let keep = false;
-  const isInterrupted = (error: unknown) => error instanceof Interrupted || context.signal.aborted;
-  /** Runs a step until it succeeds, or must not be retried. */
-  const run = async (step: AnyStep, once: () => Promise<Checkpoint>): Promise<Checkpoint> => {
-    for (;;) {
-      try {
-        return await once();
-      } catch (error) {
-        if (isInterrupted(error)) throw error;
-        const words = error instanceof Error ? error.message : String(error);
-        context.report({ type: "step-failed", step: step.name, error: words });
-        const next = (await options.onFailure?.({ build: context.id, step: step.name, error })) ?? "clean";
-        keep = next === "keep";
-        if (next !== "retry") throw error;
-        context.report({ type: "note", text: `${step.name}: again` });
-      }
-    }
-  };
-  try {
-    for (const [index, step] of pipeline.steps.entries()) {
-      checkInterrupted(context.signal);
-      const place = { step: step.name, index: index + 1, of: pipeline.steps.length };
-      if (index <= end) {
-        context.report({ type: "step-kept", ...place });
-        continue;
-      }
-      const inputs = await allInputs(step, state);
-      const key = checkpointKey(step.name, inputs, before?.id);
-      // Two builds may need the same result at the same time. The second uses the result of the first.
-      await using _lock = await lockCheckpoint(context.home.checkpoints, key, {
-        signal: context.signal,
-        onWait: (pid) =>
-          context.report({
-            type: "note",
-            text: `${step.name}: another build (pid ${pid}) is making the same result; waiting for it`,
-          }),
-      });
-      const found = ran ? undefined : await kept(context, step, state, before?.id);
-      if (found) {
-        context.report({ type: "step-kept", ...place });
-        before = found;
-      } else {
-        ran = true;
-        await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });
-        if (!isClean) await cleanUp(context, pipeline.steps);
-        isClean = true;
-        running = step;
-        const parent = before?.id;
-        before = await run(step, () => {
-          context.report({ type: "step-started", ...place, text: step.describe() });
-          const made = {
-            key,
-            inputs,
-            parent,
-            timings: { ...timings },
-            makers: { ...makers },
-            hosts: { ...hosts },
-          };
-          return runStep(context, step, state, made);
-        });
-        running = undefined;
-        await cleanUp(context, [step]);
-        context.report({ type: "step-finished", step: step.name, ms: before.ms });
-      }
-      timings[step.name] = before.ms;
-      makers[step.name] = before.maker;
-      hosts[step.name] = before.hosts;
-      state = { ...state, ...before.gives };
-    }
-  } catch (error) {
-    const interrupted = isInterrupted(error);
-    if (running && (interrupted || !keep)) await cleanUp(context, [running]);
-    throw interrupted ? new Interrupted() : named(error, running?.name);
-  }
-  return { ...(state as State), timings, makers, hosts };
-}
-
-/** Runs the clean-ups, last first. A failure is reported, and the rest still run. */
-export async function cleanUp(context: BuildContext, steps: readonly AnyStep[]): Promise<void> {
-  for (const step of [...steps].reverse()) {
-    try {
-      await step.cleanup?.(context);
-    } catch (error) {
-      context.report({ type: "cleanup-failed", step: step.name, error: String(error) });
-    }
-  }
-}
-
-async function runStep(
-  context: BuildContext,
-  step: AnyStep,
-  state: object,
-  made: { key: string; inputs: Inputs; parent: string | undefined } & Pick<
-    StepContext,
-    "timings" | "makers" | "hosts"
-  >,
-): Promise<Checkpoint> {
-  const { id, out } = await beginCheckpoint(context.home.checkpoints);
-  const begun = Date.now();
-  try {
-    const progress: StepContext["progress"] = (text, done, total) =>
-      context.report({
-        type: "progress",
-        step: step.name,
-        text,
-        ...(done !== undefined && { done }),
-        ...(total !== undefined && { total }),
-      });
-    // Remove what a killed run left behind.
-    await step.cleanup?.(context);
-    const { key, inputs, parent, timings, makers, hosts } = made;
-    const gives = await step.run({ ...context, out, progress, timings, makers, hosts }, state);
-    checkInterrupted(context.signal);
-    return await keepCheckpoint(context.home.checkpoints, out, {
-      id,
-      key,
-      recipe: context.name,
-      step: step.name,
-      inputs,
-      parent,
-      made: new Date().toISOString(),
-      maker: `${context.tbuild}, code ${inputs[codeInput]}`,
-      hosts: await hostsOf(context),
-      ms: Date.now() - begun,
-      gives,
-    });
-  } finally {
-    await rm(out, { recursive: true, force: true });
-  }
-}
-
-async function kept(
+/** The checkpoint of a step whose result can be used. `parent` is the id of the checkpoint before it. */
+export async function kept(
   context: BuildContext,
   step: AnyStep,
   state: object,
@@ -305,7 +60,7 @@ async function kept(
   return found && (await step.outdated?.(context, found.gives)) === undefined ? found : undefined;
 }
 
-async function madeBefore(
+export async function madeBefore(
   context: BuildContext,
   step: AnyStep,
   state: object,
@@ -315,43 +70,10 @@ async function madeBefore(
   return findCheckpoint(context.home.checkpoints, key);
 }
 
-async function reasons(
-  context: BuildContext,
-  step: AnyStep,
-  state: object,
-  { runs, parent }: { readonly runs: string | undefined; readonly parent: string | undefined },
-): Promise<string[]> {
-  const last = await lastCheckpoint(context.home.checkpoints, context.name, step.name);
-  // After a step that runs, inputs that depend on it are still unknown.
-  const inputs = runs === undefined ? await allInputs(step, state) : await knownInputs(step, state);
-  const changed = last && inputs ? changedInputs(last.inputs, inputs) : [];
-  if (changed.length > 0) return changed;
-  if (runs !== undefined) return [`after ${runs}`];
-  const made = await madeBefore(context, step, state, parent);
-  const outdated = made && (await step.outdated?.(context, made.gives));
-  if (outdated !== undefined) return [outdated];
-  if (!last) return ["never made"];
-  return [last.parent === parent ? "its result no longer exists" : "made from another result"];
-}
-
 // The wording in plans: "tbuild's code changed".
-const codeInput = "tbuild's code";
+export const codeInput = "tbuild's code";
 
 /** The inputs of a step's result: those that the step declares, and its code. */
 export async function allInputs(step: AnyStep, state: object): Promise<Inputs> {
   return { ...step.inputs(state), [codeInput]: await stepCode(step.module) };
-}
-
-async function knownInputs(step: AnyStep, state: object): Promise<Inputs | undefined> {
-  try {
-    return await allInputs(step, state);
-  } catch {
-    return undefined;
-  }
-}
-
-// An error with the name of its step is easier to find in a log of ten builds.
-function named(error: unknown, step: string | undefined): unknown {
-  if (!(error instanceof TbuildError) || step === undefined) return error;
-  return error.within(step, { cause: error.cause ?? error });
 }

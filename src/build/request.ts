@@ -1,5 +1,5 @@
 import type { GuestMode } from "../choices.ts";
-import type { BeforeStep, OnFailure } from "./pipeline.ts";
+import type { BeforeStep, OnFailure } from "./run-pipeline.ts";
 
 export interface BuildRequest {
   readonly name: string;

@@ -1,6 +1,7 @@
 import { size } from "../io/units.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import type { Pipeline, PlannedStep } from "./pipeline.ts";
+import type { Pipeline } from "./pipeline.ts";
+import type { PlannedStep } from "./planned.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** Lines about the steps whose disks are copied to another host and back; none if all work on this machine. */

@@ -1,5 +1,5 @@
 import { keepGuestFault } from "../build/build.ts";
-import type { AfterFailure, BeforeStep, OnFailure } from "../build/pipeline.ts";
+import type { AfterFailure, BeforeStep, OnFailure } from "../build/run-pipeline.ts";
 import type { Workshop } from "../build/workshop.ts";
 import { firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { fileWord } from "../io/escape.ts";

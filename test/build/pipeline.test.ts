@@ -6,7 +6,9 @@ import { sweep, useless } from "../../src/build/checkpoint.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { hostsOfAll } from "../../src/build/manifest.ts";
-import { type NextStep, Pipeline, planOf, runPipeline, untilStep } from "../../src/build/pipeline.ts";
+import { Pipeline, untilStep } from "../../src/build/pipeline.ts";
+import { planOf } from "../../src/build/planned.ts";
+import { type NextStep, runPipeline } from "../../src/build/run-pipeline.ts";
 import type { BuildContext, Step } from "../../src/build/step.ts";
 import { Interrupted, TbuildError } from "../../src/errors.ts";
 

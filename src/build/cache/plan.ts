@@ -1,6 +1,6 @@
 import { pipelineOf } from "../context.ts";
 import type { Ingredients } from "../master.ts";
-import { type PlannedStep, planOf } from "../pipeline.ts";
+import { type PlannedStep, planOf } from "../planned.ts";
 import type { BuildRequest } from "../request.ts";
 import type { BuildContext } from "../step.ts";
 import type { Workshop } from "../workshop.ts";

@@ -1,7 +1,8 @@
 import { type Manifest, manifestDigest } from "../../model/manifest.ts";
 import { beginCheckpoint, checkpointKey, findCheckpoint, keepCheckpoint } from "../checkpoint.ts";
 import { hostsOf } from "../manifest.ts";
-import { allInputs, type Pipeline, type Taken } from "../pipeline.ts";
+import { allInputs, type Pipeline } from "../pipeline.ts";
+import type { Taken } from "../run-pipeline.ts";
 import { changedPasswords, type PasswordMarks } from "../secrets.ts";
 import type { BuildContext } from "../step.ts";
 import type { Made } from "./made.ts";

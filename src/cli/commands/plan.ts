@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { plan } from "../../build/build.ts";
-import type { PlannedStep } from "../../build/pipeline.ts";
+import type { PlannedStep } from "../../build/planned.ts";
 import { openSite } from "../open-site.ts";
 import { table } from "../table.ts";
 import { coloursFor, size } from "../words.ts";
