@@ -59,11 +59,14 @@ export async function build(
   const request = await sparingTrial(workshop, made, asked, context);
   const pipeline = pipelineOf(workshop, made, request);
   const ran: Record<string, number> = {};
+  let failed: string | undefined;
   const tell = context.report;
   const watched: BuildContext = {
     ...context,
     report(event) {
       if (event.type === "step-finished") ran[event.step] = event.ms;
+      if (event.type === "step-started" && event.step === failed) failed = undefined;
+      if (event.type === "step-failed") failed ??= event.step;
       tell(event);
     },
   };
@@ -73,6 +76,9 @@ export async function build(
     type: "build-started",
     build: id,
     steps,
+    sideBySide: pipeline.stages
+      .map((stage) => stage.flatMap(({ name }) => (steps.includes(name) ? name : [])))
+      .filter((stage) => stage.length > 1),
     expected: await expectedTimes(context.home, context.name),
   });
   if (trialMode(workshop, made, request) === undefined)
@@ -112,12 +118,12 @@ export async function build(
       build: id,
       error: error instanceof Error ? error.message : String(error),
     });
-    const last = planned.find(({ kept, step }) => !kept && !(step in ran));
+    const last = failed ?? planned.find(({ kept, step }) => !kept && !(step in ran))?.step;
     // A failure to write the report must not hide the original error.
     await writeFailureReport(context, {
       error: error instanceof Error ? error.message : String(error),
       lines: error instanceof TbuildError ? error.lines : [],
-      step: last?.step,
+      step: last,
     }).catch(() => {});
     throw await withAdvice(context, request, error);
   }

@@ -16,7 +16,7 @@ const Checkpoint = z.object({
   recipe: z.string(),
   step: z.string(),
   inputs: z.record(z.string(), z.string()),
-  /** The id of the previous checkpoint. A disk here may be based on that one's disk. */
+  /** The id of the previous checkpoint, or of several (`parentOf`). A disk here may be based on that one's disk. */
   parent: z.string().optional(),
   made: z.string(),
   /** The version of tbuild that made it, and the digest of its code for this step. */
@@ -43,6 +43,13 @@ export function checkpointKey(step: string, inputs: Inputs, parent: string | und
     .digest("hex")
     .slice(0, 32);
 }
+
+/** What the next checkpoints have as their parent: the ids of the results of a stage, joined. */
+export function parentOf(stage: readonly Pick<Checkpoint, "id">[]): string | undefined {
+  return stage.length === 0 ? undefined : stage.map(({ id }) => id).join(between);
+}
+
+const between = "+";
 
 export async function findCheckpoint(folder: string, key: string): Promise<Checkpoint | undefined> {
   const target = await readlink(join(folder, "by-key", key)).catch(() => undefined);
@@ -159,7 +166,9 @@ export async function useless(folder: string, options: { readonly parts: boolean
   const linked = new Map<string, string | undefined>();
   for (const { key } of all.values()) linked.set(key, (await findCheckpoint(folder, key))?.id);
   const reachable = (c: Checkpoint | undefined): boolean =>
-    c !== undefined && linked.get(c.key) === c.id && (c.parent === undefined || reachable(all.get(c.parent)));
+    c !== undefined &&
+    linked.get(c.key) === c.id &&
+    (c.parent?.split(between) ?? []).every((parent) => reachable(all.get(parent)));
   for (const checkpoint of all.values()) {
     if (reachable(checkpoint)) continue;
     const { id, key, recipe, step } = checkpoint;

@@ -5,6 +5,8 @@ export type BuildEvent =
       readonly build: string;
       /** The steps that will run. */
       readonly steps: readonly string[];
+      /** Those of them that run side by side. */
+      readonly sideBySide?: readonly (readonly string[])[];
       /** Recent durations of each step in ms, if known. */
       readonly expected: Readonly<Record<string, number>>;
     }
@@ -31,6 +33,6 @@ export type BuildEvent =
   | { readonly type: "note"; readonly text: string }
   | { readonly type: "picture"; readonly step: string; readonly file: string; readonly text: string }
   | { readonly type: "command"; readonly host: string; readonly argv: readonly string[] }
-  | { readonly type: "output"; readonly from: string; readonly line: string }
+  | { readonly type: "output"; readonly step?: string; readonly from: string; readonly line: string }
   | { readonly type: "build-finished"; readonly build: string; readonly ms: number }
   | { readonly type: "build-failed"; readonly build: string; readonly error: string };

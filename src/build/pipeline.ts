@@ -6,31 +6,53 @@ import { stepCode } from "./step-code.ts";
 // biome-ignore lint/suspicious/noExplicitAny: the one place with steps of different types in one list
 export type AnyStep = Step<any, any>;
 
-/** A sequence of steps. A step whose input no earlier step provides is a compile error. */
+/**
+ * A sequence of stages. A stage is a step, or steps that run side by side. A step whose input no earlier stage provides is
+ * a compile error.
+ */
 export class Pipeline<State extends object> {
-  readonly steps: readonly AnyStep[];
+  readonly stages: readonly (readonly AnyStep[])[];
 
-  private constructor(steps: readonly AnyStep[]) {
-    this.steps = steps;
+  private constructor(stages: readonly (readonly AnyStep[])[]) {
+    this.stages = stages;
   }
 
   static start(): Pipeline<object> {
     return new Pipeline<object>([]);
   }
 
+  /** The steps of all stages. */
+  get steps(): readonly AnyStep[] {
+    return this.stages.flat();
+  }
+
   step<Gives extends object>(step: Step<State, Gives>): Pipeline<State & Gives> {
-    return new Pipeline<State & Gives>([...this.steps, step]);
+    return new Pipeline<State & Gives>([...this.stages, [step]]);
+  }
+
+  /** Two steps that need nothing of each other. The first is optional, so a later step cannot rely on what it provides. */
+  sideBySide<Optional extends object, Gives extends object>(
+    condition: boolean,
+    optional: Step<State, Optional>,
+    step: Step<State, Gives>,
+  ): Pipeline<State & Partial<Optional> & Gives> {
+    return new Pipeline<State & Partial<Optional> & Gives>([
+      ...this.stages,
+      condition ? [optional, step] : [step],
+    ]);
   }
 
   upTo(last: string): Pipeline<Partial<State>> {
-    return new Pipeline<Partial<State>>(
-      this.steps.slice(0, this.steps.findIndex(({ name }) => name === last) + 1),
-    );
+    const end = this.stages.findIndex((stage) => stage.some(({ name }) => name === last));
+    const stages = this.stages.slice(0, end + 1);
+    const stage = stages.pop() ?? [];
+    const cut = stage.slice(0, stage.findIndex(({ name }) => name === last) + 1);
+    return new Pipeline<Partial<State>>([...stages, cut]);
   }
 
   /** An optional step provides nothing that a later one needs. */
   stepIf<Gives extends object>(condition: boolean, step: Step<State, Gives>): Pipeline<State> {
-    return condition ? new Pipeline<State>([...this.steps, step]) : this;
+    return condition ? new Pipeline<State>([...this.stages, [step]]) : this;
   }
 }
 

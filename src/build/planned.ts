@@ -1,4 +1,4 @@
-import { type Checkpoint, changedInputs, lastCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, changedInputs, lastCheckpoint, parentOf } from "./checkpoint.ts";
 import { type AnyStep, allInputs, kept, madeBefore, type Pipeline } from "./pipeline.ts";
 import type { BuildContext, Inputs } from "./step.ts";
 
@@ -7,6 +7,8 @@ export interface PlannedStep {
   readonly step: string;
   readonly text: string;
   readonly kept: boolean;
+  /** The steps that it runs side by side with. */
+  readonly beside?: readonly string[];
   /** The cache entry that replaces it. */
   readonly from?: string;
   /** For a step that will run: why no checkpoint can be used. */
@@ -26,35 +28,42 @@ export async function planOf<State extends object>(
   if (replaced !== undefined) return planAfter(pipeline, replaced);
   const planned: PlannedStep[] = [];
   let state: object = {};
-  let before: Checkpoint | undefined;
+  let parent: string | undefined;
   let runs: string | undefined;
-  for (const step of pipeline.steps) {
-    const found = runs === undefined && !fresh ? await kept(context, step, state, before?.id) : undefined;
-    if (found) {
-      state = { ...state, ...found.gives };
-      before = found;
+  for (const stage of pipeline.stages) {
+    const found: Checkpoint[] = [];
+    const running: string[] = [];
+    for (const step of stage) {
+      const one = runs === undefined && !fresh ? await kept(context, step, state, parent) : undefined;
+      if (one) found.push(one);
+      else running.push(step.name);
+      const why = one ? [] : fresh ? ["--fresh"] : await reasons(context, step, state, { runs, parent });
+      planned.push({ ...plannedStep(step, stage), kept: one !== undefined, why });
     }
-    const why = found
-      ? []
-      : fresh
-        ? ["--fresh"]
-        : await reasons(context, step, state, { runs, parent: before?.id });
-    planned.push({ step: step.name, text: step.describe(), kept: found !== undefined, why });
-    if (!found) runs ??= step.name;
+    state = Object.assign({}, state, ...found.map(({ gives }) => gives));
+    parent = parentOf(found) ?? parent;
+    runs ??= running[0];
   }
   return planned;
 }
 
+function plannedStep(step: AnyStep, stage: readonly AnyStep[]) {
+  const beside = stage.flatMap((other) => (other === step ? [] : other.name));
+  return { step: step.name, text: step.describe(), ...(beside.length > 0 && { beside }) };
+}
+
 function planAfter<State extends object>(
-  { steps }: Pipeline<State>,
+  { stages }: Pipeline<State>,
   { last, from }: { readonly last: string; readonly from: string | undefined },
 ): PlannedStep[] {
-  const end = steps.findIndex(({ name }) => name === last);
-  return steps.map((step, index) => {
-    const planned = { step: step.name, text: step.describe() };
-    if (index > end) return { ...planned, kept: false, why: [`after ${last}`] };
-    return { ...planned, kept: true, why: [], ...(from !== undefined && { from }) };
-  });
+  const end = stages.findIndex((stage) => stage.some(({ name }) => name === last));
+  return stages.flatMap((stage, index) =>
+    stage.map((step) => {
+      const planned = plannedStep(step, stage);
+      if (index > end) return { ...planned, kept: false, why: [`after ${last}`] };
+      return { ...planned, kept: true, why: [], ...(from !== undefined && { from }) };
+    }),
+  );
 }
 
 async function reasons(

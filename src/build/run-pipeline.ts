@@ -1,11 +1,13 @@
 import { rm } from "node:fs/promises";
 import { checkInterrupted, Interrupted, TbuildError } from "../errors.ts";
+import type { Lock } from "../host/lock.ts";
 import {
   beginCheckpoint,
   type Checkpoint,
   checkpointKey,
   keepCheckpoint,
   lockCheckpoint,
+  parentOf,
 } from "./checkpoint.ts";
 import { hostsOf } from "./manifest.ts";
 import { type AnyStep, allInputs, codeInput, kept, type Pipeline } from "./pipeline.ts";
@@ -36,6 +38,15 @@ export interface Taken {
   readonly timings: Readonly<Record<string, number>>;
 }
 
+export interface RunOptions {
+  readonly fresh?: boolean;
+  readonly taken?: Taken | undefined;
+  readonly onFailure?: OnFailure | undefined;
+  readonly beforeStep?: BeforeStep | undefined;
+}
+
+type Facts = Pick<StepContext, "timings" | "makers" | "hosts">;
+
 /**
  * Uses checkpoints, runs the other steps, and cleans up after each: the next machine can need what the last one has, such as its
  * MAC address. Before the first step that runs, it also removes what a killed run has left of any step.
@@ -43,98 +54,201 @@ export interface Taken {
 export async function runPipeline<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
-  options: {
-    readonly fresh?: boolean;
-    readonly taken?: Taken | undefined;
-    readonly onFailure?: OnFailure | undefined;
-    readonly beforeStep?: BeforeStep | undefined;
-  } = {},
-): Promise<State & Pick<StepContext, "timings" | "makers" | "hosts">> {
-  let isClean = false;
-  let running: AnyStep | undefined;
+  options: RunOptions = {},
+): Promise<State & Facts> {
   const { taken } = options;
   const end = pipeline.steps.findIndex(({ name }) => name === taken?.checkpoint.step);
   const timings: Record<string, number> = { ...taken?.timings };
   const makers: Record<string, string> = {};
   const hosts: Record<string, Hosts> = {};
   let state: object = { ...taken?.checkpoint.gives };
-  let before: Checkpoint | undefined = taken?.checkpoint;
+  let parent = taken?.checkpoint.id;
+  let isClean = false;
   let ran = options.fresh ?? false;
-  let keep = false;
-  const isInterrupted = (error: unknown) => error instanceof Interrupted || context.signal.aborted;
-  /** Runs a step until it succeeds, or must not be retried. */
-  const run = async (step: AnyStep, once: () => Promise<Checkpoint>): Promise<Checkpoint> => {
-    for (;;) {
-      try {
-        return await once();
-      } catch (error) {
-        if (isInterrupted(error)) throw error;
-        const words = error instanceof Error ? error.message : String(error);
-        context.report({ type: "step-failed", step: step.name, error: words });
-        const next = (await options.onFailure?.({ build: context.id, step: step.name, error })) ?? "clean";
-        keep = next === "keep";
-        if (next !== "retry") throw error;
-        context.report({ type: "note", text: `${step.name}: again` });
-      }
-    }
+  const clean = async () => {
+    if (!isClean) await cleanUp(context, pipeline.steps);
+    isClean = true;
   };
   try {
-    for (const [index, step] of pipeline.steps.entries()) {
+    for (const stage of pipeline.stages) {
       checkInterrupted(context.signal);
-      const place = { step: step.name, index: index + 1, of: pipeline.steps.length };
-      if (index <= end) {
-        context.report({ type: "step-kept", ...place });
+      const placed = stage.map((step): Placed => {
+        const index = pipeline.steps.indexOf(step);
+        return { step, place: { step: step.name, index: index + 1, of: pipeline.steps.length } };
+      });
+      if (placed.every(({ place }) => place.index - 1 <= end)) {
+        for (const { place } of placed) context.report({ type: "step-kept", ...place });
         continue;
       }
-      const inputs = await allInputs(step, state);
-      const key = checkpointKey(step.name, inputs, before?.id);
-      // Two builds may need the same result at the same time. The second uses the result of the first.
-      await using _lock = await lockCheckpoint(context.home.checkpoints, key, {
-        signal: context.signal,
-        onWait: (pid) =>
-          context.report({
-            type: "note",
-            text: `${step.name}: another build (pid ${pid}) is making the same result; waiting for it`,
-          }),
-      });
-      const found = ran ? undefined : await kept(context, step, state, before?.id);
-      if (found) {
-        context.report({ type: "step-kept", ...place });
-        before = found;
-      } else {
-        ran = true;
-        await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });
-        if (!isClean) await cleanUp(context, pipeline.steps);
-        isClean = true;
-        running = step;
-        const parent = before?.id;
-        before = await run(step, () => {
-          context.report({ type: "step-started", ...place, text: step.describe() });
-          const made = {
-            key,
-            inputs,
-            parent,
-            timings: { ...timings },
-            makers: { ...makers },
-            hosts: { ...hosts },
-          };
-          return runStep(context, step, state, made);
-        });
-        running = undefined;
-        await cleanUp(context, [step]);
-        context.report({ type: "step-finished", step: step.name, ms: before.ms });
+      const facts = { timings: { ...timings }, makers: { ...makers }, hosts: { ...hosts } };
+      const results = await runStage(placed, { context, options, state, parent, facts, ran, clean });
+      for (const { checkpoint, isNew } of results) {
+        timings[checkpoint.step] = checkpoint.ms;
+        makers[checkpoint.step] = checkpoint.maker;
+        hosts[checkpoint.step] = checkpoint.hosts;
+        state = { ...state, ...checkpoint.gives };
+        ran ||= isNew;
       }
-      timings[step.name] = before.ms;
-      makers[step.name] = before.maker;
-      hosts[step.name] = before.hosts;
-      state = { ...state, ...before.gives };
+      parent = parentOf(results.map(({ checkpoint }) => checkpoint));
     }
   } catch (error) {
-    const interrupted = isInterrupted(error);
-    if (running && (interrupted || !keep)) await cleanUp(context, [running]);
-    throw interrupted ? new Interrupted() : named(error, running?.name);
+    throw isInterrupted(error, context.signal) ? new Interrupted() : error;
   }
   return { ...(state as State), timings, makers, hosts };
+}
+
+interface Placed {
+  readonly step: AnyStep;
+  readonly place: { readonly step: string; readonly index: number; readonly of: number };
+}
+
+interface Stage {
+  readonly context: BuildContext;
+  readonly options: RunOptions;
+  /** What the stages before it provide. */
+  readonly state: object;
+  readonly parent: string | undefined;
+  readonly facts: Facts;
+  /** A stage before it ran, so no checkpoint of it can be used. */
+  readonly ran: boolean;
+  /** Removes what a killed run has left, once. */
+  readonly clean: () => Promise<void>;
+}
+
+interface Result {
+  readonly checkpoint: Checkpoint;
+  readonly isNew: boolean;
+}
+
+/** Uses the checkpoints of a stage's steps, and runs the others side by side. The results are in the order of the steps. */
+async function runStage(placed: readonly Placed[], stage: Stage): Promise<Result[]> {
+  const { context, options, state, parent } = stage;
+  const locks: Lock[] = [];
+  const results: Promise<Result>[] = [];
+  const begin: (() => void)[] = [];
+  const together = new Together();
+  try {
+    for (const { step, place } of placed) {
+      const inputs = await allInputs(step, state);
+      const key = checkpointKey(step.name, inputs, parent);
+      // Two builds may need the same result at the same time. The second uses the result of the first.
+      locks.push(await lockOf(context, step, key));
+      const found = stage.ran ? undefined : await kept(context, step, state, parent);
+      if (found) {
+        context.report({ type: "step-kept", ...place });
+        results.push(Promise.resolve({ checkpoint: found, isNew: false }));
+        continue;
+      }
+      await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });
+      await stage.clean();
+      const ready = new Promise<void>((resolve) => begin.push(resolve));
+      const made = ready.then(() => runMember({ step, place }, stage, together, { key, inputs }));
+      results.push(made.then((checkpoint) => ({ checkpoint, isNew: true })));
+    }
+    for (const one of begin) one();
+    await Promise.allSettled(results);
+    together.throwFirst();
+    return await Promise.all(results);
+  } finally {
+    for (const one of locks) await one.release();
+  }
+}
+
+/** Steps that run side by side: the first that fails for good stops the others, and one question is asked at a time. */
+class Together {
+  private readonly stopping = new AbortController();
+  private failure: { readonly step: string; readonly error: unknown } | undefined;
+  private asking: Promise<unknown> = Promise.resolve();
+
+  /** The step that stopped the others. An interruption is no failure. */
+  get failed(): string | undefined {
+    return this.failure?.error instanceof Interrupted ? undefined : this.failure?.step;
+  }
+
+  signal(outer: AbortSignal): AbortSignal {
+    return AbortSignal.any([outer, this.stopping.signal]);
+  }
+
+  stop(step: string, error: unknown): void {
+    this.failure ??= { step, error };
+    this.stopping.abort();
+  }
+
+  throwFirst(): void {
+    if (this.failure) throw this.failure.error;
+  }
+
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.asking.then(work);
+    this.asking = mine.catch(() => {});
+    return mine;
+  }
+}
+
+/** Runs a step until it succeeds, or must not be retried, and cleans up after it. */
+async function runMember(
+  { step, place }: Placed,
+  { context: outer, options, state, parent, facts }: Stage,
+  together: Together,
+  made: { readonly key: string; readonly inputs: Inputs },
+): Promise<Checkpoint> {
+  const context = { ...outer, signal: together.signal(outer.signal) };
+  for (;;) {
+    try {
+      context.report({ type: "step-started", ...place, text: step.describe() });
+      const checkpoint = await runStep(context, step, state, { ...made, parent, ...facts });
+      await cleanUp(context, [step]);
+      context.report({ type: "step-finished", step: step.name, ms: checkpoint.ms });
+      return checkpoint;
+    } catch (error) {
+      if (isInterrupted(error, context.signal)) {
+        const { failed } = together;
+        if (failed !== undefined)
+          context.report({ type: "note", text: `${step.name}: stopped, because ${failed} failed` });
+        await cleanUp(context, [step]);
+        together.stop(step.name, new Interrupted());
+        throw error;
+      }
+      const words = error instanceof Error ? error.message : String(error);
+      context.report({ type: "step-failed", step: step.name, error: words });
+      const next = await together.inTurn(() => afterFailure(step, error, { context, options, together }));
+      if (next === "clean") await cleanUp(context, [step]);
+      if (next !== "retry") throw error;
+      context.report({ type: "note", text: `${step.name}: again` });
+    }
+  }
+}
+
+async function afterFailure(
+  step: AnyStep,
+  error: unknown,
+  { context, options, together }: Pick<Stage, "context" | "options"> & { readonly together: Together },
+): Promise<AfterFailure> {
+  if (context.signal.aborted) return "clean";
+  try {
+    const answer = (await options.onFailure?.({ build: context.id, step: step.name, error })) ?? "clean";
+    if (answer !== "retry") together.stop(step.name, named(error, step.name));
+    return answer;
+  } catch (failure) {
+    // The question was interrupted.
+    together.stop(step.name, failure);
+    return "clean";
+  }
+}
+
+function isInterrupted(error: unknown, signal: AbortSignal): boolean {
+  return error instanceof Interrupted || signal.aborted;
+}
+
+function lockOf({ home, signal, report }: BuildContext, { name }: AnyStep, key: string): Promise<Lock> {
+  return lockCheckpoint(home.checkpoints, key, {
+    signal,
+    onWait: (pid) =>
+      report({
+        type: "note",
+        text: `${name}: another build (pid ${pid}) is making the same result; waiting for it`,
+      }),
+  });
 }
 
 /** Runs the clean-ups, last first. A failure is reported, and the rest still run. */
@@ -152,13 +266,12 @@ async function runStep(
   context: BuildContext,
   step: AnyStep,
   state: object,
-  made: { key: string; inputs: Inputs; parent: string | undefined } & Pick<
-    StepContext,
-    "timings" | "makers" | "hosts"
-  >,
+  made: { key: string; inputs: Inputs; parent: string | undefined } & Facts,
 ): Promise<Checkpoint> {
   const { id, out } = await beginCheckpoint(context.home.checkpoints);
   const begun = Date.now();
+  const report: BuildContext["report"] = (event) =>
+    context.report(event.type === "output" ? { ...event, step: step.name } : event);
   try {
     const progress: StepContext["progress"] = (text, done, total) =>
       context.report({
@@ -171,7 +284,7 @@ async function runStep(
     // Remove what a killed run left behind.
     await step.cleanup?.(context);
     const { key, inputs, parent, timings, makers, hosts } = made;
-    const gives = await step.run({ ...context, out, progress, timings, makers, hosts }, state);
+    const gives = await step.run({ ...context, report, out, progress, timings, makers, hosts }, state);
     checkInterrupted(context.signal);
     return await keepCheckpoint(context.home.checkpoints, out, {
       id,
@@ -192,7 +305,7 @@ async function runStep(
 }
 
 // An error with the name of its step is easier to find in a log of ten builds.
-function named(error: unknown, step: string | undefined): unknown {
-  if (!(error instanceof TbuildError) || step === undefined) return error;
+function named(error: unknown, step: string): unknown {
+  if (!(error instanceof TbuildError)) return error;
   return error.within(step, { cause: error.cause ?? error });
 }

@@ -10,17 +10,17 @@ import { sealImage } from "./steps/seal-image.ts";
 
 /**
  * From a disc, or another template, to a published template: the master, then a copy of it that is converted,
- * sealed, audited, booted, packed and numbered. `trial` is the mode in which clones boot; without it, there
+ * sealed, audited, booted, packed and numbered. It is packed while its clones boot. `trial` is the mode in which clones boot; without it, there
  * is no boot trial. `places`: the hypervisor keeps the template, too.
  */
 export function planTemplate(ingredients: Ingredients, trial: GuestMode | undefined, places = false) {
   const { recipe, mode, frame } = ingredients.made;
+  const isTried = trial !== undefined;
   return planMaster(ingredients)
     .step(convertImage(recipe, mode))
     .step(sealImage(recipe, frame, ingredients.cloneDetection))
     .step(auditImage(recipe, mode))
-    .stepIf(trial !== undefined, bootTrial(recipe, trial ?? "hvm"))
-    .step(packBundles(recipe, frame))
+    .sideBySide(isTried, bootTrial(recipe, trial ?? "hvm"), packBundles(recipe, frame, isTried))
     .step(publishTemplate())
     .stepIf(places, placeTemplate(recipe));
 }

@@ -5,16 +5,21 @@ import type { Reporter } from "./reporter.ts";
 import { type Colours, clock, progressBar } from "./words.ts";
 
 interface Running {
-  step: string;
-  index: number;
-  of: number;
+  /** The steps that run now: several if they run side by side. */
+  readonly steps: Map<string, RunningStep>;
+  readonly expected: Readonly<Record<string, number>>;
+  /** The steps that have not started, as stages. */
+  left: string[][];
+}
+
+interface RunningStep {
+  readonly name: string;
+  readonly index: number;
+  readonly of: number;
+  readonly since: number;
   text: string;
   done: number | undefined;
   total: number | undefined;
-  since: number;
-  began: number;
-  expected: Readonly<Record<string, number>>;
-  left: string[];
   /** The last lines of its guests' consoles. */
   console: string[];
 }
@@ -49,9 +54,10 @@ export function liveView(terminal: NodeJS.WriteStream, colours: Colours): Report
     const each = [...builds].map(([build, running]) =>
       liveLines(build, running, { frame, width: columns() - 1, interrupted }),
     );
-    const whole = each.flat();
-    // If there is not enough room, builds come before their guests' consoles.
-    const shown = whole.length <= room ? whole : each.map(([head = ""]) => head).slice(0, room);
+    const whole = each.flat(2);
+    // If there is not enough room, steps come before their guests' consoles.
+    const shown =
+      whole.length <= room ? whole : each.flatMap((steps) => steps.map(([head = ""]) => head)).slice(0, room);
     drawn = shown;
     const painted = shown.map((line) => (/^ {2}[│…]/.test(line) ? colours.dim(line) : line));
     terminal.write(before + painted.map((line) => `${line}\n`).join(""));
@@ -64,30 +70,10 @@ export function liveView(terminal: NodeJS.WriteStream, colours: Colours): Report
   return {
     event(build, event) {
       const running = builds.get(build);
-      const started = { done: undefined, total: undefined, since: Date.now() };
-      if (event.type === "build-started") {
-        builds.set(build, {
-          step: "",
-          index: 0,
-          of: 0,
-          text: "",
-          began: Date.now(),
-          console: [],
-          ...started,
-          expected: event.expected,
-          left: [...event.steps],
-        });
-      } else if (event.type === "step-started" && running) {
-        const { step, index, of, text } = event;
-        Object.assign(running, { step, index, of, text, console: [], ...started });
-        running.left = running.left.filter((step) => step !== event.step);
-      } else if (event.type === "progress" && running) {
-        Object.assign(running, { text: event.text, done: event.done, total: event.total });
-      } else if (event.type === "output" && running && event.line.trim() !== "") {
-        running.console = [...running.console, event.line].slice(-consoleLines);
-      } else if (event.type === "build-finished" || event.type === "build-failed") {
-        builds.delete(build);
-      }
+      if (event.type === "build-started")
+        builds.set(build, { steps: new Map(), expected: event.expected, left: stagesOf(event) });
+      else if (event.type === "build-finished" || event.type === "build-failed") builds.delete(build);
+      else if (running) follow(running, event);
       const line = finishedLine(build, event, colours);
       if (line !== undefined) above(line);
     },
@@ -111,6 +97,29 @@ export function liveView(terminal: NodeJS.WriteStream, colours: Colours): Report
   };
 }
 
+function stagesOf({ steps, sideBySide = [] }: Extract<BuildEvent, { type: "build-started" }>): string[][] {
+  const stages = steps.map((step) => sideBySide.find((stage) => stage.includes(step)) ?? [step]);
+  return stages.filter((stage, index) => stage !== stages[index - 1]).map((stage) => [...stage]);
+}
+
+function follow(running: Running, event: BuildEvent): void {
+  const { steps } = running;
+  if (event.type === "step-started") {
+    const { step: name, index, of, text } = event;
+    const counts = { done: undefined, total: undefined };
+    steps.set(name, { name, index, of, text, console: [], since: Date.now(), ...counts });
+    running.left = running.left
+      .map((stage) => stage.filter((step) => step !== name))
+      .filter((stage) => stage.length > 0);
+  } else if (event.type === "progress") {
+    const step = steps.get(event.step);
+    if (step) Object.assign(step, { text: event.text, done: event.done, total: event.total });
+  } else if (event.type === "output" && event.line.trim() !== "") {
+    const step = event.step === undefined ? [...steps.values()].at(-1) : steps.get(event.step);
+    if (step) step.console = [...step.console, event.line].slice(-consoleLines);
+  } else if (event.type === "step-finished") steps.delete(event.step);
+}
+
 interface Look {
   readonly frame: number;
   /** The maximum line width in columns. */
@@ -118,34 +127,54 @@ interface Look {
   readonly interrupted: boolean;
 }
 
-/** The lines of a build: its step and duration, the step's action, the guest's console. Each line fits. */
-function liveLines(build: string, running: Running, { frame, width, interrupted }: Look): string[] {
-  const elapsed = Date.now() - running.since;
+/**
+ * The lines of each running step of a build: its duration, its action, its guest's console. Each line fits. The first step has
+ * the build's name and the time that is left.
+ */
+function liveLines(build: string, running: Running, { frame, width, interrupted }: Look): string[][] {
   const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[frame % 10] ?? "";
-  const place = running.of > 0 ? `${running.index}/${running.of} ${running.step}` : "starting";
-  const times = interrupted ? "cleaning up" : timesOf(running, elapsed);
-  const head = `${spinner} ${place}  ${times}`;
-  const named = `${head}  ${build}`;
-  const share = running.total ? Math.min(1, (running.done ?? 0) / running.total) : undefined;
-  const counted =
-    share === undefined ? "" : `  ${String(Math.round(share * 100)).padStart(3)} % ${progressBar(share, 10)}`;
-  const text = fitting(oneLine(running.text), Math.max(8, width - 2 - stringWidth(counted)));
-  return [
-    fitting(stringWidth(named) <= width ? named : head, width),
-    fitting(`  ${text}${counted}`, width),
-    ...running.console.map((line) => fitting(`  │ ${oneLine(line)}`, width)),
-  ];
+  const left = interrupted ? [", cleaning up"] : leftOf(running);
+  const withName = (head: string) => {
+    const named = `${head}  ${build}`;
+    return fitting(stringWidth(named) <= width ? named : head, width);
+  };
+  const steps = [...running.steps.values()].sort((one, other) => one.index - other.index);
+  if (steps.length === 0) return [[withName(`${spinner} ${interrupted ? "cleaning up" : "starting"}`)]];
+  return steps.map((step, row) => {
+    const elapsed = Date.now() - step.since;
+    const expected = running.expected[step.name];
+    const isLate = !interrupted && expected !== undefined && elapsed > expected;
+    const place = step.of > 0 ? `${step.index}/${step.of} ` : "";
+    const begin = `${spinner} ${place}${step.name}  ${clock(elapsed)}`;
+    const words = isLate ? [", longer than usual", ", late"] : row === 0 ? left : [""];
+    const head = `${begin}${words.find((one) => stringWidth(begin + one) <= width) ?? ""}`;
+    const share = step.total ? Math.min(1, (step.done ?? 0) / step.total) : undefined;
+    const counted =
+      share === undefined
+        ? ""
+        : `  ${String(Math.round(share * 100)).padStart(3)} % ${progressBar(share, 10)}`;
+    const text = fitting(oneLine(step.text), Math.max(8, width - 2 - stringWidth(counted)));
+    return [
+      row === 0 ? withName(head) : fitting(head, width),
+      fitting(`  ${text}${counted}`, width),
+      ...step.console.map((line) => fitting(`  │ ${oneLine(line)}`, width)),
+    ];
+  });
 }
 
-/** The step's duration so far, and the estimated time left, if known. */
-function timesOf(running: Running, elapsed: number): string {
-  const expected = running.expected[running.step];
-  const later = running.left.map((step) => running.expected[step]);
-  const known = expected !== undefined && !later.includes(undefined);
-  if (!known) return clock(elapsed);
-  if (elapsed > expected) return `${clock(elapsed)}, longer than usual`;
-  const left = expected - elapsed + later.reduce<number>((sum, ms) => sum + (ms ?? 0), 0);
-  return `${clock(elapsed)}, about ${clock(left)} left in total`;
+/**
+ * The estimated time left, if it is known, in words that get shorter. Steps that run side by side take as long as the longest
+ * of them.
+ */
+function leftOf({ steps, expected, left }: Running): string[] {
+  const now = [...steps.values()].map(({ name, since }) => {
+    const usual = expected[name];
+    return usual === undefined ? undefined : Math.max(0, usual - (Date.now() - since));
+  });
+  const all = [now, ...left.map((stage) => stage.map((step) => expected[step]))];
+  if (all.flat().includes(undefined)) return [""];
+  const ms = all.reduce((sum, stage) => sum + Math.max(0, ...stage.map((one) => one ?? 0)), 0);
+  return [`, about ${clock(ms)} left in total`, `, about ${clock(ms)} left`, `, ${clock(ms)} left`];
 }
 
 const control = new RegExp(

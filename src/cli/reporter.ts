@@ -32,16 +32,17 @@ export function lineReporter(
   write: (line: string) => void,
   options: { readonly verbose: boolean },
 ): Reporter {
-  // Every count would fill a log; every tenth part is enough.
+  // Every count would fill a log; every tenth part is enough. Steps of a build may run side by side.
   const told = new Map<string, string>();
   return {
     event(build, event) {
       if (event.type === "progress") {
         const tenth = event.total ? Math.floor((10 * (event.done ?? 0)) / event.total) : undefined;
         // The action is before the colon, the object after it.
-        const mark = `${event.step} ${tenth === undefined ? event.text : `${event.text.split(":")[0]} ${tenth}`}`;
-        if (told.get(build) === mark) return;
-        told.set(build, mark);
+        const mark = tenth === undefined ? event.text : `${event.text.split(":")[0]} ${tenth}`;
+        const step = `${build} ${event.step}`;
+        if (told.get(step) === mark) return;
+        told.set(step, mark);
       }
       const line = plainLine(event, options.verbose);
       if (line !== undefined) write(`${new Date().toISOString().slice(11, 19)} ${build}: ${line}`);

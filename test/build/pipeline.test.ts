@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sweep, useless } from "../../src/build/checkpoint.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { homeAt } from "../../src/build/home.ts";
@@ -269,6 +269,177 @@ describe("a pipeline", () => {
     log = [];
     await runPipeline(line("a", "b", "c"), context());
     expect(runs()).toEqual(["run two", "run three"]);
+  });
+
+  describe("with two steps side by side", () => {
+    /** A step that ends when `end` does, or when it is stopped. */
+    function slow<Name extends string>(
+      name: Name,
+      end: Promise<unknown>,
+    ): Step<{ text?: string }, Record<Name, string>> {
+      return {
+        name,
+        module: import.meta.url,
+        describe: () => `write ${name}`,
+        inputs: () => ({ input: name }),
+        async run({ signal, report }, { text = "" }) {
+          log.push(`run ${name}`);
+          report({ type: "output", from: "m", line: name });
+          const stopped = new Promise<never>((_, reject) =>
+            signal.addEventListener("abort", () => reject(new Interrupted())),
+          );
+          await Promise.race([end, stopped]);
+          return { [name]: `${text}${name}` } as Record<Name, string>;
+        },
+        async cleanup() {
+          log.push(`clean ${name}`);
+        },
+      };
+    }
+    const needsBoth: Step<{ left?: string; right: string }, { both: string }> = {
+      name: "last",
+      module: import.meta.url,
+      describe: () => "join",
+      inputs: () => ({}),
+      async run(_context, { left = "nothing", right }) {
+        log.push("run last");
+        return { both: `${left} ${right}` };
+      },
+    };
+    const never = new Promise<never>(() => {});
+    const now = Promise.resolve();
+    const beside = (left: Promise<unknown>, right: Promise<unknown>, hasLeft = true) =>
+      Pipeline.start()
+        .step(letter("one", "a"))
+        .sideBySide(hasLeft, slow("left", left), slow("right", right))
+        .step(needsBoth);
+
+    it("runs them at once, each with the results before them, and passes on both", async () => {
+      const [left, right] = [deferred(), deferred()];
+      const both = beside(left.promise, right.promise);
+      const running = runPipeline(both, context());
+      await vi.waitFor(() => expect(runs()).toEqual(["run one", "run left", "run right"]));
+      left.resolve();
+      right.resolve();
+      expect((await running).both).toBe("aleft aright");
+      const outputs = events.filter((event) => event.type === "output");
+      expect(outputs.map(({ step, line }) => [step, line])).toEqual([
+        ["left", "left"],
+        ["right", "right"],
+      ]);
+      log = [];
+      await runPipeline(both, context());
+      expect(runs()).toEqual([]);
+    });
+
+    it("plans them as such, and keeps one while the other runs", async () => {
+      const plan = async (hasLeft: boolean) =>
+        (await planOf(beside(now, now, hasLeft), context())).map(({ step, kept, beside, why }) => [
+          ...[step, kept, beside?.join() ?? "", why.join()],
+        ]);
+      await runPipeline(beside(now, now, false), context());
+      expect(await plan(false)).toEqual(["one", "right", "last"].map((step) => [step, true, "", ""]));
+      expect(await plan(true)).toEqual([
+        ["one", true, "", ""],
+        ["left", false, "right", "never made"],
+        ["right", true, "left", ""],
+        ["last", false, "", "after left"],
+      ]);
+      log = [];
+      expect((await runPipeline(beside(now, now), context())).both).toBe("aleft aright");
+      expect(runs()).toEqual(["run left", "run last"]);
+      const { checkpoints } = context().home;
+      expect(await useless(checkpoints, { parts: true })).toEqual([]);
+    });
+
+    it("stops the other if one fails, cleans up both, and keeps what was finished", async () => {
+      const fault = new TbuildError("guest", "it broke");
+      const failing = later(() => Promise.reject(fault), "run right");
+      await expect(runPipeline(beside(failing, never), context())).rejects.toThrow("left: it broke");
+      expect(
+        log
+          .filter((entry) => entry.startsWith("clean"))
+          .slice(-2)
+          .sort(),
+      ).toEqual(["clean left", "clean right"]);
+      expect(events.filter(({ type }) => type === "step-failed")).toHaveLength(1);
+      expect(events).toContainEqual({ type: "note", text: "right: stopped, because left failed" });
+
+      log = [];
+      const done = later(async () => {}, "clean right");
+      const late = beside(
+        done.then(() => Promise.reject(fault)),
+        now,
+      );
+      await expect(runPipeline(late, context())).rejects.toThrow("left: it broke");
+      log = [];
+      await runPipeline(beside(now, now), context());
+      expect(runs()).toEqual(["run left", "run last"]);
+    });
+
+    it("asks about one failure while the other step goes on, and keeps the failed step's machine", async () => {
+      const end = deferred();
+      let left = 1;
+      const flaky = slow("left", now);
+      const once: typeof flaky = {
+        ...flaky,
+        run: async (context, state) =>
+          left-- > 0 ? Promise.reject(new TbuildError("guest", "x")) : flaky.run(context, state),
+      };
+      const pipeline = Pipeline.start().sideBySide(true, once, slow("right", end.promise)).step(needsBoth);
+      const running = runPipeline(pipeline, context(), {
+        onFailure: async () => {
+          end.resolve();
+          return "retry";
+        },
+      });
+      expect((await running).both).toBe("left right");
+
+      log = [];
+      const failing = later(() => Promise.reject(new Error("x")), "run right");
+      const keep = runPipeline(beside(failing, never), context(), {
+        fresh: true,
+        onFailure: async () => "keep",
+      });
+      await expect(keep).rejects.toThrow("x");
+      const after = log.slice(log.indexOf("run right") + 1);
+      expect(after).toEqual(["clean right"]);
+    });
+
+    it("stops both at a signal, and asks before each", async () => {
+      const controller = new AbortController();
+      const asked: string[] = [];
+      const running = runPipeline(beside(never, never), context(controller.signal), {
+        beforeStep: async ({ step }) => void asked.push(`${step} after ${runs().at(-1)}`),
+      });
+      await vi.waitFor(() => expect(log).toContain("run right"));
+      controller.abort();
+      await expect(running).rejects.toBeInstanceOf(Interrupted);
+      expect(asked).toEqual(["one after undefined", "left after run one", "right after run one"]);
+      expect(log.slice(-2).sort()).toEqual(["clean left", "clean right"]);
+      expect(events.filter(({ type }) => type === "step-failed" || type === "note")).toEqual([]);
+    });
+
+    it("stops after the first of them, or after both", async () => {
+      await runPipeline(untilStep(beside(now, never), "left"), context());
+      expect(runs()).toEqual(["run one", "run left"]);
+      await runPipeline(untilStep(beside(never, now), "right"), context());
+      expect(runs()).toEqual(["run one", "run left", "run right"]);
+    });
+
+    function deferred() {
+      let resolve = () => {};
+      const promise = new Promise<void>((done) => {
+        resolve = done;
+      });
+      return { promise, resolve: () => resolve() };
+    }
+    /** Does `work` when the log has `entry`. */
+    function later(work: () => Promise<void>, entry: string): Promise<void> {
+      const promise = vi.waitFor(() => expect(log).toContain(entry)).then(work);
+      promise.catch(() => {});
+      return promise;
+    }
   });
 
   it("reports a failed clean-up and continues with the others", async () => {

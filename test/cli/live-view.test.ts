@@ -101,6 +101,59 @@ it("shows the remaining time, and when a step takes longer than before", () => {
   expect(screen.shown.join("\n")).toContain("1:10, longer than usual");
 });
 
+describe.each([40, 80, 120])("two steps side by side on a terminal of %i columns", (columns) => {
+  const both = (seconds: number) => {
+    const screen = new Screen(columns);
+    const terminal = screen as unknown as NodeJS.WriteStream;
+    const reporter = liveView(terminal, coloursFor(terminal));
+    const steps = ["boot-trial", "pack-bundles", "publish-template"];
+    const expected = { "boot-trial": 120_000, "pack-bundles": 30_000, "publish-template": 1_000 };
+    const sideBySide = [["boot-trial", "pack-bundles"]];
+    reporter.event(build, { type: "build-started", build, steps, expected, sideBySide });
+    const at = (index: number) => ({ index, of: 11, text: "working" });
+    reporter.event(build, { type: "step-started", step: "boot-trial", ...at(9) });
+    reporter.event(build, { type: "step-started", step: "pack-bundles", ...at(10) });
+    const packing = { type: "progress", step: "pack-bundles", text: "packing ova" } as const;
+    reporter.event(build, { ...packing, done: 1, total: 2 });
+    reporter.event(build, { type: "progress", step: "boot-trial", text: "trial1: configuring" });
+    for (const line of ["one", "two", "three", "four"])
+      reporter.event(build, { type: "output", step: "boot-trial", from: "m", line });
+    vi.advanceTimersByTime(seconds * 1000);
+    return { screen, reporter, shown: () => screen.shown.map((line) => line.replace(/^[⠀-⣿] /, "")) };
+  };
+
+  it("each has its lines, its time and its console, and the time left is that of the longer one", () => {
+    const [head = "", ...others] = both(10).shown();
+    expect(head).toContain(
+      columns > 40 ? "9/11 boot-trial  0:10, about 1:51 left in total" : "9/11 boot-trial  0:10, 1:51 left",
+    );
+    expect(others.slice(0, -1)).toEqual([
+      "  trial1: configuring",
+      "  │ two",
+      "  │ three",
+      "  │ four",
+      "10/11 pack-bundles  0:10",
+    ]);
+    expect(others.at(-1)).toMatch(/^ {2}packing ova {3}50 % \S+$/);
+    for (const line of others) expect(line.length).toBeLessThan(columns);
+  });
+
+  it("the one that finished scrolls up, and the other stays", () => {
+    const { reporter, shown } = both(10);
+    reporter.event(build, { type: "step-finished", step: "pack-bundles", ms: 10_000 });
+    expect(shown()[0]).toContain("pack-bundles");
+    expect(shown().slice(-4)).toEqual(["  trial1: configuring", "  │ two", "  │ three", "  │ four"]);
+    expect(shown().at(-5)).toMatch(/^9\/11 boot-trial/);
+  });
+
+  it("on few rows both steps are shown before the console", () => {
+    const { screen, shown } = both(0);
+    screen.rows = 4;
+    vi.advanceTimersByTime(1000);
+    expect(shown().map((line) => line.split("  ")[0])).toEqual(["9/11 boot-trial", "10/11 pack-bundles"]);
+  });
+});
+
 it("a log has a line for every tenth of a count, and no counts of bytes", () => {
   const lines: string[] = [];
   const reporter = lineReporter((line) => lines.push(line), { verbose: true });

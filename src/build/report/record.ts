@@ -85,7 +85,7 @@ class Recorder {
     else if (event.type === "progress") this.progress(event, at);
     else if (event.type === "picture")
       this.step(event.step)?.pictures.push({ file: event.file, text: event.text, at });
-    else if (event.type === "output") this.output(event.line);
+    else if (event.type === "output") this.output(event);
   }
 
   record(): BuildRecord {
@@ -141,9 +141,9 @@ class Recorder {
     });
   }
 
-  // The event does not say which step the machine belongs to: the one that started last.
-  private output(line: string): void {
-    const step = this.steps.findLast(({ state }) => state === "unfinished");
+  private output({ step: name, line }: Extract<Timed, { type: "output" }>): void {
+    const step =
+      name === undefined ? this.steps.findLast(({ state }) => state === "unfinished") : this.step(name);
     step?.console.push(line);
     if (step && step.console.length > consoleLines) step.console.shift();
   }

@@ -18,7 +18,7 @@ import type { ProvisionedGuest } from "./provision-guest.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface PackedBundles {
-  /** The template as it will be published, with its bundles. */
+  /** The template with its bundles. Publishing adds what is known only then. */
   readonly draft: Manifest;
   readonly bundleFolder: string;
 }
@@ -29,10 +29,14 @@ type Needs = Sources &
   KeptMaster &
   ConvertedImage &
   SealedImage &
-  AuditedImage & { readonly trial?: readonly string[] };
+  AuditedImage;
 
-/** Numbers the template, stores its disk, and packs its bundles. */
-export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, PackedBundles> {
+/** Numbers the template, stores its disk, and packs its bundles. `isTried`: it is published after a boot trial. */
+export function packBundles(
+  recipe: Recipe,
+  frame: ManifestFrame,
+  isTried: boolean,
+): Step<Needs, PackedBundles> {
   return {
     name: "pack-bundles",
     module: import.meta.url,
@@ -42,6 +46,8 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
       bundles: recipe.bundles.join(" "),
       summary: recipe.summary,
       recipe: digestOf(frame.recipeText),
+      // A version that was published without a trial stays as it is; the one that is tried needs the next number.
+      trial: isTried ? "yes" : "no",
     }),
     outdated: async (_context, { draft, bundleFolder }) => {
       for (const { file } of draft.bundles)
@@ -69,7 +75,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
         disks,
         parent: state.master,
         operations: [...state.converted, ...state.sealed],
-        trial: state.trial ?? [],
+        trial: [],
         passport: passport.id,
         guest,
         fitness: state.fitness,

@@ -1,5 +1,8 @@
 import type { Digest } from "../../model/digest.ts";
-import type { Step } from "../step.ts";
+import { type Manifest, manifestDigest } from "../../model/manifest.ts";
+import { hostsOfAll } from "../manifest.ts";
+import type { Step, StepContext } from "../step.ts";
+import type { Tried } from "./boot-trial.ts";
 import type { PackedBundles } from "./pack-bundles.ts";
 
 export interface PublishedTemplate {
@@ -8,7 +11,7 @@ export interface PublishedTemplate {
 }
 
 /** Writes the manifest last. From then on, the template exists permanently under its name and version. */
-export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
+export function publishTemplate(): Step<PackedBundles & Partial<Tried>, PublishedTemplate> {
   return {
     name: "publish-template",
     module: import.meta.url,
@@ -20,8 +23,8 @@ export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
         ? undefined
         : "its record no longer exists";
     },
-    async run(context, { draft }) {
-      const manifest = { ...draft, timings: context.timings, makers: context.makers };
+    async run(context, { draft, trial = [] }) {
+      const manifest = (await publishedBefore(context, draft, trial)) ?? completed(context, draft, trial);
       await context.records.check(manifest);
       const template = await context.store.publish(manifest);
       const file = await context.records.put(manifest);
@@ -29,4 +32,35 @@ export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
       return { template, version: draft.version };
     },
   };
+}
+
+// The bundles were packed while the trial ran.
+function completed(context: StepContext, draft: Manifest, trial: readonly string[]): Manifest {
+  const { "pack-bundles": here = {}, ...hosts } = context.hosts;
+  return {
+    ...draft,
+    trial,
+    hosts: hostsOfAll(here, hosts),
+    timings: context.timings,
+    makers: context.makers,
+  };
+}
+
+/**
+ * The same packed template, if it was published after an earlier trial. A trial runs again if its code changes, but what
+ * is published never changes.
+ */
+async function publishedBefore(
+  { store, report }: StepContext,
+  { name, version, passport }: Manifest,
+  trial: readonly string[],
+): Promise<Manifest | undefined> {
+  const before = await store.find("template", { name, version });
+  if (before === undefined || passport === undefined || before.passport !== passport) return undefined;
+  if (before.trial.length === 0 && trial.length > 0) return undefined;
+  report({
+    type: "note",
+    text: `${name}@${version} was published from these bundles before (${manifestDigest(before)}); it stays as it is`,
+  });
+  return before;
 }

@@ -48,9 +48,19 @@ function words(planned: Planned): string {
     `${i + 1}`,
     step.from !== undefined ? "cache" : step.kept ? "kept" : "run",
     step.step,
-    step.kept ? step.text : `${step.text} (${step.why.join(", ")})`,
+    step.kept ? step.text : `${step.text} (${[...step.why, ...besideOf(step, planned.steps)].join(", ")})`,
   ]);
   const from = planned.steps.find((step) => step.from !== undefined)?.from;
   const cached = from === undefined ? "" : `from cache ${from}, ${size(planned.fetched ?? 0)} to fetch\n`;
   return `${colours.bold(planned.id)}\n${table(rows)}\n${cached}${planned.notes.map((note) => `${note}\n`).join("")}`;
+}
+
+/** The steps before it in the list that it does not wait for. */
+function besideOf({ step, beside = [] }: PlannedStep, steps: readonly PlannedStep[]): string[] {
+  const before = steps.slice(
+    0,
+    steps.findIndex((one) => one.step === step),
+  );
+  const names = before.flatMap((one) => (!one.kept && beside.includes(one.step) ? one.step : []));
+  return names.length === 0 ? [] : [`side by side with ${names.join(", ")}`];
 }
