@@ -40,3 +40,8 @@ export function homeAt(
     bundles: join(root, "bundles"),
   };
 }
+
+/** Remembers where the deflated blocks of bundles are. */
+export function packedMemory({ memory }: Pick<Home, "memory">): string {
+  return join(memory, "packed");
+}

@@ -2,9 +2,12 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inflateRawSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openDeflater } from "../../src/bundles/write/deflated.ts";
 import { packAll } from "../../src/bundles/write/index.ts";
 import { ovfDescriptor } from "../../src/bundles/write/ovf.ts";
+import { placeOf } from "../../src/bundles/write/packed-blocks.ts";
 import { formats } from "../../src/bundles/write/table.ts";
 import { vmCfg } from "../../src/bundles/write/vm-cfg.ts";
 import { localHost } from "../../src/host/local.ts";
@@ -54,6 +57,73 @@ describe.each(formats.map((format) => format.name))("%s", (name) => {
     const place = join(folder, `${name}-cut`);
     await expect(packAll(manifest, store, place, [name], { signal: controller.signal })).rejects.toThrow();
     expect(await readdir(place)).toEqual([]);
+  });
+});
+
+describe("blocks of an earlier bundle", () => {
+  const three = ["ovm-tgz", "ova", "qcow2"] as const;
+  let other: Manifest;
+  let place: string;
+  beforeAll(async () => {
+    place = join(folder, "earlier");
+    const image = join(folder, "words.img");
+    const file = await open(image, "w");
+    await file.truncate(20 * 2 ** 20);
+    // Each block of 64 KiB is different.
+    for (let at = 0; at < 32; at++)
+      await file.write(Buffer.alloc(2 ** 16, `words of block ${at} `), 0, undefined, at * 2 ** 16);
+    await file.close();
+    other = sampleManifest(await store.putDisk(image, "System"));
+  });
+  const packed = async (version: string, memory?: string) => {
+    const options = memory === undefined ? {} : { memory: join(place, memory) };
+    const bundles = await packAll({ ...other, version }, store, join(place, version), [...three], options);
+    return bundles.map(({ format, sha256 }) => [format, sha256]);
+  };
+
+  it("give the same bytes as deflating them, also if the earlier bundle is damaged or gone", async () => {
+    await packed("1.0.0", "memory");
+    const fresh = await packed("2.0.0");
+    expect(await packed("2.0.0", "memory")).toEqual(fresh);
+    for (const name of await readdir(join(place, "1.0.0"))) {
+      const bytes = await readFile(join(place, "1.0.0", name));
+      await writeFile(join(place, "1.0.0", name), bytes.fill(7, bytes.length >> 2, bytes.length >> 1));
+    }
+    await rm(join(place, "2.0.0"), { recursive: true });
+    expect(await packed("2.0.0", "memory")).toEqual(fresh);
+    await rm(join(place, "1.0.0"), { recursive: true });
+    await rm(join(place, "2.0.0"), { recursive: true });
+    expect(await packed("2.0.0", "memory")).toEqual(fresh);
+  });
+
+  it("are copied from it, and the list of a bundle that is gone is removed", async () => {
+    const memory = join(place, "copied");
+    const bundle = join(place, "bench-1.0.0.tgz");
+    const data = Buffer.alloc(2 ** 16, "some words ");
+    {
+      await using first = await openDeflater(memory, "bench");
+      const block = await first.deflate(data, "wide");
+      await writeFile(
+        bundle,
+        Buffer.concat([Buffer.alloc(10), Buffer.from("not deflated"), Buffer.alloc(10)]),
+      );
+      // It is found by what the list says of it, so these bytes show where they come from.
+      await first.packed(bundle, [placeOf({ ...block, bytes: Buffer.from("not deflated") }, 10)]);
+    }
+    {
+      await using second = await openDeflater(memory, "bench");
+      expect(String((await second.deflate(data, "wide")).bytes)).toBe("not deflated");
+      expect(inflateRawSync((await second.deflate(data, "narrow")).bytes).equals(data)).toBe(true);
+    }
+    for (const text of ["", "{", "[]", `{"maker":1}`, `{"bundle":"${bundle}","bytes":32}\nwide x 1`]) {
+      await writeFile(join(memory, "bench-1.0.0.qcow2.blocks"), text);
+      await using deflater = await openDeflater(memory, "bench");
+      expect(String((await deflater.deflate(data, "wide")).bytes)).toBe("not deflated");
+    }
+    await rm(bundle);
+    await using third = await openDeflater(memory, "bench");
+    expect(inflateRawSync((await third.deflate(data, "wide")).bytes).equals(data)).toBe(true);
+    expect(await readdir(memory)).not.toContain("bench-1.0.0.tgz.blocks");
   });
 });
 

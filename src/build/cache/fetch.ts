@@ -7,6 +7,7 @@ import type { Reference } from "../../store/exchange/oci/reference.ts";
 import type { Registry } from "../../store/exchange/oci/registry.ts";
 import { pullTemplate } from "../../store/exchange/oci/template.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
+import { packedMemory } from "../home.ts";
 import type { BuildContext } from "../step.ts";
 import type { Made } from "./made.ts";
 import { shortReference } from "./places.ts";
@@ -41,6 +42,7 @@ export async function packed(
   const folder = join(context.home.bundles, `${manifest.name}-${manifest.version}`);
   const bundles = await packAll(manifest, context.store, folder, recipe.bundles, {
     signal: context.signal,
+    memory: packedMemory(context.home),
     progress: (format, done, total) => progress(`packing ${format}`, done, total),
   });
   for (const { file, digest } of manifest.bundles) {

@@ -6,6 +6,7 @@ import { asDigest, digestOf } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { furtherDiskName } from "../../provision/further-disks.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
+import { packedMemory } from "../home.ts";
 import { freeVersion, type ManifestFrame, manifestOf } from "../manifest.ts";
 import { imageOfVersion } from "../passport.ts";
 import type { Step } from "../step.ts";
@@ -90,6 +91,7 @@ export function packBundles(
       const bundleFolder = join(context.home.bundles, `${context.name}-${version}`);
       const packed = await packAll(template, context.store, bundleFolder, recipe.bundles, {
         signal: context.signal,
+        memory: packedMemory(context.home),
         progress: (format, done, total) => context.progress(`packing ${format}`, done, total),
       });
       const bundles = packed.map((bundle) => ({

@@ -1,6 +1,7 @@
 import type { BundleFormat } from "../../choices.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
+import type { Deflater } from "./deflated.ts";
 
 export interface Packed {
   /** Path of the bundle. No temporary files are left beside it. */
@@ -28,6 +29,8 @@ export interface PackOptions {
   readonly signal?: AbortSignal;
   /** Bytes of the disks read so far, and their total. */
   readonly progress?: (done: number, total: number) => void;
+  /** Shared by the formats of a template, so that what one deflated is not deflated again. */
+  readonly deflater?: Deflater;
 }
 
 /** Counts the bytes of all disks of a template. */

@@ -65,7 +65,7 @@ function packDisk(parcel: Parcel, disk: StoredDisk, runs: AsyncIterable<Run>): P
   const id = disk.digest.slice("sha256:".length).slice(0, 8);
   return parcel.add(name, async (out) => {
     const sum = createHash("sha1");
-    for await (const part of streamVmdk(runs, { name: disk.name, bytes: disk.bytes, id })) {
+    for await (const part of streamVmdk(runs, { name: disk.name, bytes: disk.bytes, id }, out)) {
       sum.update(part);
       await out.append(part);
     }

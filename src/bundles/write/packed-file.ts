@@ -4,12 +4,18 @@ import { checkInterrupted } from "../../errors.ts";
 import { writeInOnePiece } from "../../host/partial-file.ts";
 import { writeAll } from "../../io/durable.ts";
 import { makeFolders } from "../../io/folders.ts";
+import { type DeflatedBlock, type Deflation, openDeflater } from "./deflated.ts";
 import type { Packed, PackOptions } from "./format.ts";
+import { type BlockPlace, placeOf } from "./packed-blocks.ts";
 
 /** A bundle while it is written. */
 export interface PackedFile {
   readonly position: number;
   append(data: Uint8Array): Promise<void>;
+  /** Deflates a block, or takes it from a bundle that has it. */
+  deflate(data: Uint8Array, how: Deflation): Promise<DeflatedBlock>;
+  /** Says that the deflated block begins at a position of this file, so that later bundles can take it from there. */
+  holds(block: DeflatedBlock, at: number): void;
   /** Appends zeros as a hole. */
   skip(length: number): Promise<void>;
   /** Overwrites what was skipped. The beginning of a bundle is often known last. */
@@ -24,6 +30,8 @@ export async function writePacked(
 ): Promise<Packed> {
   await makeFolders(dirname(file));
   const hash = createHash("sha256");
+  const deflater = options.deflater ?? (await openDeflater());
+  const places: BlockPlace[] = [];
   let position = 0;
   let isFilled = false;
   const sha256 = await writeInOnePiece(file, async (handle) => {
@@ -48,6 +56,8 @@ export async function writePacked(
         waitingBytes += data.length;
         if (waitingBytes >= writeBytes) await flush();
       },
+      deflate: (data, how) => deflater.deflate(data, how),
+      holds: (block, at) => void places.push(placeOf(block, at)),
       async skip(length) {
         await flush();
         for (let left = length; left > 0; left -= zeros.length) {
@@ -67,6 +77,7 @@ export async function writePacked(
     // much faster than compressing everything twice.
     return isFilled ? await digestOf(handle, options) : hash.digest("hex");
   });
+  await deflater.packed(file, places);
   return { file, bytes: position, sha256 };
 }
 

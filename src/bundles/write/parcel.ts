@@ -59,6 +59,8 @@ function partOf(out: PackedFile, from: number): PackedFile {
       return out.position - from;
     },
     append: (data) => out.append(data),
+    deflate: (data, how) => out.deflate(data, how),
+    holds: (block, at) => out.holds(block, from + at),
     skip: (length) => out.skip(length),
     fill: (at, data) => out.fill(from + at, data),
   };

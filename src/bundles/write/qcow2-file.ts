@@ -1,5 +1,3 @@
-import { promisify } from "node:util";
-import { deflateRaw } from "node:zlib";
 import { inParallel } from "../../io/parallel.ts";
 import type { Block } from "./blocks.ts";
 import type { PackedFile } from "./packed-file.ts";
@@ -48,7 +46,7 @@ export async function writeQcow2(
   };
   let dataClusters = 0;
   const tables = new Set<number>();
-  for await (const { start, data, isCompressed } of inParallel(blocks, 64, compressed)) {
+  for await (const { start, data, block } of inParallel(blocks, 64, (one) => compressed(one, out))) {
     if (!data) continue;
     dataClusters++;
     const cluster = start / clusterBytes;
@@ -57,9 +55,10 @@ export async function writeQcow2(
     tables.add(index);
     tableIndex = index;
     let entry: bigint;
-    if (isCompressed) {
+    if (block) {
       const at = out.position;
       counts.use(at, data.length);
+      out.holds(block, at);
       await out.append(data);
       const moreSectors = Math.floor((at + data.length - 1) / 512) - Math.floor(at / 512);
       entry = compressedFlag | (BigInt(moreSectors) << 54n) | BigInt(at);
@@ -89,16 +88,12 @@ export async function writeQcow2(
 const ownCopy = 1n << 63n;
 const compressedFlag = 1n << 62n;
 
-const deflated = promisify(deflateRaw) as (data: Uint8Array, options: object) => Promise<Uint8Array>;
-
 /** A compressed cluster. qemu decompresses with a window of 4 KiB. */
-async function compressed({ start, length, data }: Block) {
-  if (!data) return { start, data, isCompressed: false };
+async function compressed({ start, length, data }: Block, out: PackedFile) {
+  if (!data) return { start, data };
   const full = length === clusterBytes ? data : Buffer.concat([data, Buffer.alloc(clusterBytes - length)]);
-  const packed = await deflated(full, { level: 6, windowBits: 12, memLevel: 9 });
-  return packed.length < clusterBytes
-    ? { start, data: packed, isCompressed: true }
-    : { start, data: full, isCompressed: false };
+  const block = await out.deflate(full, "narrow");
+  return block.bytes.length < clusterBytes ? { start, data: block.bytes, block } : { start, data: full };
 }
 
 /** The reference count of each cluster of the file. */

@@ -1,8 +1,8 @@
-import { promisify } from "node:util";
-import { deflate } from "node:zlib";
 import { inParallel } from "../../io/parallel.ts";
 import type { Run } from "../../model/disk.ts";
 import { type Block, blocksOf } from "./blocks.ts";
+import type { DeflatedBlock } from "./deflated.ts";
+import type { PackedFile } from "./packed-file.ts";
 
 const sector = 512;
 const grainBytes = 64 * 1024;
@@ -20,6 +20,7 @@ const descriptorSectors = 20;
 export async function* streamVmdk(
   runs: AsyncIterable<Run>,
   disk: { readonly name: string; readonly bytes: number; readonly id: string },
+  out: Pick<PackedFile, "position" | "deflate" | "holds">,
 ): AsyncIterable<Uint8Array> {
   const sectors = Math.ceil(disk.bytes / sector);
   const tables = Math.ceil(sectors / ((grainBytes / sector) * grainsInTable));
@@ -43,13 +44,14 @@ export async function* streamVmdk(
     table = Buffer.alloc(grainsInTable * 4);
   }
 
-  const grains = inParallel(blocksOf(runs, grainBytes), 64, compressed);
-  for await (const { start, grain } of grains) {
+  const grains = inParallel(blocksOf(runs, grainBytes), 64, (one) => compressed(one, out));
+  for await (const { start, grain, block } of grains) {
     if (!grain) continue;
     const index = Math.floor(start / grainBytes / grainsInTable);
     if (index !== tableIndex) yield* endTable();
     tableIndex = index;
     table.writeUInt32LE(at, ((start / grainBytes) % grainsInTable) * 4);
+    if (block) out.holds(block, out.position + grainHead);
     yield counted(grain);
   }
   yield* endTable();
@@ -61,19 +63,27 @@ export async function* streamVmdk(
   yield marker(0, 0);
 }
 
-const deflated = promisify(deflate) as (data: Uint8Array, options: object) => Promise<Uint8Array>;
+/** The marker of a grain (its position and length), and zlib's header. */
+const grainHead = 12 + 2;
 
-/** A grain with its marker (its position and length), padded to a sector. */
-async function compressed({ start, length, data }: Block): Promise<{ start: number; grain?: Uint8Array }> {
+/** A grain with its marker in zlib's format (RFC 1950), padded to a sector. */
+async function compressed(
+  { start, length, data }: Block,
+  out: Pick<PackedFile, "deflate">,
+): Promise<{ start: number; grain?: Uint8Array; block?: DeflatedBlock }> {
   if (!data) return { start };
   // A grain at the end of the disk has the full length, even if the disk ends within it.
   const full = length === grainBytes ? data : Buffer.concat([data, Buffer.alloc(grainBytes - length)]);
-  const packed = await deflated(full, { level: 6 });
-  const grain = Buffer.alloc(padded(12 + packed.length));
+  const block = await out.deflate(full, "wide");
+  const { bytes, adler } = block;
+  const end = grainHead + bytes.length;
+  const grain = Buffer.alloc(padded(end + 4));
   grain.writeBigUInt64LE(BigInt(start / sector), 0);
-  grain.writeUInt32LE(packed.length, 8);
-  grain.set(packed, 12);
-  return { start, grain };
+  grain.writeUInt32LE(2 + bytes.length + 4, 8);
+  grain.writeUInt16BE(0x789c, 12);
+  grain.set(bytes, grainHead);
+  grain.writeUInt32BE(adler, end);
+  return { start, grain, block };
 }
 
 /** The position of the directory is given at the end of the file. */

@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { packedMemory } from "../../build/home.ts";
 import { type Bundle, packAll } from "../../bundles/write/index.ts";
 import { interruptible } from "../interrupt.ts";
 import { openTemplate } from "../open-site.ts";
@@ -21,6 +22,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const bundles = await interruptible("finished bundles are kept; a partial one was removed", (signal) =>
     packAll(template, store, folder, options.format ?? ["ovm-tgz"], {
       signal,
+      memory: packedMemory(home),
       progress: (format, done, total) => line.show(`packing ${format}`, done, total),
     }),
   ).finally(line.close);
