@@ -30,11 +30,14 @@ export async function readKickstartFile(file: string): Promise<string> {
   return data.toString("utf8");
 }
 
-/** False if no line starts with a command or a section of any release's installer, although there is text. */
+/**
+ * False if no line starts with a command or a section of any release's installer, or with a template's (`{{`, `{%`, `{#`),
+ * although there is text.
+ */
 export function mayBeKickstart(text: string): boolean {
   const words = text.split("\n").flatMap((line) => /^\s*([^\s#]\S*)/.exec(line)?.[1] ?? []);
   return (
     words.length === 0 ||
-    words.some((word) => word in commands || word in sections || /^(?:%include|%ksappend|\{)/.test(word))
+    words.some((word) => word in commands || word in sections || /^(?:%include|%ksappend|\{[{%#])/.test(word))
   );
 }

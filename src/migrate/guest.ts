@@ -3,6 +3,7 @@ import type { DeviceKind, FitnessTarget, GuestMode, OvmdChoice } from "../choice
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { copyDisk, isBare } from "../guest/convert/partitioned-copy.ts";
 import { planConversion } from "../guest/convert/plan.ts";
+import { conversion } from "../guest/fitness/finding.ts";
 import { bootCodeOf } from "../guest/fitness/firmware.ts";
 import { type Fitness, fitnessOrWhy } from "../guest/fitness/fitness.ts";
 import type { Done } from "../guest/operation.ts";
@@ -64,11 +65,22 @@ export async function prepareGuest(
   const firmware = await firmwareOf(done.file);
   return {
     ...done,
-    fitness,
+    fitness: adviceOfMigration(fitness, options.mode),
     major,
     devices: isVirtio ? "virtio" : "emulated",
     ...(firmware && { firmware }),
   };
+}
+
+/** A migration has the options of `tbuild convert`, so a remedy names them instead of that command. Pure. */
+export function adviceOfMigration(fitness: Fitness, mode: GuestMode): Fitness {
+  const convert = `${conversion(mode)} `;
+  const findings = fitness.findings.map((finding) =>
+    finding.remedy?.startsWith(convert)
+      ? { ...finding, remedy: `migrate it with ${finding.remedy.slice(convert.length)}` }
+      : finding,
+  );
+  return { ...fitness, findings };
 }
 
 async function convert(

@@ -2,7 +2,7 @@ import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { readKickstartFile } from "../../src/kickstart/read-file.ts";
+import { mayBeKickstart, readKickstartFile } from "../../src/kickstart/read-file.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -27,4 +27,14 @@ it.each([
   await writeFile(join(folder, "large"), "");
   await truncate(join(folder, "large"), 10 * 2 ** 30);
   await expect(readKickstartFile(file())).rejects.toThrow(words);
+});
+
+it.each([
+  ["a kickstart", "# OL6\nlang en_US\n", true],
+  ["a template of one", "{% if text %}\n{{ layout }}\n", true],
+  ["nothing", "\n# nothing\n", true],
+  ["JSON", "{}", false],
+  ["JSON with values", '{\n  "lang": "en_US"\n}\n', false],
+])("knows whether %s may be a kickstart", (_name, text, may) => {
+  expect(mayBeKickstart(text)).toBe(may);
 });
