@@ -307,6 +307,8 @@ describe("a pipeline", () => {
       },
     };
     const never = new Promise<never>(() => {});
+    const begun = () => expect(log).toContain("run right");
+    const patient = { timeout: 20_000, interval: 5 };
     const now = Promise.resolve();
     const beside = (left: Promise<unknown>, right: Promise<unknown>, hasLeft = true) =>
       Pipeline.start()
@@ -318,7 +320,7 @@ describe("a pipeline", () => {
       const [left, right] = [deferred(), deferred()];
       const both = beside(left.promise, right.promise);
       const running = runPipeline(both, context());
-      await vi.waitFor(() => expect(runs()).toEqual(["run one", "run left", "run right"]));
+      await vi.waitFor(() => expect(runs()).toEqual(["run one", "run left", "run right"]), patient);
       left.resolve();
       right.resolve();
       expect((await running).both).toBe("aleft aright");
@@ -354,7 +356,7 @@ describe("a pipeline", () => {
 
     it("stops the other if one fails, cleans up both, and keeps what was finished", async () => {
       const fault = new TbuildError("guest", "it broke");
-      const failing = later(() => Promise.reject(fault), "run right");
+      const failing = later(() => Promise.reject(fault), begun);
       await expect(runPipeline(beside(failing, never), context())).rejects.toThrow("left: it broke");
       expect(
         log
@@ -366,9 +368,12 @@ describe("a pipeline", () => {
       expect(events).toContainEqual({ type: "note", text: "right: stopped, because left failed" });
 
       log = [];
-      const done = later(async () => {}, "clean right");
       const late = beside(
-        done.then(() => Promise.reject(fault)),
+        later(
+          () => Promise.reject(fault),
+          () =>
+            expect(events).toContainEqual(expect.objectContaining({ type: "step-finished", step: "right" })),
+        ),
         now,
       );
       await expect(runPipeline(late, context())).rejects.toThrow("left: it broke");
@@ -396,7 +401,7 @@ describe("a pipeline", () => {
       expect((await running).both).toBe("left right");
 
       log = [];
-      const failing = later(() => Promise.reject(new Error("x")), "run right");
+      const failing = later(() => Promise.reject(new Error("x")), begun);
       const keep = runPipeline(beside(failing, never), context(), {
         fresh: true,
         onFailure: async () => "keep",
@@ -412,7 +417,7 @@ describe("a pipeline", () => {
       const running = runPipeline(beside(never, never), context(controller.signal), {
         beforeStep: async ({ step }) => void asked.push(`${step} after ${runs().at(-1)}`),
       });
-      await vi.waitFor(() => expect(log).toContain("run right"));
+      await vi.waitFor(() => expect(log).toContain("run right"), patient);
       controller.abort();
       await expect(running).rejects.toBeInstanceOf(Interrupted);
       expect(asked).toEqual(["one after undefined", "left after run one", "right after run one"]);
@@ -434,9 +439,9 @@ describe("a pipeline", () => {
       });
       return { promise, resolve: () => resolve() };
     }
-    /** Does `work` when the log has `entry`. */
-    function later(work: () => Promise<void>, entry: string): Promise<void> {
-      const promise = vi.waitFor(() => expect(log).toContain(entry)).then(work);
+    /** Does `work` when `ready` does not throw. */
+    function later(work: () => Promise<void>, ready: () => void): Promise<void> {
+      const promise = vi.waitFor(ready, patient).then(work);
       promise.catch(() => {});
       return promise;
     }

@@ -1,22 +1,13 @@
 import { promisify } from "node:util";
 import { deflate, deflateRaw } from "node:zlib";
 import { sha256Of } from "../../io/sha256.ts";
-import { type BlockPlace, openPackedBlocks, type PackedBlocks } from "./packed-blocks.ts";
+import { type BlockPlace, type DeflatedBlock, openPackedBlocks, type PackedBlocks } from "./packed-blocks.ts";
 
 /** The size of the blocks that are deflated: a cluster of a qcow2, a grain of a VMDK. */
 export const deflatedBytes = 64 * 1024;
 
 /** The window that a block is deflated with: `wide` is 32 KiB; `narrow` is 4 KiB, which is all that qcow2 allows. */
 export type Deflation = "wide" | "narrow";
-
-/** A block as bare deflate data (RFC 1951). Its bytes are the same each time. */
-export interface DeflatedBlock {
-  /** Identifies the data and how it was deflated. */
-  readonly key: string;
-  readonly bytes: Uint8Array;
-  /** Adler-32 of the data, for zlib's format; 0 for `narrow`. */
-  readonly adler: number;
-}
 
 /** Deflates blocks, or finds them in bundles that were packed before. */
 export interface Deflater extends AsyncDisposable {

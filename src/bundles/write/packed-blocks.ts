@@ -2,7 +2,15 @@ import { type FileHandle, open, readdir, readFile, rm, stat } from "node:fs/prom
 import { basename, join, resolve } from "node:path";
 import { crc32 } from "node:zlib";
 import { replaceFile } from "../../host/partial-file.ts";
-import type { DeflatedBlock } from "./deflated.ts";
+
+/** A block as bare deflate data (RFC 1951). Its bytes are the same each time. */
+export interface DeflatedBlock {
+  /** Identifies the data and how it was deflated. */
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  /** Adler-32 of the data, for zlib's format; 0 for `narrow`. */
+  readonly adler: number;
+}
 
 /**
  * Where the deflated blocks of finished bundles are. The bundles themselves hold the bytes: a list beside them only says where.

@@ -4,9 +4,9 @@ import { checkInterrupted } from "../../errors.ts";
 import { writeInOnePiece } from "../../host/partial-file.ts";
 import { writeAll } from "../../io/durable.ts";
 import { makeFolders } from "../../io/folders.ts";
-import { type DeflatedBlock, type Deflation, openDeflater } from "./deflated.ts";
+import { type Deflation, openDeflater } from "./deflated.ts";
 import type { Packed, PackOptions } from "./format.ts";
-import { type BlockPlace, placeOf } from "./packed-blocks.ts";
+import { type BlockPlace, type DeflatedBlock, placeOf } from "./packed-blocks.ts";
 
 /** A bundle while it is written. */
 export interface PackedFile {

@@ -1,7 +1,7 @@
 import { inParallel } from "../../io/parallel.ts";
 import type { Run } from "../../model/disk.ts";
 import { type Block, blocksOf } from "./blocks.ts";
-import type { DeflatedBlock } from "./deflated.ts";
+import type { DeflatedBlock } from "./packed-blocks.ts";
 import type { PackedFile } from "./packed-file.ts";
 
 const sector = 512;

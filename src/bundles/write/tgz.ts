@@ -6,8 +6,9 @@ import { tarEnd, tarHeader, tarPadding } from "../../io/tar.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import { blocksOf } from "./blocks.ts";
-import { type DeflatedBlock, deflatedBytes } from "./deflated.ts";
+import { deflatedBytes } from "./deflated.ts";
 import { counted, diskProgress, type Format, type Packed, type PackOptions } from "./format.ts";
+import type { DeflatedBlock } from "./packed-blocks.ts";
 import { writePacked } from "./packed-file.ts";
 import { vmCfg, xlCfg } from "./vm-cfg.ts";
 
