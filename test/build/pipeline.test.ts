@@ -320,14 +320,14 @@ describe("a pipeline", () => {
       const [left, right] = [deferred(), deferred()];
       const both = beside(left.promise, right.promise);
       const running = runPipeline(both, context());
-      await vi.waitFor(() => expect(runs()).toEqual(["run one", "run left", "run right"]), patient);
+      await vi.waitFor(() => expect(runs().sort()).toEqual(["run left", "run one", "run right"]), patient);
       left.resolve();
       right.resolve();
       expect((await running).both).toBe("aleft aright");
       const outputs = events.filter((event) => event.type === "output");
-      expect(outputs.map(({ step, line }) => [step, line])).toEqual([
-        ["left", "left"],
-        ["right", "right"],
+      expect(outputs.map(({ step, line }) => `${step}: ${line}`).sort()).toEqual([
+        "left: left",
+        "right: right",
       ]);
       log = [];
       await runPipeline(both, context());
@@ -407,8 +407,8 @@ describe("a pipeline", () => {
         onFailure: async () => "keep",
       });
       await expect(keep).rejects.toThrow("x");
-      const after = log.slice(log.indexOf("run right") + 1);
-      expect(after).toEqual(["clean right"]);
+      expect(log.slice(log.indexOf("run right"))).toContain("clean right");
+      expect(log.slice(log.indexOf("run left"))).not.toContain("clean left");
     });
 
     it("stops both at a signal, and asks before each", async () => {
@@ -417,7 +417,7 @@ describe("a pipeline", () => {
       const running = runPipeline(beside(never, never), context(controller.signal), {
         beforeStep: async ({ step }) => void asked.push(`${step} after ${runs().at(-1)}`),
       });
-      await vi.waitFor(() => expect(log).toContain("run right"), patient);
+      await vi.waitFor(() => expect(log).toEqual(expect.arrayContaining(["run left", "run right"])), patient);
       controller.abort();
       await expect(running).rejects.toBeInstanceOf(Interrupted);
       expect(asked).toEqual(["one after undefined", "left after run one", "right after run one"]);
