@@ -61,7 +61,9 @@ export function enumerateOf(followed: Followed, target: string): Enumerated {
   const more: Doubt[] = [...doubts];
   for (const item of list) {
     const key = item instanceof PythonDict ? item.get("key") : item;
-    if (item instanceof PythonDict && typeof key === "string") parameters.push(plainDict(item));
+    if (item instanceof PythonDict && typeof key === "string")
+      // A description that is computed at run time is there, too.
+      parameters.push({ ...(item.has("description") && { description: "" }), ...plainDict(item) });
     else if (key instanceof PythonModule) more.push({ reason: `computes a key from ${key.name}`, line });
     else more.push(isUnknown(key) ? key : { reason: "has a parameter without a key", line, fault: "no-key" });
   }

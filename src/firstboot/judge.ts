@@ -36,7 +36,7 @@ export function judge(
   isWhole = true,
 ): Fault[] {
   const own = [...given].flatMap(([key, value]) => judgeOne(contract, key, value, isWhole));
-  return [...own, ...missing(contract, given), ...judgeInterfaces(given)];
+  return [...own, ...missing(contract, given), ...judgeInterfaces(given), ...judgeUsers(contract, given)];
 }
 
 function judgeOne(
@@ -65,6 +65,9 @@ function judgeOne(
   if (value === "") return [...found, error("is empty; give a value, or leave the key out")];
   if (/[\0\r\n]/.test(value))
     return [...found, error("has several lines or a zero byte, but a message has one line")];
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for them
+  if (/[\x01-\x08\x0b-\x1f\x7f]/.test(value))
+    return [...found, error("contains a control character; remove it")];
   if (parameter?.password)
     found.push({
       key,
@@ -152,6 +155,20 @@ function judgeInterfaces(given: ReadonlyMap<string, string | Reference>): Fault[
   return found;
 }
 
+const users = "com.oracle.linux.user.";
+
+// Checks the related values of one user: tbuild's module refuses values without a name.
+function judgeUsers(contract: readonly Parameter[], given: ReadonlyMap<string, string | Reference>): Fault[] {
+  if (parameterOf(contract, `${users}name.0`) === undefined) return [];
+  const alone = [...given.keys()].flatMap((key): Fault[] => {
+    const [, index] = /^com\.oracle\.linux\.user\.(?:uid|group|password)\.(\d+)$/.exec(key) ?? [];
+    const name = `${users}name.${index}`;
+    if (index === undefined || given.has(name)) return [];
+    return [{ key: name, by: key, text: `is missing: it names the user of ${key}`, weight: "error" }];
+  });
+  return [...alone, ...twice(given, `${users}name.`), ...twice(given, `${users}uid.`)];
+}
+
 function judgeInterface(index: number, own: ReadonlyMap<string, string | Reference>): Fault[] {
   const found: Fault[] = [];
   const text = (name: string) => {
@@ -167,15 +184,23 @@ function judgeInterface(index: number, own: ReadonlyMap<string, string | Referen
     });
   if (!own.has("device")) add("device", `is missing: it names the interface for the values with .${index}`);
   const protocol = text("bootproto");
-  if (protocol === "static" || protocol === "none")
+  const isSix = isIpv6(text("ipaddr") ?? "");
+  if (protocol === "static" && isSix && !own.has("netmask"))
+    add("ipaddr", "is an IPv6 address; the guest additions set static addresses of IPv4 only");
+  else if (protocol === "static" || protocol === "none")
     for (const name of ["ipaddr", "netmask"])
-      if (!own.has(name)) add(name, "is missing: the interface is static");
+      if (
+        !own.has(name) &&
+        (protocol === "static" || own.has("ipaddr") || own.has("netmask") || own.has("gateway"))
+      )
+        add(name, "is missing: the interface is static");
   if (protocol === "dhcp")
     for (const name of ["ipaddr", "netmask", "gateway"])
       if (own.has(name)) add(name, "has no effect: bootproto is dhcp");
-  if (!own.has("bootproto") && own.has("device") && own.has("ipaddr"))
+  const lonely = own.has("ipaddr") ? "ipaddr" : own.has("netmask") ? "netmask" : "gateway";
+  if (!own.has("bootproto") && own.has("device") && own.has(lonely))
     found.push({
-      key: `${network}ipaddr.${index}`,
+      key: `${network}${lonely}.${index}`,
       text: `is given without bootproto.${index}: static; the guest may take its address by DHCP then`,
       weight: "warning",
     });

@@ -5,6 +5,7 @@ import { placeOf, plain, readYaml } from "../recipe/located.ts";
 import { shapeFindings } from "../recipe/shape.ts";
 import { isPattern } from "./pattern.ts";
 import { targets } from "./targets.ts";
+import { faultOf } from "./value-types.ts";
 
 const described = <T extends z.ZodType>(schema: T, text: string) => schema.describe(text);
 const formed = (pattern: RegExp, words: string) => z.string().regex(pattern, words);
@@ -103,7 +104,7 @@ export const ModuleYaml = z.strictObject({
     "What must be up when it runs. At the first boot, network file systems and other services start later.",
   ),
   packages: described(
-    z.array(z.string().min(1)).default([]),
+    z.array(formed(/^\S+$/, "the name of a package, without blanks")).default([]),
     "Packages that the program needs. A recipe with this module must install them.",
   ),
   files: described(
@@ -161,6 +162,18 @@ export function parseModuleYaml(
       );
     if (one.default !== undefined && one.choices !== undefined && !one.choices.includes(one.default))
       find(["parameters", i, "default"], `"${one.default}" is not one of the choices`);
+    if (one.choices !== undefined && new Set(one.choices).size < one.choices.length)
+      find(["parameters", i, "choices"], "has a choice twice");
+    if (one.choices !== undefined && one.password)
+      find(["parameters", i, "choices"], "a secret must not have choices, which everybody can read");
+    const strange = [...(one.choices ?? []), ...(one.default === undefined ? [] : [one.default])]
+      .map((value) => ({ value, fault: faultOf({ ...formOf(one), key: keyOf(module, one) }, value) }))
+      .find(({ fault }) => fault !== undefined);
+    if (strange && !one.password && (one.choices === undefined || one.choices.includes(strange.value)))
+      find(
+        ["parameters", i, one.choices === undefined ? "default" : "choices"],
+        `"${strange.value}" is not ${strange.fault}`,
+      );
     if (one.password && one.default !== undefined)
       find(["parameters", i, "default"], "a secret must not have a default, which everybody can read");
     if (one.required && one.default !== undefined)
@@ -187,6 +200,18 @@ export function parseModuleYaml(
   return { module, findings, lineOf };
 }
 
+function formOf({ description, required, hidden, password, type, pattern }: ModuleParameter) {
+  return {
+    description,
+    module: "",
+    required,
+    hidden,
+    password,
+    type,
+    ...(pattern !== undefined && { pattern }),
+  };
+}
+
 /** Oracle VM Utilities Guide: the priority of the module network at configure. */
 const networkPriority = 50;
 
@@ -207,4 +232,30 @@ const reserved = new Set([
   "TERM",
   "PYTHONPATH",
   "TARGET",
+  // The shell sets these itself.
+  ...[
+    "UID",
+    "EUID",
+    "PPID",
+    "RANDOM",
+    "SECONDS",
+    "LINENO",
+    "GROUPS",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "OPTIND",
+    "OPTARG",
+    "PS4",
+  ],
+  // The linker and Python read these.
+  ...[
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "PERL5LIB",
+    "PERL5OPT",
+    "RUBYOPT",
+  ],
 ]);

@@ -121,7 +121,69 @@ const replaced = (path: string): [string, Pieces, RegExp] => [
   new RegExp(`^payload/${path}:1: error: would replace /${path}`),
 ];
 
+const size = (more: string): Pieces => ({ parameters: `[{'key': '${key}.size', ${more}}]` });
 const broken: readonly (readonly [string, Pieces, RegExp])[] = [
+  // What stops the configuration
+  ...[
+    "reboot",
+    "/sbin/shutdown -r now",
+    "init 6",
+    "systemctl --force reboot",
+    "if true; then poweroff; fi",
+  ].map((line): [string, Pieces, RegExp] => [
+    `a restart: ${line}`,
+    shell(line),
+    /run\.sh:2: error: runs \w+ at configure: the configuration does not end/,
+  ]),
+  ...["yum install ksh", "ssh-keygen -t rsa", "passwd grid", "read -p 'Go on? ' answer", "vi /etc/hosts"].map(
+    (line): [string, Pieces, RegExp] => [
+      `a question: ${line}`,
+      shell(line),
+      /run\.sh:2: error: asks at configure: .*no one can answer/,
+    ],
+  ),
+  [
+    "a pause",
+    { imports: "import signal", configure: "signal.pause()" },
+    /^acme:21: error: asks with signal\.pause/,
+  ],
+  ["a tail without an end", shell("tail -F /x | grep -q ready"), /run\.sh:2: error: never ends: tail/],
+  [
+    "a for without an end",
+    shell("for ((;;)); do sleep 1; done"),
+    /run\.sh:2: error: never ends: .*for \(\(;;\)\)/,
+  ],
+  ["mount.nfs", shell("mount.nfs a:/b /c"), /run\.sh:2: error: mounts NFS at configure/],
+  ["the service that mounts NFS", shell("service netfs start"), /run\.sh:2: error: mounts NFS at configure/],
+  ["the automounter", shell("systemctl start autofs"), /run\.sh:2: error: mounts NFS at configure/],
+  // Kinds of values
+  ["a text for a truth", size("'required': 'false'"), /^acme:15: error: .*"required": "false", a text/],
+  ["yes for a truth", size("'hidden': 'yes'"), /^acme:15: warning: .*"hidden": "yes", a text/],
+  [
+    "a number for a text",
+    size("'description': 5"),
+    /^acme:15: warning: .*"description": 5, which is no text/,
+  ],
+  [
+    "parameters that are not parsed",
+    { text: (text) => text.replace("    param = json.loads(param)\n", `    x = param['${key}.code']\n`) },
+    /^acme:20: error: do_configure uses JSON text as if it were parsed: param\[/,
+  ],
+  [
+    "a method of parameters that are not parsed",
+    { text: (text) => text.replace("    param = json.loads(param)\n", `    x = param.get('${key}.code')\n`) },
+    /^acme:20: error: do_configure uses JSON text as if it were parsed: param\.get/,
+  ],
+  [
+    "eval of the parameters",
+    { text: (text) => text.replace("json.loads(param)", "eval(param)") },
+    /^acme:20: error: runs eval on the parameters/,
+  ],
+  [
+    "a number as a word",
+    { configure: "run_cmd(['/opt/acme/run.sh', 5])" },
+    /^acme:21: error: run_cmd gets the number 5/,
+  ],
   // Header and code
   [
     "a second header",
@@ -648,6 +710,18 @@ for _ in range(10):
         files: { "payload/usr/lib/systemd/system/acme.service": "[Unit]\nAfter=network.target\n" },
       },
     ),
+  ],
+  [
+    "says nothing that asks, restarts or waits",
+    shell(`yum -y install ksh; yes | yum install ksh; yum list; ssh-keygen -q -N '' -f /k; ssh-keygen -lf /k
+printf 'a\\na\\n' | passwd u; passwd -l root; while read -r a; do echo "$a"; done < /etc/hosts; read -r b < /etc/hosts
+echo reboot; (sleep 60; reboot) & shutdown -r +5; /opt/acme/init 6
+timeout 9 tail -f /x; timeout 9 sleep infinity; tail -n 5 /x; tail -f --pid=1 /x; service autofs status
+for ((;;)); do break; done; for ((i=0; i<3; i++)); do sleep 1; done`),
+  ],
+  [
+    "uses text that is no JSON object",
+    { configure: "text = json.dumps({'a': 1})\nx = text[0]\ny = text.strip()\nz = json.loads(text)['a']" },
   ],
   ["restarts sshd on OL6", shell("service sshd restart", { for: "6" })],
   ["looks names up after the network is up", shell("getent hosts a.example\nhostname -f")],

@@ -17,7 +17,7 @@ beforeAll(() => {
     join(library, "templateconfig/cli.py"),
     "import os\ndef main(enumerator, actions):\n    print(enumerator(os.environ['TARGET']))\n",
   );
-  for (const name of ["common", "accounts"])
+  for (const name of ["common", "accounts", "interfaces"])
     writeFileSync(
       join(library, `templateconfig/${name}.py`),
       "def run_cmd(*a): pass\ndef __getattr__(name): return run_cmd\n",

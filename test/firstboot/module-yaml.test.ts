@@ -120,6 +120,21 @@ describe("a module.yaml", () => {
     ["parameters: [{ name: path, description: x }]", /PATH has a meaning for all programs/],
     ["parameters: [{ name: a, description: x, pattern: '(' }]", /pattern: is not a regular expression/],
     ["parameters: [{ name: a, description: x, choices: [b], default: c }]", /"c" is not one of the choices/],
+    ["parameters: [{ name: a, description: x, choices: [b, b] }]", /choices: has a choice twice/],
+    [
+      "parameters: [{ name: a, description: x, password: true, choices: [b] }]",
+      /secret must not have choices/,
+    ],
+    [
+      "parameters: [{ name: a, description: x, type: number, default: b }]",
+      /default: "b" is not a whole number/,
+    ],
+    [
+      "parameters: [{ name: a, description: x, pattern: '\\d', choices: [b] }]",
+      /choices: "b" is not in the form/,
+    ],
+    ["parameters: [{ name: uid, description: x }]", /the variable UID has a meaning for all programs/],
+    ["packages: ['ksh 2']", /"ksh 2" is not the name of a package/],
     [
       "parameters: [{ name: a, description: x, password: true, default: c }]",
       /a secret must not have a default/,

@@ -105,7 +105,7 @@ for (const { name, path } of pythons)
           [show, guests.ol7],
           [show, { ...guests.ol8, [`${scripts}/ifcfg-eth0`]: "DEVICE=eth0\n" }],
           [
-            `${here}${configured({ ...whole, "device.1": "eth1", "onboot.1": "no" })}cd /${connections}; cat eth0.nmconnection; stat -c '%a %n' eth*; grep autoconnect= eth1*; ls -A /${scripts}; ${acts}`,
+            `${here}${configured({ ...whole, "device.20": "eth1", "onboot.20": "no" })}cd /${connections}; cat eth0.nmconnection; stat -c '%a %n' eth*; grep autoconnect= eth1*; ls -A /${scripts}; ${acts}`,
             guests.ol8,
           ],
           [

@@ -168,6 +168,30 @@ describe("a broken file of values is refused, with file and line:", () => {
       /:1: .*is not enforcing, permissive or disabled/,
     ],
     ["a comment in a line of hosts", `${N}.host.0: "192.0.2.1 a # x"`, /:1: .*is not a line of \/etc\/hosts/],
+    ["a control character", `${D}.note: "a\\e[0m"`, /:1: .*contains a control character/],
+    ["a user with capitals", "com.oracle.linux.user.name.0: Grid", /:1: .*is not in the form/],
+    [
+      "a number of a user without a user",
+      "com.oracle.linux.user.uid.0: 500",
+      /name\.0: is missing: it names the user/,
+    ],
+    [
+      "one user twice",
+      "com.oracle.linux.user.name.0: a\ncom.oracle.linux.user.name.1: a",
+      /:2: .*a is also com\.oracle\.linux\.user\.name\.0/,
+    ],
+    [
+      "a kind of key that is none",
+      "com.oracle.linux.ssh.private-key-type.0: rsa4096",
+      /:1: .*is not in the form/,
+    ],
+    [
+      "a private key as a public one",
+      'com.oracle.linux.ssh.authorized-keys.0: "-----BEGIN"',
+      /:1: .*not in the form/,
+    ],
+    ["on for a firewall", `${N}.firewall: on`, /:1: .*is not (?:one of )?True/],
+    ["a static address of IPv6", eth0("bootproto.0: static", "ipaddr.0: fd00::5"), /:3: .*of IPv4 only/],
     [
       "a list for a numbered key",
       `${D}.node: [a, b]`,

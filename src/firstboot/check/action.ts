@@ -18,9 +18,10 @@ import {
 } from "./commands.ts";
 import type { ModuleFinding } from "./finding.ts";
 import { leakOf, parameterIn, type Start, startOf } from "./leaks.ts";
+import { stopFindings } from "./stops.ts";
 import { deadlockFinding, secondsOf, sleepFinding, sleepProblem, waitFindings } from "./waits.ts";
 
-const asks = /^(?:raw_)?input$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$/;
+const asks = /^(?:raw_)?input$|^signal\.pause$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$/;
 
 /** Where a target runs. */
 export interface Place {
@@ -50,17 +51,27 @@ export function actionFindings(
   return [
     ...[...asked, ...calls].flatMap((call) => callFindings(call, target, place, secret)),
     ...doubts.flatMap(({ fault, reason, line }): ModuleFinding[] =>
-      fault !== "endless"
-        ? []
-        : [
+      fault === "unparsed"
+        ? [
             {
-              level: "warning",
+              level: "error",
               file: module.file,
               line,
-              text: `${action.name} ${reason}, without a limit`,
-              remedy: "Count the rounds, and fail with a message after the last",
+              text: `${action.name} ${reason}`,
+              remedy: "Parse it first: param = json.loads(param)",
             },
-          ],
+          ]
+        : fault !== "endless"
+          ? []
+          : [
+              {
+                level: "warning",
+                file: module.file,
+                line,
+                text: `${action.name} ${reason}, without a limit`,
+                remedy: "Count the rounds, and fail with a message after the last",
+              },
+            ],
     ),
     ...strangeKeys(parameters, keys).map(
       ({ key, meant }): ModuleFinding => ({
@@ -100,6 +111,12 @@ function callFindings(
       "error",
       `asks with ${call.name} at ${target}, but no one can answer`,
       "Take the value from a parameter",
+    );
+  if (/^(?:eval|exec)$/.test(call.name) && call.positional[0] instanceof Dumped)
+    add(
+      "error",
+      `runs ${call.name} on the parameters, so that a value can be a program, and true is an unknown name`,
+      "Parse them: param = json.loads(param)",
     );
   const network = networkFinding(call.name, target, module.header.priorities[target]);
   if (network) add("error", network.text, network.remedy);
@@ -146,6 +163,10 @@ function checkArguments(call: Call, start: Start, add: AddHere): void {
       `${short} gets a program and its arguments as one text, and takes all of it for the program's name`,
       list,
     );
+  const number =
+    how !== "shell" && Array.isArray(argument) ? argument.find((one) => typeof one === "number") : undefined;
+  if (number !== undefined)
+    add("error", `${short} gets the number ${number} as a word, and takes texts only`, `Write '${number}'`);
   const [program] = how === "shell" || !Array.isArray(argument) ? [] : wordsOf(start);
   if (/^\S+\s+\S/.test(program ?? ""))
     add(
@@ -197,6 +218,7 @@ function commandFindings(command: Command, target: Target, { module, isSystemd }
     ...earlyFindings(command, target, module.header.priorities[target]),
     ...(sleep ? [sleep] : []),
     ...(deadlock ? [deadlock] : []),
+    ...stopFindings(command, target),
   ];
 }
 

@@ -14,6 +14,10 @@ export interface Command {
   readonly line: number;
   /** Nothing waits for it. */
   readonly isBackground?: boolean;
+  /** `timeout` ends it. */
+  readonly hasLimit?: boolean;
+  /** It reads a pipe or a file, so that it asks no one. */
+  readonly isFed?: boolean;
 }
 
 const networkPrograms =
@@ -33,7 +37,7 @@ export function earlyFindings(
   const [program = "", ...rest] = words;
   const name = program.slice(program.lastIndexOf("/") + 1);
   const found: ModuleFinding[] = [];
-  if (name === "mount" && isNfs(rest))
+  if ((name === "mount" && isNfs(rest)) || /^mount\.nfs4?$/.test(name) || startsNfs(name, rest))
     found.push({
       level: "error",
       file,
@@ -82,9 +86,24 @@ function tooEarly(name: string, target: Target, priority: number | undefined) {
 function isNfs(words: readonly (string | undefined)[]): boolean {
   const all = words.map((word) => word ?? "");
   const type = all.findIndex((word) => word === "-t" || word === "--types");
-  if (type >= 0 && /^nfs/.test(all[type + 1] ?? "")) return true;
+  if (type >= 0 && /^(?:nfs|cifs)/.test(all[type + 1] ?? "")) return true;
   if (all.some((word) => /^-t\s*nfs/.test(word))) return true;
   return all.some((word) => /^[\w.-]+:\/\S*$/.test(word) && !word.startsWith("-"));
+}
+
+// The services that mount NFS.
+function startsNfs(name: string, rest: readonly (string | undefined)[]): boolean {
+  const words = rest.map((word) => word ?? "");
+  const service =
+    (name === "service"
+      ? words[0]
+      : name === "systemctl"
+        ? words.find((_, at) => at > 0 && words[at - 1] === "start")
+        : "") ?? "";
+  return (
+    words.some((word) => /^(?:re)?start$/.test(word)) &&
+    /^(?:netfs|autofs|remote-fs)(?:\.\w+)?$/.test(service)
+  );
 }
 
 const shells = /^(?:ba|k|da|z|)sh$/;
@@ -116,6 +135,8 @@ export function commandsOf(program: ShellProgram, file: string, line = 1): Comma
     file,
     line: line + one.line - 1,
     isBackground: one.isBackground,
+    hasLimit: /(?:^|\/)timeout$/.test(one.words[0]?.text ?? ""),
+    isFed: one.isFed,
   }));
 }
 

@@ -40,6 +40,10 @@ const faults: Readonly<Record<DoubtFault, (reason: string) => Pick<KeyFinding, "
     text: `the function that enumerates ${reason}`,
     remedy: "End it with: return json.dumps(list of parameters)",
   }),
+  unparsed: (reason) => ({
+    text: `the function that enumerates ${reason}`,
+    remedy: "Parse it first: json.loads",
+  }),
   endless: (reason) => ({
     text: `the function that enumerates ${reason}, which nothing in the loop changes`,
     remedy: "Enumerate at once; a value that is not there yet is no parameter",
@@ -96,6 +100,7 @@ export function keyFindings(
         `the key ${key.slice(0, 40)}… has ${Buffer.byteLength(key)} bytes; a message's key has at most ${mostKeyBytes}`,
         "Shorten it",
       );
+    for (const [level, text, remedy] of formFaults(parameter)) add(level, `${key} has ${text}`, remedy);
     for (const field of Object.keys(parameter))
       if (!fields.includes(field))
         add(
@@ -114,6 +119,24 @@ export function keyFindings(
       );
   }
   return { keys, findings };
+}
+
+/** Fields of another kind than ovm-template-config expects. In Python, the text "false" counts as true. */
+function formFaults(parameter: Readonly<Record<string, unknown>>): [KeyFinding["level"], string, string][] {
+  const flags = ["required", "hidden", "password"].flatMap(
+    (flag): [KeyFinding["level"], string, string][] => {
+      const value = parameter[flag];
+      if (typeof value !== "string") return [];
+      const level = isYes(value) ? "warning" : "error";
+      return [[level, `"${flag}": "${value}", a text, and every text counts as true`, "Write True or False"]];
+    },
+  );
+  const { description } = parameter;
+  if (description === undefined || typeof description === "string") return flags;
+  return [
+    ...flags,
+    ["warning", `"description": ${JSON.stringify(description)}, which is no text`, "Write a text"],
+  ];
 }
 
 function isYes(value: unknown): boolean {

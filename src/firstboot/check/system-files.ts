@@ -6,6 +6,10 @@ const owned: readonly (readonly [RegExp, string])[] = [
     /^\/etc\/sysconfig\/network-scripts\/ifcfg-/,
     "the network configuration, which the module network writes",
   ],
+  [
+    /^\/etc\/NetworkManager\/system-connections\/|^\/etc\/udev\/rules\.d\/70-persistent-net\.rules$/,
+    "the network configuration, which the module network writes",
+  ],
   [/^\/etc\/template\.d\//, "the folder of the first-boot modules"],
   [/^\/(?:usr\/)?sbin\/(?:ovmd|ovm-[\w-]+)$/, "a program of Oracle's additions"],
   [/\/site-packages\/(?:templateconfig|ovmapi|simplejson)(?:\/|\.|$)/, "a library of Oracle's additions"],

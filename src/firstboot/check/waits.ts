@@ -23,10 +23,10 @@ export function sleepProblem(slept: number, deadline: number) {
 
 /** A `sleep` that is longer than a module may run. */
 export function sleepFinding(
-  { words, file, line, isBackground }: Command,
+  { words, file, line, isBackground, hasLimit }: Command,
   deadline: number,
 ): ModuleFinding | undefined {
-  if (isBackground) return undefined;
+  if (isBackground || hasLimit) return undefined;
   const [program = "", ...rest] = words;
   if (program.replace(/^.*\//, "") !== "sleep") return undefined;
   const unit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };

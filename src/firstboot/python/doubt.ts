@@ -6,4 +6,4 @@ export interface Doubt {
   readonly fault?: DoubtFault;
 }
 
-export type DoubtFault = "no-key" | "not-json" | "no-list" | "endless";
+export type DoubtFault = "no-key" | "not-json" | "no-list" | "endless" | "unparsed";

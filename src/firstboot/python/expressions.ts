@@ -121,6 +121,7 @@ export const expressions: Readonly<Record<string, Reader>> = {
   subscript: (node, frame, of) => {
     const [value, at] = parts(node).map((one) => of.evaluate(one, frame));
     if (isUnknown(value)) return value;
+    if (value instanceof Dumped && typeof at === "string") unparsed(node, of);
     if (isEnvironment(value) && typeof at === "string") return new FromEnvironment(at, lineOf(node));
     if (value instanceof PythonDict && typeof at === "string" && value.has(at)) return value.get(at) as Value;
     if ((Array.isArray(value) || typeof value === "string") && typeof at === "number")
@@ -266,6 +267,7 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
     const isOwn = owner instanceof PythonObject || owner instanceof PythonClass;
     if (!isOwn && !(owner instanceof PythonModule)) {
       const method = part(callee, "attribute")?.text ?? "";
+      if (owner instanceof Dumped && dictMethods.test(method)) unparsed(node, of);
       if (isUnknown(owner)) return filledIn(method, [...positional, ...byName.values()]) ?? owner;
       const unknown = firstUnknown([...positional, ...byName.values()]);
       const value = callMethod(method, owner, positional, byName);
@@ -306,6 +308,14 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
   if (builtin === undefined && !/^(?:subprocess|os|templateconfig|sys|print)\b/.test(target.name))
     for (const one of positional) becomesUnsure(one, notModelled(shown, lineOf(node)), of);
   return unknown ?? notModelled(shown, lineOf(node));
+}
+
+const dictMethods = /^(?:get|items|keys|values|iteritems|iterkeys|itervalues|has_key|pop|update|setdefault)$/;
+
+// JSON text has none of a dict's methods and keys.
+function unparsed(node: Node, of: Interpreter): void {
+  const what = node.text.split("\n", 1)[0]?.slice(0, 60);
+  of.unsure(`uses JSON text as if it were parsed: ${what}`, lineOf(node), "unparsed");
 }
 
 // The text that string.Template makes contains the values that it gets.

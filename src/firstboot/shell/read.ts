@@ -1,5 +1,5 @@
 import { everyNode, lineOf, type Node, parserOf, part, parts } from "../grammar.ts";
-import { type ShellWait, waitOf } from "./waits.ts";
+import { foreverOf, type ShellWait, waitOf } from "./waits.ts";
 
 /** One word of a command. */
 export interface ShellWord {
@@ -17,6 +17,8 @@ export interface ShellCommand {
   readonly within: string | undefined;
   /** The shell does not wait for it: `&`. */
   readonly isBackground: boolean;
+  /** It reads a pipe, a file or a text of the script. */
+  readonly isFed: boolean;
 }
 
 /** A variable that gets the values of others. */
@@ -60,8 +62,9 @@ export async function shellReader(): Promise<ReadShell> {
       const within = inFunction.get(node.id);
       if (node.type === "function_definition") functions.add(part(node, "name")?.text ?? "");
       if (node.type === "command") {
-        const isBackground = node.nextSibling?.type === "&";
-        const command = { words: commandWords(node), line: lineOf(node), within, isBackground };
+        const isBackground = inBackground(node, above);
+        const isFed = fed(node, above);
+        const command = { words: commandWords(node), line: lineOf(node), within, isBackground, isFed };
         commands.push(command);
         const text = depth < 3 ? programText(command) : undefined;
         if (text === undefined) continue;
@@ -77,6 +80,8 @@ export async function shellReader(): Promise<ReadShell> {
       }
       const wait = node.type === "while_statement" ? waitOf(node) : undefined;
       if (wait) waits.push(wait);
+      const forEver = node.type === "c_style_for_statement" ? foreverOf(node) : undefined;
+      if (forEver) waits.push(forEver);
       if (node.type === "for_statement") {
         const [variable, ...values] = parts(node).filter(({ type }) => type !== "do_group");
         assignments.push({ name: variable?.text ?? "", variables: values.flatMap(variablesIn), within });
@@ -85,6 +90,32 @@ export async function shellReader(): Promise<ReadShell> {
     return { hasError: root.hasError, waits, commands, assignments, functions };
   };
   return (text) => read(text, 0);
+}
+
+// Whether the shell goes on while a command, or what it is in, runs.
+function inBackground(node: Node, above: ReadonlyMap<number, Node>): boolean {
+  for (let one: Node | undefined = node; one && one.type !== "function_definition"; one = above.get(one.id))
+    if (one.nextSibling?.type === "&") return true;
+  return false;
+}
+
+// Whether a command, or what it is in, is behind a pipe or reads a file.
+function fed(node: Node, above: ReadonlyMap<number, Node>): boolean {
+  for (
+    let [one, parent] = [node, above.get(node.id)];
+    parent;
+    [one, parent] = [parent, above.get(parent.id)]
+  ) {
+    if (parent.type === "pipeline" && parts(parent)[0]?.id !== one.id) return true;
+    if (parent.type !== "redirected_statement") continue;
+    if (
+      parts(parent).some(
+        ({ type, text }) => /^here/.test(type) || (type === "file_redirect" && /^\d*</.test(text)),
+      )
+    )
+      return true;
+  }
+  return parts(node).some(({ type }) => /^here/.test(type));
 }
 
 const wrappers = /^(?:exec|command|builtin|nohup|sudo|time|env|setsid|ionice|nice|timeout)$/;

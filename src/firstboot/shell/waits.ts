@@ -23,16 +23,23 @@ export function waitOf(node: Node): ShellWait | undefined {
   const isAlways = new RegExp(word === "while" ? "^(?:true|:|/bin/true)$" : "^(?:false|/bin/false)$").test(
     condition,
   );
-  const leaves = [...everyNode(body)].some(
-    (one) =>
-      one.type === "command" && /^(?:break|return|exit|exec|kill)$/.test(part(one, "name")?.text ?? ""),
-  );
-  if (isAlways && !leaves) return { ...wait, isEndless: true };
+  const isLeft = [...everyNode(body)].some(leaves);
+  if (isAlways && !isLeft) return { ...wait, isEndless: true };
   const sleeps = [...everyNode(body)].some(
     (one) => one.type === "command" && /^(?:\S*\/)?u?sleep$/.test(part(one, "name")?.text ?? ""),
   );
-  const isLimited = [...conditions, body].some((one) => limits(one)) || (!isAlways && leaves);
+  const isLimited = [...conditions, body].some((one) => limits(one)) || (!isAlways && isLeft);
   return sleeps && !isLimited ? { ...wait, isEndless: false } : undefined;
+}
+
+/** A `for ((;;))` that nothing leaves. */
+export function foreverOf(node: Node): ShellWait | undefined {
+  if (part(node, "condition") || [...everyNode(node)].some(leaves)) return undefined;
+  return { line: lineOf(node), loop: "for ((;;))", isEndless: true };
+}
+
+function leaves(one: Node): boolean {
+  return one.type === "command" && /^(?:break|return|exit|exec|kill)$/.test(part(one, "name")?.text ?? "");
 }
 
 // Something that counts, asks for the time, takes the next of several, or waits for a process of this program.
