@@ -42,7 +42,7 @@ tr '\\0' ' ' < /proc/$$/cmdline
 echo
 case $SIZE in
   small) echo "cannot do small, token $API_TOKEN" >&2; exit 7 ;;
-  hang) sleep 100 & tail -f /dev/null ;;
+  hang) sleep 100 & while kill -0 $$; do sleep 1; done ;;
 esac
 `;
 
@@ -296,7 +296,7 @@ describeWith(rootNeeds, "the program of a module for after the boot", () => {
   const after = `#!/bin/sh
 echo "$1 HOW=$HOW with $API_TOKEN"
 [ -e /ready ] || { echo "the share is not there"; exit 75; }
-[ "$HOW" != hang ] || tail -f /dev/null
+[ "$HOW" != hang ] || while kill -0 $$; do sleep 1; done
 [ "$HOW" != fail ] || { echo "broken" >&2; exit 3; }
 touch /worked
 `;

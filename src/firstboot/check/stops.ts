@@ -24,7 +24,15 @@ export function stopFindings(command: Command, target: Target): ModuleFinding[] 
     rest.some((word) => /^-\w*[fF]|^--follow/.test(word)) &&
     !rest.some((word) => /^--pid/.test(word))
   )
-    return error("never ends: tail follows a file", "Read the file in a loop with a limit");
+    return [
+      {
+        level: "warning",
+        file,
+        line,
+        text: "never ends: tail follows a file",
+        remedy: "Give it a limit, by timeout",
+      },
+    ];
   if (command.isFed || !asks(name, rest)) return [];
   return error(
     `asks at ${target}: ${[name, ...rest].join(" ").trim()}, but no one can answer`,
