@@ -98,7 +98,8 @@ export interface TarEntry {
 
 /** Reads an untrusted archive. Throws if it is damaged or truncated. */
 export async function* tarEntries(archive: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
-  const reader = extract();
+  // Also the form of Unix V7, which has no magic; its headers have sums, too.
+  const reader = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
   const source = Readable.from(archive, { objectMode: false });
   source.on("error", (error) => reader.destroy(error));
   source.pipe(reader);

@@ -6,6 +6,7 @@ import { kernelFacts } from "../../src/guest/fitness/kernel-notes.ts";
 import { extlinuxMenu, grub2Menu, legacyMenu, MenuFault } from "../../src/guest/fitness/menus.ts";
 import { inspectGuest } from "../../src/guest/inspect.ts";
 import { findLeftovers, readTraits } from "../../src/guest/leftovers/index.ts";
+import { searchInside } from "../../src/guest/leftovers/packed.ts";
 import { applyAll, auditAll } from "../../src/guest/operation.ts";
 import { readRpmDatabase } from "../../src/guest/rpm/database.ts";
 import { readPackageFiles } from "../../src/guest/rpm/files.ts";
@@ -68,6 +69,32 @@ export const guestEntrances: readonly Entrance[] = [
       ),
     ],
     enter: (input) => initramfsPaths(input, 64 << 20),
+  },
+  {
+    name: "archives in a guest",
+    needs: ["tar", "ar", "cpio", "rpmbuild"],
+    tries: 60,
+    async inputs(folder) {
+      const [inner, spec] = [join(folder, "inner"), join(folder, "x.spec")];
+      await writeFile(inner, "password = x\n".repeat(40));
+      await writeFile(
+        spec,
+        `Name: x\nVersion: 1\nRelease: 1\nSummary: s\nLicense: l\nBuildArch: noarch\n%description\nx\n%install\ninstall -D ${inner} %{buildroot}/etc/x\n%files\n/etc/x\n`,
+      );
+      made(["rpmbuild", "-bb", "--quiet", "--define", `_topdir ${folder}/rpm`, spec]);
+      made(["ar", "qcS", join(folder, "x.a"), inner]);
+      const tar = made(["tar", "-C", folder, "-cf", "-", "inner", "x.a"]);
+      const cpio = (form: string) => made(["cpio", "-o", "--quiet", "-H", form], `${inner}\n`);
+      return [
+        tar,
+        gzipSync(tar),
+        await readFile(join(folder, "x.a")),
+        await readFile(join(folder, "rpm/RPMS/noarch/x-1-1.noarch.rpm")),
+        ...["newc", "odc", "bin"].map(cpio),
+      ];
+    },
+    enter: (input) =>
+      searchInside("/srv/a", input, ({ data }) => data.toString("latin1").match(/secret/)?.[0]),
   },
   {
     name: "a kernel",

@@ -1,7 +1,12 @@
+import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findLeftovers } from "../../src/guest/leftovers/index.ts";
+import { searchInside } from "../../src/guest/leftovers/packed.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 
 const privateKey = generateKeyPairSync("ed25519").privateKey.export({
@@ -134,4 +139,134 @@ describe("a file that is compressed", () => {
     const path = "/etc/selinux/targeted/active/modules/100/abrt/hll";
     expect((await leftIn({ [path]: "BZh91AY" })).limits).toEqual([]);
   });
+});
+
+describe("an archive", () => {
+  const der = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({
+    type: "pkcs8",
+    format: "der",
+  });
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "tbuild-packed-"));
+    mkdirSync(join(folder, "in/etc"), { recursive: true });
+    writeFileSync(join(folder, "in/note"), "nothing");
+    writeFileSync(join(folder, "in/etc/signing.bin"), der);
+    const run = (script: string) => execFileSync("bash", ["-euc", script], { cwd: folder, stdio: "pipe" });
+    run(`openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout in/k.pem -out in/c.pem
+      openssl pkcs12 -export -inkey in/k.pem -in in/c.pem -passout pass:x -out p12.bin; rm in/k.pem in/c.pem`);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const packed = (script: string) =>
+    execFileSync("bash", ["-euc", script], {
+      cwd: folder,
+      maxBuffer: 1 << 26,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+
+  const inTar = "tar -cf - in";
+  it.each([
+    ["tar", inTar, "in/etc/signing.bin"],
+    ["tar of the form v7", "tar --format=v7 -cf - in", "in/etc/signing.bin"],
+    ["tar with pax heads", "tar --format=pax -cf - in", "in/etc/signing.bin"],
+    ["two tar archives in one file", `tar -cf - in/note; ${inTar}`, "in/etc/signing.bin"],
+    ["tar with gzip", "tar -czf - in", "in/etc/signing.bin"],
+    ["tar with xz", "tar -cJf - in", "in/etc/signing.bin"],
+    ["tar with lzma", "tar -c in | xz --format=lzma", "in/etc/signing.bin"],
+    ["tar in tar in gzip", `${inTar} > a.tar; tar -cf - a.tar | gzip`, "a.tar/in/etc/signing.bin"],
+    ["gzip in tar", "gzip -c in/etc/signing.bin > s.gz; tar -cf - ./s.gz", "s.gz"],
+    [
+      "zip in tar",
+      'python3 -c \'import zipfile;zipfile.ZipFile("z.zip","w",8).write("in/etc/signing.bin")\'; tar -cf - z.zip',
+      "z.zip/in/etc/signing.bin",
+    ],
+    ["cpio, newc", "find in | cpio -o -H newc", "in/etc/signing.bin"],
+    ["cpio with sums", "find in | cpio -o -H crc", "in/etc/signing.bin"],
+    ["cpio, odc", "find in | cpio -o -H odc", "in/etc/signing.bin"],
+    ["cpio, the old form", "find in | cpio -o -H bin", "in/etc/signing.bin"],
+    [
+      "cpio behind cpio",
+      "echo in/note | cpio -o -H newc; find in | cpio -o -H newc | gzip",
+      "in/etc/signing.bin",
+    ],
+    ["ar", "ar qcS a.a in/etc/signing.bin; cat a.a; rm a.a", "signing.bin"],
+  ])("with a key in DER is reported: %s", async (name, script, member) => {
+    const path = name.includes("lzma") ? "/srv/a.tar.lzma" : "/srv/a";
+    const { found, limits } = await leftIn({ [path]: packed(script) });
+    expect(found).toEqual([{ path, what: `a private key in its member ${member}` }]);
+    expect(limits).toEqual([]);
+  });
+
+  it("with a PKCS#12 is reported", async () => {
+    const { found } = await leftIn({ "/srv/a.tgz": packed("tar -czf - p12.bin") });
+    expect(found).toEqual([
+      { path: "/srv/a.tgz", what: "a key store with a private key in its member p12.bin" },
+    ]);
+  });
+
+  it("with other files is not", async () => {
+    for (const script of [
+      "tar -cf - in/note",
+      "echo in/note | cpio -o -H bin",
+      "ar qcS - in/note; cat ./-; rm ./-",
+    ])
+      expect(await leftIn({ "/srv/a": packed(script) })).toEqual({ found: [], limits: [] });
+  });
+
+  it("with one member that cannot be unpacked is searched as far as it can be, and that member is named", async () => {
+    writeFileSync(join(folder, "x.7z"), "7z\xbc\xaf'\x1c", "latin1");
+    expect(await leftIn({ "/srv/a.tar": packed("tar -cf - x.7z in/note") })).toEqual({
+      found: [],
+      limits: ["not unpacked: /srv/a.tar/x.7z"],
+    });
+    const { found } = await leftIn({ "/srv/a.tar": packed("tar -cf - x.7z in") });
+    expect(found).toEqual([{ path: "/srv/a.tar", what: "a private key in its member in/etc/signing.bin" }]);
+  });
+
+  it("that is truncated is searched as far as it goes, and named", async () => {
+    for (const script of [
+      "tar -cf - in/note in/note | head -c 1700",
+      "ls -d in/note in | cpio -o -H newc | head -c 200",
+    ])
+      expect((await leftIn({ "/srv/a": packed(script) })).limits).toEqual(["not unpacked: /srv/a"]);
+  });
+
+  it("in archives without end is named", async () => {
+    let bomb = Buffer.from("x");
+    for (let level = 0; level < 9; level++) bomb = gzipSync(bomb);
+    expect((await leftIn({ "/srv/a": bomb })).limits).toEqual(["not unpacked: /srv/a"]);
+    const wide = packed(
+      "truncate -s 33M zeros; gzip -f zeros; for i in 1 2; do cp zeros.gz z$i.gz; done; tar -cf - z?.gz",
+    );
+    const { notUnpacked } = await searchInside("/srv/a", wide, () => undefined);
+    expect(notUnpacked).toEqual(["z2.gz"]);
+  });
+
+  it.skipIf(!existsSync("/usr/bin/rpmbuild"))(
+    "of rpm is searched: its payload, its scripts, not its programs",
+    async () => {
+      const put = (to: string) => `install -D ${folder}/in/etc/signing.bin %{buildroot}${to}\n`;
+      const [kept, shipped] = ["/etc/x/k", "/usr/share/x/test-key"];
+      const about = (name: string) => `%package ${name}\nSummary: x\n%description ${name}\nx\n`;
+      const spec = [
+        "Name: x\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\nBuildArch: noarch\n%description\nx\n",
+        about("kept") + about("shipped") + about("script"),
+        `%install\n${put(kept)}${put(shipped)}%files kept\n${kept}\n%files shipped\n${shipped}\n`,
+        `%post script\ncat > /root/k <<END\n${privateKey}END\n%files script\n`,
+      ];
+      writeFileSync(join(folder, "x.spec"), spec.join(""));
+      packed(`rpmbuild -bb --define "_topdir $PWD/top" --define "_rpmdir $PWD/rpms" x.spec >&2`);
+      const path = "/srv/x.rpm";
+      const inPackage = async (name: string) => {
+        const { found, limits } = await leftIn({
+          [path]: packed(`cat rpms/noarch/x-${name}-1-1.noarch.rpm`),
+        });
+        expect(limits).toEqual([]);
+        return found;
+      };
+      expect(await inPackage("kept")).toEqual([{ path, what: "a private key in its member etc/x/k" }]);
+      expect(await inPackage("shipped")).toEqual([]);
+      expect(await inPackage("script")).toEqual([{ path, what: "a private key" }]);
+    },
+  );
 });

@@ -4,7 +4,7 @@ import type { GuestTree } from "../../image/tree.ts";
 import { initramfsEntries } from "../convert/initramfs.ts";
 import { freeIfcfg, freeKeyfile } from "../seal/network-files.ts";
 import { commandLineIdentities } from "./command-line.ts";
-import { isAsPackaged, type Leftover, type SearchOptions, whatIn } from "./search.ts";
+import { isAsPackaged, type Leftover, type SearchOptions, searchFile } from "./search.ts";
 
 export interface SearchedInitramfs {
   readonly found: readonly Leftover[];
@@ -54,7 +54,7 @@ async function searchOne(image: Uint8Array, options: SearchOptions): Promise<Lef
     if (content.length === 0 || isProgram(content) || isAsPackaged(options.packaged?.get(path), content))
       continue;
     const text = content.toString("latin1");
-    const what = copied(inner, text) ?? whatIn(path, content, options);
+    const what = copied(inner, text) ?? (await searchFile(path, content, options)).what;
     if (what !== undefined) found.set(path, what);
     if (inner === "etc/crypttab" || inner.startsWith("etc/cmdline"))
       for (const key of keyFilesIn(text))

@@ -5,7 +5,7 @@ import { isZero } from "../../image/change/draft.ts";
 import { swapAreaIn } from "../../image/disk/swap.ts";
 import type { GuestTree, Stat } from "../../image/tree.ts";
 import type { PackageFile } from "../rpm/files.ts";
-import { type PackedMember, packedIn } from "./packed.ts";
+import { type Inside, type SearchedInside, searchInside } from "./packed.ts";
 import { readableForms } from "./readable-forms.ts";
 import { secretIn, secretNamed } from "./secret-shapes.ts";
 import { soleIdIn, tellingKeyIn } from "./telling-keys.ts";
@@ -60,8 +60,7 @@ const notLookedInto = new Set(["/proc", "/sys", "/dev", "/run", "/var/lib/rpm", 
 export async function searchGuest(tree: GuestTree, options: SearchOptions): Promise<Searched> {
   const { traits, packaged, signal } = options;
   const except = new Set([...notLookedInto, ...options.except]);
-  const mayHold = traitFilter(traits);
-  const inName = (name: string) => (mayHold.test(name) ? traitIn(name, traits) : undefined);
+  const inName = namesIn(traits);
   const found: Leftover[] = [];
   const tooLarge: string[] = [];
   const packed: string[] = [];
@@ -93,11 +92,11 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
       const data = await readSafely(tree, path);
       files++;
       bytes += data.length;
-      const inside = await packedIn(path, data);
-      if (inside === "unknown" && !isAsPackaged(owner, data)) packed.push(path);
-      const what =
-        typeof inside === "object" ? whatInside(path, inside.members, options) : whatIn(path, data, options);
-      if (what !== undefined && !isAsPackaged(owner, data)) found.push({ path, what });
+      const inside = await searchFile(path, data, options, inName);
+      if ((inside.what === undefined && inside.notUnpacked.length === 0) || isAsPackaged(owner, data))
+        continue;
+      if (inside.what !== undefined) found.push({ path, what: inside.what });
+      packed.push(...inside.notUnpacked.map((one) => (one === undefined ? path : `${path}/${one}`)));
     }
   }
   return {
@@ -150,22 +149,45 @@ function traitIn(text: string, traits: readonly Trait[]): Trait | undefined {
   return traits.find((trait) => hasTrait(small, trait));
 }
 
-/** Whether a short text may contain any trait, in one test. */
-function traitFilter(traits: readonly Trait[]): RegExp {
+/** Finds a trait in a name. One test is enough for most names. */
+function namesIn(traits: readonly Trait[]): (name: string) => Trait | undefined {
   const texts = traits.map(({ text }) => text.replaceAll(/[^\w]/g, "\\$&"));
-  return texts.length === 0 ? /(?!)/ : new RegExp(texts.join("|"), "i");
+  const mayHold = texts.length === 0 ? /(?!)/ : new RegExp(texts.join("|"), "i");
+  return (name) => (mayHold.test(name) ? traitIn(name, traits) : undefined);
+}
+
+/** Searches a file, and what is packed in it. */
+export function searchFile(
+  path: string,
+  data: Buffer,
+  options: SearchOptions,
+  inName: (name: string) => Trait | undefined = namesIn(options.traits),
+): Promise<SearchedInside> {
+  return searchInside(path, data, (inside) => whatInside(path, inside, options, inName));
 }
 
 function whatInside(
   path: string,
-  members: readonly PackedMember[],
+  { name, data, installedAs }: Inside,
   options: SearchOptions,
+  inName: (name: string) => Trait | undefined,
 ): string | undefined {
-  for (const { name, data } of members) {
-    const what = whatIn(name === undefined ? path : `${path}/${name}`, data, options);
-    if (what !== undefined) return name === undefined ? what : `${what} in its member ${name}`;
-  }
-  return undefined;
+  const named = name === undefined ? undefined : inName(name);
+  if (named !== undefined) return `${named.what} in the name of its member ${name}`;
+  if (data.length === 0) return undefined;
+  const what =
+    installedAs === undefined
+      ? whatIn(name === undefined ? path : `${path}/${name}`, data, options)
+      : whatInPackage(installedAs, data, options.traits);
+  return what === undefined || name === undefined ? what : `${what} in its member ${name}`;
+}
+
+// If it were installed, its settings would be as in their package.
+function whatInPackage(installedAs: string, data: Buffer, traits: readonly Trait[]): string | undefined {
+  const text = data.toString("latin1");
+  const forms = readableForms(text);
+  const trait = traitIn(text, traits) ?? traitIn(forms, traits);
+  return trait?.what ?? (isProgramsOwn(`/${installedAs}`, false) ? undefined : secretIn(data, text, forms));
 }
 
 // Libraries contain keys for their own tests, even if pip, gem, npm or Maven installed them. Without a

@@ -16,9 +16,10 @@ ID) stays. \`tbuild seal --check\` reports it as left, and exits 1. To keep such
 In addition, tbuild searches every file that differs from its package, and every file that no package owns. It looks for
 this guest's host name, IP and MAC addresses, machine ID, SSH host keys and other IDs, in file contents and file names. It
 also looks for private keys (PEM in any quoting, DER, base64, UTF-16, OpenPGP), key stores, keytabs and tokens. It unpacks
-gzip, bzip2, xz, zstd, lzop, lz4 and zip, up to 64 MiB. After a seal, tbuild still knows the guest's identity from the
-undo record, as long as that file is beside the image. \`--no-search\` skips this search; only the known places are looked
-at, and the report says so. SSH host keys that \`sshd_config\` names in other places than \`/etc/ssh/ssh_host_*\` are reported,
+gzip, bzip2, xz, zstd, lzop, lz4, zip, tar, cpio, ar and RPM files, and \`.lzma\`, six levels deep and up to 64 MiB. After a
+seal, tbuild still knows the guest's identity from the undo record, as long as that file is beside the image.
+\`--no-search\` skips this search; only the known places are looked at, and the report says so. SSH host keys that
+\`sshd_config\` names in other places than \`/etc/ssh/ssh_host_*\` are reported,
 not removed: sshd would not start without them.
 
 The search also reports an address, a link address, a host name, an iSCSI name or a machine ID in a kernel command line
@@ -37,10 +38,12 @@ host names in them: ${otherNetworks.map(({ name, paths }) => `${name} (${paths.m
 
 - Files as their package brought them: a file of the same size, unless the package calls it configuration.
 - \`/proc\`, \`/sys\`, \`/dev\` and \`/run\` of the root file system, and the package database.
-- Files above 16 MiB, files that unpack to more than 64 MiB, 7z, RAR and RPM files, zips with a password, and packed files that
-  are damaged or whose program is missing. The report names them.
-- Files of the old lzma format, and packed files inside archives. A tar archive is searched as one text, so keys in DER and
-  OpenPGP's packets inside it are not found.
+- Files above 16 MiB, files that unpack to more than 64 MiB, files more than six levels deep in archives, 7z, RAR, cabinet,
+  squashfs and \`.Z\` files, zips with a password, and packed files that are damaged or whose program is missing. The report
+  names them.
+- Files of the old lzma format whose names do not end in \`.lzma\` or \`.tlz\`.
+- In RPM files, everything below \`/usr\` (except \`/usr/local\`), \`/lib\` and \`/lib64\`, and settings of other files; keys, tokens
+  and this guest's names are found.
 - Secrets, but not names and IDs, in libraries that bring keys for their own tests: below \`site-packages\`, \`dist-packages\`,
   \`node_modules\` and \`gems\`, and in jar, whl and egg files. In a guest without a package database, this also applies to
   \`/usr\`, \`/lib\` and \`/lib64\` except \`/usr/local\`.
