@@ -1,5 +1,4 @@
 import { rpmCountsBytes, rpmHeaderBytes, rpmHeaderMagic, rpmMagicBytes } from "../../io/rpm-header.ts";
-import { tarEntries } from "../../io/tar.ts";
 
 export interface ArchiveMember {
   /** Absent for bytes of the archive that are no file, such as the scripts of a package, or a further archive behind its end. */
@@ -41,6 +40,7 @@ function isTar(data: Buffer): boolean {
 }
 
 async function* tarMembers(data: Buffer): AsyncGenerator<ArchiveMember> {
+  const { tarEntries } = await import("../../io/tar.ts");
   try {
     for await (const { name, size, body } of tarEntries(oneByOne(data))) {
       if (size === 0) {

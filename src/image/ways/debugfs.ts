@@ -15,7 +15,7 @@ import { type Ext, openExt } from "../ext/ext.ts";
 import { Unfit } from "../ext/faults.ts";
 import { flag, lockFlags } from "../ext/inode-fields.ts";
 import { replayJournal } from "../ext/journal.ts";
-import { notWritten } from "../file/sync-image.ts";
+import { notWritten, refusalOf } from "../file/sync-image.ts";
 import { bytesOf } from "../names.ts";
 import { GuestTree } from "../tree.ts";
 import { runScript } from "./run-script.ts";
@@ -201,10 +201,11 @@ async function applyTo(
       ...output.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("debugfs 1.")),
     );
   }
-  if (complaints.some((line) => diskFaults.test(line)))
-    throw notWritten(part.device.replace(/\?offset=\d+$/, ""), {
-      lines: complaints.slice(-5).map(printable),
-    });
+  // The names in them are the guest's, so their words do not tell whose disk is full.
+  const image = part.device.replace(/\?offset=\d+$/, "");
+  const refusal = complaints.length === 0 ? undefined : await refusalOf(image);
+  if (refusal !== undefined)
+    throw notWritten(image, { lines: complaints.slice(-5).map(printable), cause: refusal });
   // debugfs counts blocks wrong if attributes are in separate blocks, as with OL5's 128-byte inodes, and ignores
   // quotas. e2fsck corrects both.
   if (part.ext.inodeBytes === 128 || part.ext.hasQuota) await checkFileSystem(host, part.device);
@@ -217,9 +218,6 @@ async function applyTo(
       hint: "Use a fresh copy of the image; this one contains only some of the changes.",
     });
 }
-
-// The words of this machine's kernel. Those of libext2fs about a full guest are others.
-const diskFaults = /No space left on device|Disk quota exceeded|Input\/output error|Read-only file system/;
 
 async function attributesFor(ext: Ext, change: Change): Promise<Map<string, Uint8Array>> {
   if (change.kind === "remove") return new Map();
