@@ -74,6 +74,8 @@ export type ErrorCode =
   | "disk-full"
   /** Written data did not reach the disk of an image. */
   | "not-written"
+  /** A program made only some of the changes to an image. */
+  | "incomplete"
   /** No access method can open what an image holds and also works on this machine. */
   | "no-access"
   /** A backing file cannot be used. The message names it. */

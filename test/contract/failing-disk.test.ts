@@ -109,6 +109,24 @@ describe.skipIf(lacking !== undefined)(`a full disk${lacking ? ` — skipped: ${
     expect(await readdir(folder)).toEqual(["System.img", "ballast"]);
   });
 
+  it.each(["loop", "uml", "debugfs", "direct"])(
+    "of a guest is named as the guest's by %s, whatever its files are called",
+    async (way) => {
+      const [image, much] = [`${folder}.img`, `${folder}.much`];
+      await makeDirtyImage(image, kinds["ext4, as OL6"], { megabytes: 32, files: 5 });
+      await writeFile(much, randomBytes(34 << 20));
+      const before = await sha256Of(image);
+      const target = `${image}:/root/No space left on device`;
+      const argv = [process.execPath, main, "cp", "--yes", "--via", way, much, target];
+      const { stderr, exitCode } = await host.run(argv, { allow: [3, 4, 5] });
+      expect(stderr).toMatch(/file system (?:of the guest )?is full/);
+      expect(stderr).not.toContain("copy beside it");
+      expect(exitCode).toBe(4);
+      expect(await sha256Of(image)).toBe(before);
+      for (const one of [image, much]) await rm(one);
+    },
+  );
+
   it("that has no room for a copy leaves the image unchanged", async () => {
     await makeImage("raw");
     const before = await sha256Of(image);

@@ -25,19 +25,46 @@ export async function workingCopy(host: Runner, image: string, signal?: AbortSig
   return copy;
 }
 
-/** Runs `work` on the working copy of an image. If there is no room for it, the error says so. */
+/**
+ * Runs `work` on the working copy of an image. If a disk is full, the error says which: the one that the copy is on, or the
+ * guest's. Programs have the same words for both, so the copy itself is asked.
+ */
 export async function copyFaultsExplained<T>(image: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (thrown) {
     const error = firstFault(thrown);
-    if (!(error instanceof TbuildError) || !["disk-full", "not-written"].includes(error.code)) throw error;
+    if (!(error instanceof TbuildError) || !["disk-full", "not-written", "incomplete"].includes(error.code))
+      throw error;
+    const about = { subject: image, lines: error.said };
+    if (error.code === "not-written" || !(await takesMore(namesFor(image).work)))
+      throw error.with({
+        ...about,
+        fault: "environment",
+        what: "the change could not be written to a copy beside it",
+        hint: `The image was not changed. Check whether the disk of ${dirname(image)} is full or damaged.`,
+      });
+    if (error.code === "incomplete") throw error.with({ ...about, hint: "The image was not changed." });
     throw error.with({
-      subject: image,
-      what: "the change could not be written to a copy beside it",
-      lines: error.said,
-      hint: `The image was not changed. Check whether the disk of ${dirname(image)} is full or damaged.`,
+      ...about,
+      fault: "guest",
+      what: "a file system of the guest is full",
+      hint: "The image was not changed. Free space in the guest, or make its disk larger: tbuild resize",
     });
+  }
+}
+
+const probeBytes = 1 << 20;
+
+/** Whether there is room for a little more behind a copy, which is of no use any more. */
+async function takesMore(copy: string): Promise<boolean> {
+  try {
+    await using file = await open(copy, "r+");
+    await writeAll(file, Buffer.alloc(probeBytes, 1), (await file.stat()).size);
+    await file.sync();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -15,7 +15,6 @@ import { type Ext, openExt } from "../ext/ext.ts";
 import { Unfit } from "../ext/faults.ts";
 import { flag, lockFlags } from "../ext/inode-fields.ts";
 import { replayJournal } from "../ext/journal.ts";
-import { notWritten, refusalOf } from "../file/sync-image.ts";
 import { bytesOf } from "../names.ts";
 import { GuestTree } from "../tree.ts";
 import { runScript } from "./run-script.ts";
@@ -201,23 +200,35 @@ async function applyTo(
       ...output.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("debugfs 1.")),
     );
   }
-  // The names in them are the guest's, so their words do not tell whose disk is full.
-  const image = part.device.replace(/\?offset=\d+$/, "");
-  const refusal = complaints.length === 0 ? undefined : await refusalOf(image);
-  if (refusal !== undefined)
-    throw notWritten(image, { lines: complaints.slice(-5).map(printable), cause: refusal });
+  // Whether this machine's disk or the guest's is full does not follow from words that may contain a guest's names. With a
+  // full disk below it, the image may not be readable either.
+  if (complaints.length > 0) {
+    const code = complaints.some((line) => noneFree.test(line)) ? "disk-full" : "incomplete";
+    throw notAllMade(part.device, complaints.map(printable), code);
+  }
   // debugfs counts blocks wrong if attributes are in separate blocks, as with OL5's 128-byte inodes, and ignores
   // quotas. e2fsck corrects both.
   if (part.ext.inodeBytes === 128 || part.ext.hasQuota) await checkFileSystem(host, part.device);
   part.ext = await part.reopen();
   const wrong = await differences(part.ext, changes);
-  if (complaints.length > 0 || wrong.length > 0)
-    throw new TbuildError("integrity", "not all changes were made", {
-      subject: part.device,
-      lines: [...complaints.map(printable), ...wrong].slice(0, 20),
-      hint: "Use a fresh copy of the image; this one contains only some of the changes.",
-    });
+  if (wrong.length > 0) throw notAllMade(part.device, wrong, "incomplete");
 }
+
+function notAllMade(
+  subject: string,
+  lines: readonly string[],
+  code: "disk-full" | "incomplete",
+): TbuildError {
+  return new TbuildError("integrity", "not all changes were made", {
+    subject,
+    code,
+    lines: lines.slice(0, 20),
+    hint: "Use a fresh copy of the image; this one contains only some of the changes.",
+  });
+}
+
+// Of libext2fs, with nothing else on the line.
+const noneFree = /^[a-z_]+: Could not allocate (?:block|inode) in ext2 filesystem *$/;
 
 async function attributesFor(ext: Ext, change: Change): Promise<Map<string, Uint8Array>> {
   if (change.kind === "remove") return new Map();
