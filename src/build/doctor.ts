@@ -17,7 +17,7 @@ import { discContents, packagesFromDisc } from "./disc-contents.ts";
 import { kickstartOf } from "./recipe-kickstart.ts";
 import { rehearsalRelease } from "./rehearsal-release.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
-import { provePasswords } from "./secrets.ts";
+import { Passwords } from "./secrets.ts";
 import { recipeOf, type Workshop } from "./workshop.ts";
 
 /** Checks the external inputs of a build before it starts: kickstart, disc, repositories, packages. */
@@ -80,15 +80,15 @@ async function baseExamined(
 }
 
 async function passwordsExamined(
-  { users }: Recipe,
+  recipe: Recipe,
   folder: string,
   environment: Workshop["environment"],
 ): Promise<Examined[]> {
-  const examined = users.map(async (user) => {
+  const examined = recipe.users.map(async (user) => {
     const what = `password of ${user.name}`;
     if (!user.password) return [];
     try {
-      await provePasswords({ users: [user] }, folder, environment);
+      await new Passwords({ ...recipe, users: [user] }, folder, environment).prove();
       return [{ what, ok: true, text: "is there" }];
     } catch (error) {
       if (!(error instanceof TbuildError)) throw error;

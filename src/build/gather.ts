@@ -12,6 +12,7 @@ import type { Ingredients } from "./master.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { recipeParts } from "./recipe-parts.ts";
 import type { BuildRequest } from "./request.ts";
+import { Passwords } from "./secrets.ts";
 import { shipped } from "./shipped.ts";
 import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
 import { takeBase } from "./steps/take-base.ts";
@@ -48,6 +49,7 @@ export async function gather(
   return {
     recipe,
     folder,
+    passwords: new Passwords(recipe, folder, workshop.environment),
     medium,
     ...(base && { base: takeBase(recipe, base, builder) }),
     kickstart: template,

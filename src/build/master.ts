@@ -5,6 +5,7 @@ import type { Digest } from "../model/digest.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { ManifestFrame } from "./manifest.ts";
 import { Pipeline } from "./pipeline.ts";
+import type { Passwords } from "./secrets.ts";
 import type { Inputs, Step } from "./step.ts";
 import type { FetchedMedium, Sources } from "./steps/fetch-medium.ts";
 import { injectModules } from "./steps/inject-modules.ts";
@@ -17,6 +18,7 @@ export interface Ingredients {
   readonly recipe: Recipe;
   /** The recipe's folder. Relative paths in the recipe start there. */
   readonly folder: string;
+  readonly passwords: Passwords;
   readonly medium: Step<object, FetchedMedium>;
   /** Takes the template that the recipe starts from; then nothing is installed. */
   readonly base?: Step<object, Sources & InstalledGuest>;
@@ -44,7 +46,7 @@ export interface MadeTemplate {
 /** From a disc, or another template, to a stored master: HVM, with its additions and modules, never sealed. */
 export function planMaster(made: Ingredients) {
   return startOf(made)
-    .step(provisionGuest(made.recipe, made.folder, made.provisionInputs))
+    .step(provisionGuest(made, made.provisionInputs))
     .step(injectModules(made.recipe, made.modules, made.cloneDetection))
     .step(keepMaster(made.recipe, made.frame));
 }
@@ -53,5 +55,5 @@ function startOf(made: Ingredients): Pipeline<Sources & InstalledGuest> {
   if (made.base) return Pipeline.start().step(made.base);
   return Pipeline.start()
     .step(made.medium)
-    .step(installGuest(made.recipe, made.kickstart, made.kickstartDigest, made.folder));
+    .step(installGuest(made, made.kickstart, made.kickstartDigest));
 }

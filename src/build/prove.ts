@@ -7,7 +7,6 @@ import { furtherName } from "./further.ts";
 import { gather } from "./gather.ts";
 import { recipeParts } from "./recipe-parts.ts";
 import type { BuildRequest } from "./request.ts";
-import { provePasswords } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
 import { proveDisc } from "./steps/fetch-medium.ts";
 import type { Workshop } from "./workshop.ts";
@@ -36,7 +35,7 @@ async function proveOne(
   names: Map<string, string>,
 ): Promise<void> {
   const made = await gather(workshop, request);
-  const { recipe, folder } = made;
+  const { recipe } = made;
   for (const name of [recipe.name, ...recipe.convert.map(({ to }) => furtherName(recipe, to))]) {
     const other = names.get(name);
     if (other !== undefined)
@@ -50,7 +49,7 @@ async function proveOne(
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
   if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
   // A cached guest already has its passwords.
-  if (steps.includes("provision-guest")) await provePasswords(recipe, folder, workshop.environment);
+  if (steps.includes("provision-guest")) await made.passwords.prove();
   await checkSite(context, steps, made.made.mode);
 }
 

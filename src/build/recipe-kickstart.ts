@@ -5,7 +5,7 @@ import { majorOf } from "../recipe/recipe.ts";
 import { mirrorsInBuild, mirrorsOutside, postOf, shownPasswords } from "./kickstart-post.ts";
 import { scriptFaults } from "./kickstart-scripts.ts";
 import { kickstartTemplate } from "./kickstart-template.ts";
-import { passwordHashes } from "./secrets.ts";
+import { Passwords } from "./secrets.ts";
 import { recipeOf, type Workshop } from "./workshop.ts";
 
 /** The kickstart of a recipe, with placeholders for secrets that are not given, and the findings of its release's installer. */
@@ -20,7 +20,7 @@ export async function kickstartOf(
   const isShown = secrets === noSecrets;
   const passwords =
     recipe.provision === "post" && !isShown
-      ? await passwordHashes(recipe, host, dirname(file), environment)
+      ? await new Passwords(recipe, dirname(file), environment).hashes(host)
       : shownPasswords(recipe);
   const mirrors = isShown ? mirrorsInBuild(site) : mirrorsOutside(site);
   const post = await postOf(loaded, {

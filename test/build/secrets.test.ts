@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { changedPasswords, passwordMarks, provePasswords } from "../../src/build/secrets.ts";
+import { Passwords } from "../../src/build/secrets.ts";
 import { TbuildError } from "../../src/errors.ts";
 import type { Recipe } from "../../src/recipe/recipe.ts";
 
@@ -16,6 +16,11 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const user = (name: string, password: Recipe["users"][number]["password"]) =>
   ({ name, uid: 1, group: name, groups: [], password }) as Recipe["users"][number];
+
+const passwords = (
+  users: Recipe["users"],
+  environment: (name: string) => string | undefined = () => undefined,
+) => new Passwords({ users, release: "ol8", update: 10 }, folder, environment);
 
 describe("a password", () => {
   it.each([
@@ -33,7 +38,7 @@ describe("a password", () => {
     [Buffer.from([0x61, 0xff]), "is not UTF-8"],
   ])("%j in a file cannot be one", async (data, fault) => {
     await writeFile(join(folder, "secret"), data);
-    const proof = provePasswords({ users: [user("ann", { file: "secret" })] }, folder, () => undefined);
+    const proof = passwords([user("ann", { file: "secret" })]).prove();
     await expect(proof).rejects.toThrow(`the password of ann: file ${folder}/secret ${fault}`);
   });
 
@@ -41,8 +46,8 @@ describe("a password", () => {
     "%j is one",
     async (text) => {
       await writeFile(join(folder, "secret"), text);
-      await provePasswords({ users: [user("ann", { file: "secret" })] }, folder, () => undefined);
-      await provePasswords({ users: [user("ann", { env: "S" })] }, folder, () => text);
+      await passwords([user("ann", { file: "secret" })]).prove();
+      await passwords([user("ann", { env: "S" })], () => text).prove();
     },
   );
 
@@ -51,19 +56,19 @@ describe("a password", () => {
     await symlink("/dev/zero", join(folder, "endless"));
     await mkdir(join(folder, "folder"));
     for (const file of ["pipe", "endless", "folder"])
-      await expect(
-        provePasswords({ users: [user("ann", { file })] }, folder, () => undefined),
-      ).rejects.toThrow(`the password of ann: file ${folder}/${file} is not a regular file`);
+      await expect(passwords([user("ann", { file })]).prove()).rejects.toThrow(
+        `the password of ann: file ${folder}/${file} is not a regular file`,
+      );
   });
 
   it("is recognized as changed by its mark, which does not contain it", async () => {
     await writeFile(join(folder, "secret"), "hunter2\n");
     const users = [user("ann", { file: "secret" }), user("bob", { env: "BOB" }), user("eve", undefined)];
     const bob = (value?: string) => () => value;
-    const marks = await passwordMarks({ users }, folder, bob("swordfish"));
+    const marks = await passwords(users, bob("swordfish")).marks();
     expect(Object.keys(marks)).toEqual(["ann", "bob"]);
     expect(JSON.stringify(marks)).not.toMatch(/hunter2|swordfish/);
-    const changed = (value?: string) => changedPasswords(marks, { users }, folder, bob(value));
+    const changed = (value?: string) => passwords(users, bob(value)).changed(marks);
     expect(await changed("swordfish")).toBeUndefined();
     expect(await changed("another")).toBe("the password of bob changed");
     expect(await changed(undefined)).toBeUndefined();
@@ -78,7 +83,7 @@ describe("a password", () => {
       "-c",
       `A=$(printf 'p\\344ss') exec "${process.execPath}" -e '${latin1}'`,
     ]);
-    await expect(provePasswords({ users }, folder, () => stdout.trimEnd())).rejects.toThrow(
+    await expect(passwords(users, () => stdout.trimEnd()).prove()).rejects.toThrow(
       "the password of ann: environment variable A is not UTF-8",
     );
   });
@@ -86,7 +91,9 @@ describe("a password", () => {
   it("that is refused is reported together with all others, and never shown", async () => {
     const users = [user("ann", { env: "A" }), user("bob", { env: "B" }), user("eve", { env: "E" })];
     const environment = (name: string) => ({ A: "secret\nsecret", E: "fine" })[name];
-    const fault = await provePasswords({ users }, folder, environment).catch((error) => error);
+    const fault = await passwords(users, environment)
+      .prove()
+      .catch((error) => error);
     expect(fault).toBeInstanceOf(TbuildError);
     expect(fault.message).toContain("ann: environment variable A contains more than one line");
     expect(fault.lines).toEqual(["the password of bob: there is no environment variable B"]);

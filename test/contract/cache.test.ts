@@ -17,6 +17,7 @@ import { openResults } from "../../src/build/cache/results.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { Pipeline } from "../../src/build/pipeline.ts";
 import { runPipeline } from "../../src/build/run-pipeline.ts";
+import { Passwords } from "../../src/build/secrets.ts";
 import type { BuildContext, Step } from "../../src/build/step.ts";
 import { localHost } from "../../src/host/local.ts";
 import { openCompression } from "../../src/io/compression.ts";
@@ -104,7 +105,8 @@ describeWith(["docker-registry", "ssh-keygen", "openssl"], "a cache in a registr
       tbuild: "0.1.0",
     };
     const users = password === undefined ? [] : [{ name: "oracle", password: { env: "SECRET" } }];
-    const made = { recipe: { users, bundles: [] as Recipe["bundles"] } as unknown as Recipe, folder };
+    const recipe = { users, bundles: [] as Recipe["bundles"] } as unknown as Recipe;
+    const made = { recipe, passwords: new Passwords(recipe, folder, () => password) };
     const results = openResults(async (reference, given) => openRegistry(reference, given), 2000);
     /** As a build does: takes the result, or makes it and shares it. */
     const build = async (input: string, fresh = false) => {

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { passwordHashes } from "../../src/build/secrets.ts";
+import { Passwords } from "../../src/build/secrets.ts";
 import { localHost } from "../../src/host/local.ts";
 import { checkKickstart, partsOf } from "../../src/kickstart/check.ts";
 import { kickstart, noSecrets } from "../../src/kickstart/render.ts";
@@ -191,7 +191,9 @@ describe("a password that a recipe refers to", () => {
       ["{ file: secret }", "from a file"],
     ] as const) {
       const recipe = await load("ol8", users(where));
-      const { grid = "" } = await passwordHashes(recipe, localHost(), folder, () => "from the environment");
+      const { grid = "" } = await new Passwords(recipe, folder, () => "from the environment").hashes(
+        localHost(),
+      );
       const again = await localHost().run(
         ["openssl", "passwd", "-6", "-salt", grid.split("$")[2] ?? "", "-stdin"],
         {
@@ -208,7 +210,7 @@ describe("a password that a recipe refers to", () => {
     ["{ file: own.yaml }", "file "],
   ])("%s is asked for by name when it is not there", async (where, words) => {
     const recipe = await load("ol8", users(where));
-    await expect(passwordHashes(recipe, localHost(), folder, () => undefined)).rejects.toThrow(
+    await expect(new Passwords(recipe, folder, () => undefined).hashes(localHost())).rejects.toThrow(
       `the password of grid: ${words}`,
     );
   });

@@ -2,7 +2,7 @@ import { TbuildError } from "../../errors.ts";
 import { manifestDigest } from "../../model/manifest.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import type { EntryThere } from "../../store/exchange/oci/cache.ts";
-import { changedPasswords } from "../secrets.ts";
+import type { Passwords } from "../secrets.ts";
 import type { BuildContext } from "../step.ts";
 
 /** Why nobody here may use an entry of a cache: it is not proven to be the result of this build. */
@@ -35,7 +35,7 @@ export async function distrustOf(
 /** Why an entry of a cache is not used; `undefined` if it may be. */
 export async function refusalOf(
   context: BuildContext,
-  { recipe, folder }: { readonly recipe: Recipe; readonly folder: string },
+  { passwords }: { readonly passwords: Passwords },
   key: string,
   there: EntryThere,
 ): Promise<string | undefined> {
@@ -53,7 +53,7 @@ export async function refusalOf(
     if (error instanceof TbuildError && error.fault === "integrity") return otherHere(manifest);
     throw error;
   }
-  return changedPasswords(entry.passwords, recipe, folder, context.environment);
+  return passwords.changed(entry.passwords);
 }
 
 function otherHere({ name, version }: { readonly name: string; readonly version: string }): string {

@@ -7,7 +7,6 @@ import { readPacks } from "../../store/folder/packs.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Taken } from "../run-pipeline.ts";
-import { passwordMarks } from "../secrets.ts";
 import type { BuildContext } from "../step.ts";
 import { type Ask, asker } from "./asking.ts";
 import { fetchResult, packed } from "./fetch.ts";
@@ -95,9 +94,7 @@ export function openResults(openRegistry: RegistryOpener, waitMs = lookupMs): Re
       const known = to === undefined ? undefined : await resultKey(pipeline, context.rehearsal);
       if (to === undefined || known === undefined || "why" in known) return;
       const reference = { ...entryPlace(to, context.name), which: known.key };
-      const passwords = await passwordMarks(made.recipe, made.folder, context.environment).catch(
-        () => undefined,
-      );
+      const passwords = await made.passwords.marks().catch(() => undefined);
       if (passwords === undefined) {
         const text = "not shared through the cache: a password of the recipe is not at hand";
         context.report({ type: "note", text });

@@ -3,7 +3,7 @@ import { beginCheckpoint, checkpointKey, findCheckpoint, keepCheckpoint } from "
 import { hostsOf } from "../manifest.ts";
 import { allInputs, type Pipeline } from "../pipeline.ts";
 import type { Taken } from "../run-pipeline.ts";
-import { changedPasswords, type PasswordMarks } from "../secrets.ts";
+import type { PasswordMarks } from "../secrets.ts";
 import type { BuildContext } from "../step.ts";
 import type { Made } from "./made.ts";
 import { sharedStep } from "./result-key.ts";
@@ -43,7 +43,7 @@ export async function keepTaken<S extends object>(
 
 /** A result that was taken before, if it is still complete. */
 export async function takenBefore<S extends object>(
-  { recipe, folder }: Made,
+  made: Made,
   context: BuildContext,
   pipeline: Pipeline<S>,
   key: string,
@@ -53,8 +53,7 @@ export async function takenBefore<S extends object>(
   for (const step of pipeline.steps.filter(({ name }) => ["pack-bundles", sharedStep].includes(name)))
     if ((await step.outdated?.(context, checkpoint.gives)) !== undefined) return undefined;
   const { passwords, draft } = checkpoint.gives as { passwords: PasswordMarks; draft: Manifest };
-  if ((await changedPasswords(passwords, recipe, folder, context.environment)) !== undefined)
-    return undefined;
+  if ((await made.passwords.changed(passwords)) !== undefined) return undefined;
   return { checkpoint, timings: draft.timings };
 }
 

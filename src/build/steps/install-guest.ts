@@ -24,7 +24,7 @@ import {
   whileRunning,
 } from "../guest-machine.ts";
 import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
-import { changedPasswords, hashed, type PasswordMarks, passwordHashes, passwordMarks } from "../secrets.ts";
+import { hashed, type PasswordMarks, type Passwords } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";
 import { watchInstaller } from "../watch/watch.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
@@ -38,12 +38,18 @@ export interface InstalledGuest {
   readonly passwords?: PasswordMarks;
 }
 
+/** A recipe, the folder where its paths start, and its users' passwords. */
+export interface RecipeAt {
+  readonly recipe: Recipe;
+  readonly folder: string;
+  readonly passwords: Passwords;
+}
+
 /** Runs the installer from the medium unattended, and watches its console until the machine powers off. */
 export function installGuest(
-  recipe: Recipe,
+  { recipe, folder, passwords }: RecipeAt,
   template: KickstartTemplate,
   kickstartDigest: string,
-  folder: string,
 ): Step<FetchedMedium, InstalledGuest> {
   return {
     name: "install-guest",
@@ -56,8 +62,7 @@ export function installGuest(
       nics: String(recipe.nics.length),
       ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" }),
     }),
-    outdated: ({ environment }, { passwords = {} }) =>
-      changedPasswords(passwords, recipe, folder, environment),
+    outdated: (_context, { passwords: marks = {} }) => passwords.changed(marks),
     async run(context, { medium, standIns }) {
       const name = machineName(context, "install");
       const secrets = await makeSecrets(context, recipe);
@@ -76,7 +81,7 @@ export function installGuest(
       const own = recipe.provision === "post" ? served : {};
       const host = loopbackFor(context.hypervisor, own);
       await using server = await serveRepositories(own);
-      const post = await postOf(context, recipe, folder, urls(server.port, host), standIns);
+      const post = await postOf(context, { recipe, folder, passwords }, urls(server.port, host), standIns);
       const text = await kickstart(recipe, template, secrets, post);
       await context.host.writeFile(join(boot, "ks.cfg"), Buffer.from(text), 0o600);
       await appendToInitrd(vendorInitrd, [{ path: "ks.cfg", data: Buffer.from(text) }], initrd);
@@ -93,9 +98,8 @@ export function installGuest(
       });
       await watched(context, name, secrets.nonce);
       await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.img"));
-      const passwords =
-        recipe.provision === "post" ? await passwordMarks(recipe, folder, context.environment) : {};
-      return { disk: join(context.out, "disk.img"), key: join(context.out, "build-key"), passwords };
+      const marks = recipe.provision === "post" ? await passwords.marks() : {};
+      return { disk: join(context.out, "disk.img"), key: join(context.out, "build-key"), passwords: marks };
     },
     cleanup: (context) => discard(context, "install"),
   };
@@ -129,19 +133,17 @@ async function watched(context: StepContext, name: string, nonce: string): Promi
 
 async function postOf(
   context: StepContext,
-  recipe: Recipe,
-  folder: string,
+  { recipe, folder, passwords }: RecipeAt,
   mirrors: Readonly<Record<string, string>>,
   standIns: Readonly<Record<string, string>>,
 ): Promise<PostProvisioning | undefined> {
   if (recipe.provision !== "post") return undefined;
-  const passwords = await passwordHashes(recipe, context.host, folder, context.environment);
   return postProvisioning(recipe, {
     folder,
     mirrors,
     ...onlyStandIns(standIns),
     ...proxyOf(context),
-    passwords,
+    passwords: await passwords.hashes(context.host),
   });
 }
 

@@ -21,10 +21,10 @@ import {
 } from "../guest-machine.ts";
 import { type GuestAnswers, provisionStopped } from "../provision-stopped.ts";
 import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
-import { changedPasswords, type PasswordMarks, passwordHashes, passwordMarks } from "../secrets.ts";
+import type { PasswordMarks } from "../secrets.ts";
 import type { Inputs, Step, StepContext } from "../step.ts";
 import type { Sources } from "./fetch-medium.ts";
-import type { InstalledGuest } from "./install-guest.ts";
+import type { InstalledGuest, RecipeAt } from "./install-guest.ts";
 
 export interface ProvisionedGuest extends GuestAnswers {
   readonly disk: string;
@@ -39,10 +39,10 @@ export interface ProvisionedGuest extends GuestAnswers {
  * is not started if editing its image is enough.
  */
 export function provisionGuest(
-  recipe: Recipe,
-  folder: string,
+  made: RecipeAt,
   inputs: Inputs,
 ): Step<Sources & InstalledGuest, ProvisionedGuest> {
+  const { recipe } = made;
   return {
     name: "provision-guest",
     module: import.meta.url,
@@ -56,15 +56,15 @@ export function provisionGuest(
       "stand-in repositories": standInsDigest ?? "none",
       questions: "packages, their files in /etc, first-boot parameters",
     }),
-    outdated: ({ environment }, { passwords }) => changedPasswords(passwords, recipe, folder, environment),
+    outdated: (_context, { passwords }) => made.passwords.changed(passwords),
     async run(context, given) {
-      if (given.base === undefined) return await provisionOnline(context, recipe, folder, given);
+      if (given.base === undefined) return await provisionOnline(context, made, given);
       const image = join(context.out, "disk.qcow2");
       const from = { disk: given.disk, base: given.base };
-      const answers = await provisionStopped(context, { recipe, folder }, from, image);
+      const answers = await provisionStopped(context, made, from, image);
       if (typeof answers !== "string") return { disk: image, furtherDisks: [], passwords: {}, ...answers };
       context.report({ type: "note", text: `the machine is started to configure the guest: ${answers}` });
-      return await provisionOnline(context, recipe, folder, given);
+      return await provisionOnline(context, made, given);
     },
     cleanup: (context) => discard(context, "provision"),
   };
@@ -72,8 +72,7 @@ export function provisionGuest(
 
 async function provisionOnline(
   context: StepContext,
-  recipe: Recipe,
-  folder: string,
+  { recipe, folder, passwords }: RecipeAt,
   { disk, key, standIns }: Sources & InstalledGuest,
 ): Promise<ProvisionedGuest> {
   const name = machineName(context, "provision");
@@ -91,9 +90,9 @@ async function provisionOnline(
   const work = async () => {
     if (recipe.provision === "post") await proveProvisioned(guest.host, recipe);
     else {
-      const passwords = await passwordHashes(recipe, context.host, folder, context.environment);
+      const hashes = await passwords.hashes(context.host);
       const only = { ...onlyStandIns(standIns), ...proxyOf(context) };
-      await provision(guest.host, recipe, { folder, mirrors, ...only, passwords, progress, signal });
+      await provision(guest.host, recipe, { folder, mirrors, ...only, passwords: hashes, progress, signal });
     }
     progress("making the initramfs with Xen's drivers");
     await applyPrograms(guest.host, recipe);
@@ -105,9 +104,8 @@ async function provisionOnline(
   await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.qcow2"));
   for (const [index, file] of furtherDisks.entries())
     await context.hypervisor.fetchDisk(name, index + 1, file);
-  const passwords =
-    recipe.provision === "post" ? {} : await passwordMarks(recipe, folder, context.environment);
-  return { disk: join(context.out, "disk.qcow2"), furtherDisks, passwords, ...answers };
+  const marks = recipe.provision === "post" ? {} : await passwords.marks();
+  return { disk: join(context.out, "disk.qcow2"), furtherDisks, passwords: marks, ...answers };
 }
 
 // Makes the initramfs for a conversion, because only a running guest can. The rest of the conversion works
