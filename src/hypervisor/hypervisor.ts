@@ -40,13 +40,21 @@ export interface VirtualDisk {
 
 /**
  * A new disk of so many bytes; a full copy of an image; an overlay of an image, which is never changed; or a raw image
- * itself, which outlives the machine. Only the last kind can be shared.
+ * itself, which outlives the machine. Only the last kind can be shared. `imageFormat` tells the format of an image.
  */
 export type DiskContent =
   | { readonly blank: number }
   | { readonly copyOf: string }
   | { readonly grownFrom: string }
   | { readonly existing: string };
+
+/**
+ * The format of an image that tbuild made: its name says it. Its bytes may be a guest's, so nothing looks at them. A raw
+ * disk can begin like a qcow2 file whose backing file is any file of this machine.
+ */
+export function imageFormat(file: string): "raw" | "qcow2" {
+  return file.endsWith(".qcow2") ? "qcow2" : "raw";
+}
 
 /** The network that reaches the host. Every other name is a separate network, by the site's names. */
 export const buildNetwork = "build";

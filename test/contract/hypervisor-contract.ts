@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -203,6 +203,25 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       await hypervisor.define(contractSpec({ disks: disks({ copyOf: image }) }));
       await hypervisor.fetchDisk(vm, 0, to);
       expect((await readFile(to)).equals(content)).toBe(true);
+    });
+
+    it("takes a raw image for what its name says, although it begins like a qcow2 file with a backing file", async () => {
+      const [secret, image] = [join(folder, "secret.img"), join(folder, "guest.img")];
+      await writeFile(secret, Buffer.alloc(mib, "s"));
+      const create = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", secret, "-F", "raw"];
+      await localHost().run([...create, image]);
+      await truncate(image, 2 * mib);
+      const bytes = await readFile(image);
+      for (const content of [{ copyOf: image }, { grownFrom: image }]) {
+        const to = join(folder, "copyOf" in content ? "hostile.img" : "hostile.qcow2");
+        await hypervisor.define(contractSpec({ disks: disks(content) }));
+        await hypervisor.fetchDisk(vm, 0, to);
+        const raw = join(folder, "hostile.raw");
+        const format = "copyOf" in content ? "raw" : "qcow2";
+        await localHost().run(["qemu-img", "convert", "-f", format, "-O", "raw", to, raw]);
+        expect((await readFile(raw)).equals(bytes)).toBe(true);
+        await hypervisor.destroy(vm);
+      }
     });
 
     it("shows disks in the order of their slots, protects read-only ones, and makes thin ones from an image", async () => {

@@ -1,6 +1,5 @@
 import { TbuildError } from "../../errors.ts";
 import { manifestDigest } from "../../model/manifest.ts";
-import type { Recipe } from "../../recipe/recipe.ts";
 import type { EntryThere } from "../../store/exchange/oci/cache.ts";
 import type { Passwords } from "../secrets.ts";
 import type { BuildContext } from "../step.ts";

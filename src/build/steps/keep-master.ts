@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { imageFormat } from "../../hypervisor/hypervisor.ts";
 import { amount } from "../../io/units.ts";
 import type { Digest } from "../../model/digest.ts";
 import type { StoredDisk } from "../../model/disk.ts";
@@ -38,9 +39,8 @@ export function keepMaster(
     async run(context, state) {
       const raw = join(context.out, "System.img");
       context.progress("flattening the disk");
-      await context.host.run(["qemu-img", "convert", "-O", "raw", state.disk, raw], {
-        signal: context.signal,
-      });
+      const from = ["-f", imageFormat(state.disk), state.disk];
+      await context.host.run(["qemu-img", "convert", "-O", "raw", ...from, raw], { signal: context.signal });
       context.progress("storing it by digest");
       const masterDisk = await context.store.putDisk(raw, "System", context.signal);
       await rm(raw);

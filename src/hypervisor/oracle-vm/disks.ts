@@ -6,7 +6,7 @@ import { sleep } from "../../host/wait-for.ts";
 import { reasonOf } from "../../io/file-fault.ts";
 import type { ManagerApi, Named } from "../../manager/api.ts";
 import { createSteadily } from "../../manager/steady.ts";
-import type { VirtualDisk } from "../hypervisor.ts";
+import { imageFormat, type VirtualDisk } from "../hypervisor.ts";
 import type { FarDisks } from "../xen/disks.ts";
 import { diskName, markOf, mayBeOf } from "./marks.ts";
 import type { MachineRecord } from "./record.ts";
@@ -76,6 +76,6 @@ async function bytesOf(here: Host, content: Exclude<VirtualDisk["content"], { ex
   await stat(image).catch((cause: NodeJS.ErrnoException) => {
     throw new TbuildError("environment", `cannot be read: ${reasonOf(cause)}`, { subject: image, cause });
   });
-  const { stdout } = await here.run(["qemu-img", "info", "--output=json", image]);
+  const { stdout } = await here.run(["qemu-img", "info", "-f", imageFormat(image), "--output=json", image]);
   return z.object({ "virtual-size": z.number() }).parse(JSON.parse(stdout))["virtual-size"];
 }

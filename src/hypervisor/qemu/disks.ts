@@ -2,7 +2,7 @@ import { open, rename } from "node:fs/promises";
 import { dirname, isAbsolute, relative } from "node:path";
 import { z } from "zod";
 import type { Runner } from "../../host/host.ts";
-import type { VirtualDisk } from "../hypervisor.ts";
+import { imageFormat, type VirtualDisk } from "../hypervisor.ts";
 
 /** A machine's disk as qemu opens it. `isOwn`: it is removed with the machine. */
 export const QemuDisk = z.object({
@@ -26,8 +26,11 @@ export async function makeDisk(
   const own = { slot, mode, isOwn: true };
   if ("grownFrom" in content) {
     const file = `${stem}.qcow2`;
-    const format = (await imageInfo(host, content.grownFrom)).format;
-    await host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", content.grownFrom, "-F", format, file]);
+    const base = content.grownFrom;
+    await host.run([
+      ...["qemu-img", "create", "-q", "-f", "qcow2"],
+      ...["-b", base, "-F", imageFormat(base), file],
+    ]);
     return { ...own, file, format: "qcow2" };
   }
   const file = `${stem}.img`;
@@ -48,18 +51,17 @@ export async function cloneDisk(host: Runner, disk: QemuDisk, stem: string): Pro
   return { ...disk, file };
 }
 
-export async function giveDisk(host: Runner, { file, isOwn }: QemuDisk, to: string): Promise<void> {
+export async function giveDisk(host: Runner, { file, format, isOwn }: QemuDisk, to: string): Promise<void> {
   if (!isOwn) return copyDisk(host, file, to);
   // The machine is removed next, so its disk is moved to save space.
   await rename(file, to).catch(() => copyDisk(host, file, to));
-  await keepNear(host, to);
+  if (format === "qcow2") await keepNear(host, to);
 }
 
 // A qcow2 file, perhaps with a backing file, has the guest's bytes in another order.
 async function copyAsRaw(host: Runner, from: string, to: string): Promise<void> {
-  const { format } = await imageInfo(host, from);
-  if (format === "raw") return copyDisk(host, from, to);
-  await host.run(["qemu-img", "convert", "-f", format, "-O", "raw", from, to]);
+  if (imageFormat(from) === "raw") return copyDisk(host, from, to);
+  await host.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", from, to]);
 }
 
 async function copyDisk(host: Runner, from: string, to: string): Promise<void> {
@@ -68,19 +70,15 @@ async function copyDisk(host: Runner, from: string, to: string): Promise<void> {
 
 // The backing file is named relative to the disk, so that the two can be moved or copied together.
 async function keepNear(host: Runner, file: string): Promise<void> {
-  const info = await imageInfo(host, file);
+  const { stdout } = await host.run(["qemu-img", "info", "-f", "qcow2", "--output=json", file]);
+  const info = Qcow2Info.parse(JSON.parse(stdout));
   const { "backing-filename": backing, "backing-filename-format": format } = info;
   if (backing === undefined || format === undefined || !isAbsolute(backing)) return;
-  await host.run(["qemu-img", "rebase", "-u", "-b", relative(dirname(file), backing), "-F", format, file]);
+  const near = relative(dirname(file), backing);
+  await host.run(["qemu-img", "rebase", "-u", "-f", "qcow2", "-b", near, "-F", format, file]);
 }
 
-const ImageInfo = z.object({
-  format: z.string(),
+const Qcow2Info = z.object({
   "backing-filename": z.string().optional(),
   "backing-filename-format": z.string().optional(),
 });
-
-async function imageInfo(host: Runner, file: string) {
-  const { stdout } = await host.run(["qemu-img", "info", "--output=json", file]);
-  return ImageInfo.parse(JSON.parse(stdout));
-}

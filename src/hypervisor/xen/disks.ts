@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { fetchImage, sendImage } from "../../host/transfer.ts";
 import { dataRanges } from "../../image/file/holes.ts";
 import { reasonOf } from "../../io/file-fault.ts";
-import type { VirtualDisk } from "../hypervisor.ts";
+import { imageFormat, type VirtualDisk } from "../hypervisor.ts";
 import { imagesIn, type XenDisk } from "./machine.ts";
 
 /** The disks of machines on a Xen host. All are raw files there: pygrub and all of Xen's backends read them. */
@@ -26,7 +25,7 @@ export function farDisks(here: Host, far: Host, folder: string): FarDisks {
   const arriving = new Map<string, Promise<string>>();
 
   async function send(local: string, to: string): Promise<void> {
-    const format = await formatOf(here, local);
+    const format = imageFormat(local);
     if (format === "raw") return sendImage(far, local, to, await dataRanges(here, local));
     // In a qcow2 file, the guest's bytes are not in order.
     const raw = join(dirname(local), `.${createHash("sha256").update(to).digest("hex").slice(0, 12)}.raw`);
@@ -97,13 +96,9 @@ export function farDisks(here: Host, far: Host, folder: string): FarDisks {
 // The new image contains only the differences. Its backing file has a relative path, so that both can be
 // moved together.
 async function growFrom(here: Host, raw: string, base: string, to: string): Promise<void> {
-  const format = await formatOf(here, base);
+  const format = imageFormat(base);
+  const rebase = ["qemu-img", "rebase", "-f", "qcow2", "-F", format];
   await here.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", raw, "-F", "raw", to]);
-  await here.run(["qemu-img", "rebase", "-b", base, "-F", format, to]);
-  await here.run(["qemu-img", "rebase", "-u", "-b", relative(dirname(to), base), "-F", format, to]);
-}
-
-async function formatOf(here: Host, file: string): Promise<string> {
-  const { stdout } = await here.run(["qemu-img", "info", "--output=json", file]);
-  return z.object({ format: z.string() }).parse(JSON.parse(stdout)).format;
+  await here.run([...rebase, "-b", base, to]);
+  await here.run([...rebase, "-u", "-b", relative(dirname(to), base), to]);
 }
