@@ -72,7 +72,7 @@ torture: build setup .tbuild/setup-tests
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/ext-kinds.test.ts test/contract/convert.test.ts
 	@sh .ci/debian.sh $(debian_bench) mmdebstrap
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/deb.test.ts
-	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts -t guestfish
+	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts test/contract/failing-disk.test.ts -t guestfish
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/sysprep.test.ts
 	TBUILD_SLOW=1 npx vitest run --project e2e test/e2e/rehearsal.test.ts test/e2e/trial-modules.test.ts test/e2e/shipped-modules.test.ts test/e2e/clone-detection.test.ts test/e2e/oracle-vm-build.test.ts
 	@# e2fsck's own test images

@@ -9,7 +9,7 @@ import type { MdArray } from "../disk/md-arrays.ts";
 import { differences } from "../disk/mirrors.ts";
 import { readImageFile } from "../file/image-file.ts";
 import { rawView } from "../file/raw-view.ts";
-import { notWritten } from "../file/sync-image.ts";
+import { notWritten, spareBytes } from "../file/sync-image.ts";
 import type { Piece } from "./draft.ts";
 import { differingPieces } from "./pieces.ts";
 import { namesFor } from "./undo.ts";
@@ -27,15 +27,14 @@ export async function workingCopy(host: Runner, image: string, signal?: AbortSig
 
 /**
  * Runs `work` on the working copy of an image. If a disk is full, the error says which: the one that the copy is on, or the
- * guest's. Programs have the same words for both, so the copy itself is asked.
+ * guest's. Programs have the same words for both, and other words for its consequences, so the copy itself is asked.
  */
 export async function copyFaultsExplained<T>(image: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (thrown) {
     const error = firstFault(thrown);
-    if (!(error instanceof TbuildError) || !["disk-full", "not-written", "incomplete"].includes(error.code))
-      throw error;
+    if (!(error instanceof TbuildError) || error.fault === "usage") throw error;
     const about = { subject: image, lines: error.said };
     if (error.code === "not-written" || !(await takesMore(namesFor(image).work)))
       throw error.with({
@@ -45,6 +44,7 @@ export async function copyFaultsExplained<T>(image: string, work: () => Promise<
         hint: `The image was not changed. Check whether the disk of ${dirname(image)} is full or damaged.`,
       });
     if (error.code === "incomplete") throw error.with({ ...about, hint: "The image was not changed." });
+    if (error.code !== "disk-full") throw error;
     throw error.with({
       ...about,
       fault: "guest",
@@ -54,17 +54,16 @@ export async function copyFaultsExplained<T>(image: string, work: () => Promise<
   }
 }
 
-const probeBytes = 1 << 20;
-
 /** Whether there is room for a little more behind a copy, which is of no use any more. */
 async function takesMore(copy: string): Promise<boolean> {
   try {
     await using file = await open(copy, "r+");
-    await writeAll(file, Buffer.alloc(probeBytes, 1), (await file.stat()).size);
+    await writeAll(file, Buffer.alloc(spareBytes, 1), (await file.stat()).size);
     await file.sync();
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    // Without a copy, nothing was written.
+    return (error as NodeJS.ErrnoException).code === "ENOENT";
   }
 }
 

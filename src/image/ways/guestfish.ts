@@ -1,6 +1,7 @@
 import { hold } from "../../host/hold.ts";
 import type { Host } from "../../host/host.ts";
 import type { ImageAccess, Mount, Volume } from "../access.ts";
+import { spareBytes } from "../file/sync-image.ts";
 import { mountedTree } from "./mounted-tree.ts";
 import { byDepth, kernelFileSystems } from "./mounting.ts";
 
@@ -74,6 +75,15 @@ abandon() {
   rm -rf --one-file-system "$folder"
   kill -KILL 0
 }
+# qemu stops the machine when the disk of the image is full, and then this would wait for ever.
+{
+  while sleep 1 && runs && [ ! -e "$folder/full" ]; do
+    room=$(stat -f -c '%a %S' "$3") && [ $((\${room% *} * \${room#* })) -lt ${spareBytes} ] || continue
+    : > "$folder/full"
+    kill -KILL $guestfish
+    "$unmount" -uz "$at"
+  done
+} < /dev/null 3<&- 2> /dev/null &
 
 left=1200
 until is_mounted; do
@@ -92,5 +102,6 @@ while runs; do
 done
 wait $guestfish
 code=$?
+[ ! -e "$folder/full" ] || { echo "the disk of $3 is full"; code=1; }
 rm -rf --one-file-system "$folder"
 exit $code`;
