@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { checkInterrupted, Interrupted, TbuildError } from "../errors.ts";
 import type { Lock } from "../host/lock.ts";
+import { yieldingWorkers } from "../host/worker-priority.ts";
 import {
   beginCheckpoint,
   type Checkpoint,
@@ -145,6 +146,7 @@ async function runStage(placed: readonly Placed[], stage: Stage): Promise<Result
       const made = ready.then(() => runMember({ step, place }, stage, together, { key, inputs }));
       results.push(made.then((checkpoint) => ({ checkpoint, isNew: true })));
     }
+    await using _workers = await workersBeside(placed, begin.length);
     for (const one of begin) one();
     await Promise.allSettled(results);
     together.throwFirst();
@@ -152,6 +154,14 @@ async function runStage(placed: readonly Placed[], stage: Stage): Promise<Result
   } finally {
     for (const one of locks) await one.release();
   }
+}
+
+// A machine without KVM needs the whole processor to boot in time.
+async function workersBeside(
+  placed: readonly Placed[],
+  running: number,
+): Promise<AsyncDisposable | undefined> {
+  return running > 1 && placed.some(({ step }) => step.runsMachine) ? yieldingWorkers() : undefined;
 }
 
 /** Steps that run side by side: the first that fails for good stops the others, and one question is asked at a time. */
