@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { plan } from "../../src/build/build.ts";
 import { openResults } from "../../src/build/cache/results.ts";
-import { beginCheckpoint, checkpointKey, keepCheckpoint } from "../../src/build/checkpoint.ts";
+import { beginCheckpoint, checkpointKey, keepCheckpoint, parentOf } from "../../src/build/checkpoint.ts";
 import { gather } from "../../src/build/gather.ts";
 import { homeAt } from "../../src/build/home.ts";
-import { allInputs } from "../../src/build/pipeline.ts";
+import { type AnyStep, allInputs } from "../../src/build/pipeline.ts";
 import { prove } from "../../src/build/prove.ts";
 import { planTemplate } from "../../src/build/template.ts";
 import type { Workshop } from "../../src/build/workshop.ts";
@@ -221,7 +221,13 @@ async function keepAll(rehearse: boolean, name = "whole", settings: readonly str
   const folder = workshop().home.checkpoints;
   const medium = { file: join(root, "recipes/whole.yaml") };
   let parent: string | undefined;
-  for (const step of planTemplate(made, rehearse ? "hvm" : undefined).steps) {
+  for (const stage of planTemplate(made, rehearse ? "hvm" : undefined).stages) {
+    const kept: { id: string }[] = [];
+    for (const step of stage) kept.push({ id: await keep(step) });
+    parent = parentOf(kept);
+  }
+
+  async function keep(step: AnyStep): Promise<string> {
     const { id, out } = await beginCheckpoint(folder);
     const gives = {
       medium,
@@ -246,7 +252,7 @@ async function keepAll(rehearse: boolean, name = "whole", settings: readonly str
       gives,
     };
     await keepCheckpoint(folder, out, { ...named, made: new Date().toISOString() });
-    parent = id;
+    return id;
   }
 }
 
