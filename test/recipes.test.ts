@@ -127,6 +127,7 @@ it("docs/module.md and docs/module.schema.json are what the schema says", async 
   );
 });
 
-it("every key of a recipe that is not plain is said in words in docs/recipe.md", () => {
+it("the references say the form of every key in words", () => {
   expect(recipeReference()).not.toMatch(/\| `\^/);
+  expect(moduleReference()).not.toMatch(/\| `\^|list: `\^/);
 });

@@ -8,7 +8,8 @@ import { targets } from "./targets.ts";
 import { faultOf } from "./value-types.ts";
 
 const described = <T extends z.ZodType>(schema: T, text: string) => schema.describe(text);
-const formed = (pattern: RegExp, words: string) => z.string().regex(pattern, words);
+/** A string of a form. The reference tells the form by its words. */
+const formed = (pattern: RegExp, words: string) => z.string().regex(pattern, words).meta({ title: words });
 
 const interpreter = described(
   z.enum(["sh", "bash", "ksh", "perl", "python"]).exactOptional(),
