@@ -6,7 +6,7 @@ import { withAdvice } from "./advice.ts";
 import { megabytes } from "./cache/places.ts";
 import { plannedWithCache } from "./cache/plan.ts";
 import type { FoundResult } from "./cache/results.ts";
-import { closeCheckpoints } from "./checkpoint.ts";
+import { closeCheckpoints } from "./checkpoints.ts";
 import { buildLock, contextOf, pipelineOf, sparingTrial } from "./context.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";

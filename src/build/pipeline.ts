@@ -1,5 +1,5 @@
 import { TbuildError } from "../errors.ts";
-import { type Checkpoint, checkpointKey, findCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, checkpointKey, findCheckpoint } from "./checkpoints.ts";
 import type { BuildContext, Inputs, Step } from "./step.ts";
 import { stepCode } from "./step-code.ts";
 

@@ -1,4 +1,4 @@
-import { type Checkpoint, changedInputs, lastCheckpoint, parentOf } from "./checkpoint.ts";
+import { type Checkpoint, changedInputs, lastCheckpoint, parentOf } from "./checkpoints.ts";
 import { type AnyStep, allInputs, kept, madeBefore, type Pipeline } from "./pipeline.ts";
 import type { BuildContext, Inputs } from "./step.ts";
 

@@ -9,7 +9,7 @@ import {
   keepCheckpoint,
   lockCheckpoint,
   parentOf,
-} from "./checkpoint.ts";
+} from "./checkpoints.ts";
 import { hostsOf } from "./manifest.ts";
 import { type AnyStep, allInputs, codeInput, kept, type Pipeline } from "./pipeline.ts";
 import type { BuildContext, Hosts, Inputs, StepContext } from "./step.ts";

@@ -1,6 +1,6 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { allCheckpoints } from "./checkpoint.ts";
+import { allCheckpoints } from "./checkpoints.ts";
 import type { Home } from "./home.ts";
 
 /** Space that files take on their disk, in bytes; holes take none. */

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { sweep, useless } from "../../src/build/checkpoint.ts";
+import { sweep, useless } from "../../src/build/checkpoints.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { hostsOfAll } from "../../src/build/manifest.ts";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { plan } from "../../src/build/build.ts";
 import { openResults } from "../../src/build/cache/results.ts";
-import { beginCheckpoint, checkpointKey, keepCheckpoint, parentOf } from "../../src/build/checkpoint.ts";
+import { beginCheckpoint, checkpointKey, keepCheckpoint, parentOf } from "../../src/build/checkpoints.ts";
 import { gather } from "../../src/build/gather.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { type AnyStep, allInputs } from "../../src/build/pipeline.ts";

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { lastCheckpoint } from "../../src/build/checkpoint.ts";
+import { lastCheckpoint } from "../../src/build/checkpoints.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";

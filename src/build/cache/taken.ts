@@ -1,5 +1,5 @@
 import { type Manifest, manifestDigest } from "../../model/manifest.ts";
-import { beginCheckpoint, checkpointKey, findCheckpoint, keepCheckpoint } from "../checkpoint.ts";
+import { beginCheckpoint, checkpointKey, findCheckpoint, keepCheckpoint } from "../checkpoints.ts";
 import { hostsOf } from "../manifest.ts";
 import { allInputs, type Pipeline } from "../pipeline.ts";
 import type { Taken } from "../run-pipeline.ts";

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { allCheckpoints, sweep, useless } from "../../build/checkpoint.ts";
+import { allCheckpoints, sweep, useless } from "../../build/checkpoints.ts";
 import { folderOfMachine, forgetLogin } from "../../build/guest-machine.ts";
 import { bytesIn } from "../../build/space.ts";
 import { TbuildError } from "../../errors.ts";
