@@ -6,7 +6,6 @@ import { withAdvice } from "./advice.ts";
 import { megabytes } from "./cache/places.ts";
 import { plannedWithCache } from "./cache/plan.ts";
 import type { FoundResult } from "./cache/results.ts";
-import { closeCheckpoints } from "./checkpoints.ts";
 import { buildLock, contextOf, pipelineOf, sparingTrial } from "./context.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
@@ -54,7 +53,7 @@ export async function build(
   const { id } = context;
   await using _lock = await buildLock(context);
   await makeFolders(context.folder);
-  await closeCheckpoints(context.home.checkpoints);
+  await context.home.checkpoints.close();
   const begun = Date.now();
   const request = await sparingTrial(workshop, made, asked, context);
   const pipeline = pipelineOf(workshop, made, request);

@@ -51,88 +51,6 @@ export function parentOf(stage: readonly Pick<Checkpoint, "id">[]): string | und
 
 const between = "+";
 
-export async function findCheckpoint(folder: string, key: string): Promise<Checkpoint | undefined> {
-  const target = await readlink(join(folder, "by-key", key)).catch(() => undefined);
-  return target === undefined ? undefined : readCheckpoint(folder, basename(target));
-}
-
-/** Waits until no other build makes this result. */
-export function lockCheckpoint(
-  folder: string,
-  key: string,
-  options: Parameters<typeof lock>[1],
-): Promise<Lock> {
-  return lock(join(folder, "locks", key), options);
-}
-
-/** A folder for an unfinished checkpoint. If a kill leaves it behind, `sweep` removes it. */
-export async function beginCheckpoint(folder: string): Promise<{ id: string; out: string }> {
-  const id = randomBytes(8).toString("hex");
-  const out = join(folder, `${id}.part`);
-  await makeFolders(folder, 0o700);
-  await mkdir(out, { mode: 0o700 });
-  return { id, out };
-}
-
-/**
- * Moves a finished checkpoint to its place atomically. Paths in `gives` move with it, and are stored relative, so that
- * the home folder may be moved or copied.
- */
-export async function keepCheckpoint(
-  folder: string,
-  out: string,
-  checkpoint: Checkpoint,
-): Promise<Checkpoint> {
-  const final = join(folder, checkpoint.id);
-  const text = toPortable(checkpoint, { checkpoint: out, home: dirname(folder) });
-  await writeFile(join(out, "checkpoint.json"), `${text}\n`);
-  await close(out);
-  await rename(out, final);
-  await makeFolders(join(folder, "by-key"));
-  const link = join(folder, "by-key", checkpoint.key);
-  await symlink(join("..", checkpoint.id), `${link}.${checkpoint.id}`);
-  await rename(`${link}.${checkpoint.id}`, link);
-  return parse(text, { checkpoint: final, home: dirname(folder) });
-}
-
-/** Makes checkpoints accessible to their owner only, including those of older versions: their disks contain secrets. */
-export async function closeCheckpoints(folder: string): Promise<void> {
-  await makeFolders(folder);
-  await chmod(folder, 0o700);
-  for (const name of await readdir(folder))
-    if (/^[0-9a-f]{16}(\.part)?$/.test(name)) await close(join(folder, name)).catch(goneMeanwhile);
-}
-
-async function close(folder: string): Promise<void> {
-  await chmod(folder, 0o700);
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) await close(path);
-    else if (entry.isFile()) await chmod(path, 0o600).catch(goneMeanwhile);
-  }
-}
-
-// Another build is working in it, or has swept it.
-function goneMeanwhile(error: NodeJS.ErrnoException): void {
-  if (error.code !== "ENOENT") throw error;
-}
-
-/** The newest checkpoint of a recipe's step. A plan compares its inputs with it. */
-export async function lastCheckpoint(
-  folder: string,
-  recipe: string,
-  step: string,
-): Promise<Checkpoint | undefined> {
-  const all = (await allCheckpoints(folder)).filter((c) => c.recipe === recipe && c.step === step);
-  return all.sort((a, b) => b.made.localeCompare(a.made))[0];
-}
-
-export async function allCheckpoints(folder: string): Promise<Checkpoint[]> {
-  const names = (await namesIn(folder)).filter((name) => /^[0-9a-f]{16}$/.test(name));
-  const read = await Promise.all(names.map((name) => readCheckpoint(folder, name)));
-  return read.filter((c) => c !== undefined);
-}
-
 /** Describes the inputs that differ. */
 export function changedInputs(before: Inputs, now: Inputs): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].sort();
@@ -151,54 +69,141 @@ export interface Useless {
   readonly key?: string;
 }
 
-/**
- * Folders that no build can use any more: partial ones, and checkpoints whose previous step has been made
- * again since. `parts` is false while a build runs, whose folder is partial, too.
- */
-export async function useless(folder: string, options: { readonly parts: boolean }): Promise<Useless[]> {
-  const names = await namesIn(folder);
-  const found: Useless[] = options.parts
-    ? names
-        .filter((n) => n.endsWith(".part"))
-        .map((name) => ({ name, why: "its build was killed or failed" }))
-    : [];
-  const all = new Map((await allCheckpoints(folder)).map((c) => [c.id, c]));
-  const linked = new Map<string, string | undefined>();
-  for (const { key } of all.values()) linked.set(key, (await findCheckpoint(folder, key))?.id);
-  const reachable = (c: Checkpoint | undefined): boolean =>
-    c !== undefined &&
-    linked.get(c.key) === c.id &&
-    (c.parent?.split(between) ?? []).every((parent) => reachable(all.get(parent)));
-  for (const checkpoint of all.values()) {
-    if (reachable(checkpoint)) continue;
-    const { id, key, recipe, step } = checkpoint;
-    const isLinked = linked.get(key) === id;
-    const why = isLinked ? "its base was removed or rebuilt" : "it was rebuilt";
-    found.push({ name: id, why: `${recipe} ${step}: ${why}`, ...(isLinked && { key }) });
+/** The results of all builds of a home, one folder for each. */
+export class Checkpoints {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
   }
-  return found;
+
+  async find(key: string): Promise<Checkpoint | undefined> {
+    const target = await readlink(this.linkOf(key)).catch(() => undefined);
+    return target === undefined ? undefined : this.read(basename(target));
+  }
+
+  /** The newest checkpoint of a recipe's step. A plan compares its inputs with it. */
+  async last(recipe: string, step: string): Promise<Checkpoint | undefined> {
+    const all = (await this.all()).filter((c) => c.recipe === recipe && c.step === step);
+    return all.sort((a, b) => b.made.localeCompare(a.made))[0];
+  }
+
+  async all(): Promise<Checkpoint[]> {
+    const names = (await namesIn(this.folder)).filter((name) => /^[0-9a-f]{16}$/.test(name));
+    const read = await Promise.all(names.map((name) => this.read(name)));
+    return read.filter((c) => c !== undefined);
+  }
+
+  /** Waits until no other build makes this result. */
+  lock(key: string, options: Parameters<typeof lock>[1]): Promise<Lock> {
+    return lock(join(this.folder, "locks", key), options);
+  }
+
+  /** A folder for an unfinished checkpoint. If a kill leaves it behind, `sweep` removes it. */
+  async begin(): Promise<{ id: string; out: string }> {
+    const id = randomBytes(8).toString("hex");
+    const out = join(this.folder, `${id}.part`);
+    await makeFolders(this.folder, 0o700);
+    await mkdir(out, { mode: 0o700 });
+    return { id, out };
+  }
+
+  /**
+   * Moves a finished checkpoint from `out` to its place atomically. Paths in `gives` move with it, and are stored relative,
+   * so that the home folder may be moved or copied.
+   */
+  async keep(out: string, checkpoint: Checkpoint): Promise<Checkpoint> {
+    const final = join(this.folder, checkpoint.id);
+    const text = toPortable(checkpoint, this.placesOf(out));
+    await writeFile(join(out, "checkpoint.json"), `${text}\n`);
+    await close(out);
+    await rename(out, final);
+    const link = this.linkOf(checkpoint.key);
+    await makeFolders(dirname(link));
+    await symlink(join("..", checkpoint.id), `${link}.${checkpoint.id}`);
+    await rename(`${link}.${checkpoint.id}`, link);
+    return parse(text, this.placesOf(final));
+  }
+
+  /** Makes checkpoints accessible to their owner only, including those of older versions: their disks contain secrets. */
+  async close(): Promise<void> {
+    await makeFolders(this.folder);
+    await chmod(this.folder, 0o700);
+    for (const name of await readdir(this.folder))
+      if (/^[0-9a-f]{16}(\.part)?$/.test(name)) await close(join(this.folder, name)).catch(goneMeanwhile);
+  }
+
+  /**
+   * Folders that no build can use any more: partial ones, and checkpoints whose previous step has been made
+   * again since. `parts` is false while a build runs, whose folder is partial, too.
+   */
+  async useless(options: { readonly parts: boolean }): Promise<Useless[]> {
+    const names = await namesIn(this.folder);
+    const found: Useless[] = options.parts
+      ? names
+          .filter((n) => n.endsWith(".part"))
+          .map((name) => ({ name, why: "its build was killed or failed" }))
+      : [];
+    const all = new Map((await this.all()).map((c) => [c.id, c]));
+    const linked = new Map<string, string | undefined>();
+    for (const { key } of all.values()) linked.set(key, (await this.find(key))?.id);
+    const reachable = (c: Checkpoint | undefined): boolean =>
+      c !== undefined &&
+      linked.get(c.key) === c.id &&
+      (c.parent?.split(between) ?? []).every((parent) => reachable(all.get(parent)));
+    for (const checkpoint of all.values()) {
+      if (reachable(checkpoint)) continue;
+      const { id, key, recipe, step } = checkpoint;
+      const isLinked = linked.get(key) === id;
+      const why = isLinked ? "its base was removed or rebuilt" : "it was rebuilt";
+      found.push({ name: id, why: `${recipe} ${step}: ${why}`, ...(isLinked && { key }) });
+    }
+    return found;
+  }
+
+  /** Removes folders that no build can use any more. */
+  async sweep(options: { readonly parts: boolean }): Promise<Useless[]> {
+    const found = await this.useless(options);
+    for (const { name, key } of found) {
+      if (key !== undefined) await rm(this.linkOf(key), { force: true });
+      await rm(join(this.folder, name), { recursive: true, force: true });
+    }
+    return found;
+  }
+
+  private async read(id: string): Promise<Checkpoint | undefined> {
+    const at = join(this.folder, id);
+    const text = await readFile(join(at, "checkpoint.json"), "utf8").catch(() => undefined);
+    if (text === undefined) return undefined;
+    try {
+      const checkpoint = parse(text, this.placesOf(at));
+      return checkpoint.id === id ? checkpoint : undefined;
+    } catch {
+      return undefined; // if it is damaged, the step runs again
+    }
+  }
+
+  private linkOf(key: string): string {
+    return join(this.folder, "by-key", key);
+  }
+
+  private placesOf(checkpoint: string): Places {
+    return { checkpoint, home: dirname(this.folder) };
+  }
 }
 
-/** Removes folders that no build can use any more. */
-export async function sweep(folder: string, options: { readonly parts: boolean }): Promise<Useless[]> {
-  const found = await useless(folder, options);
-  for (const { name, key } of found) {
-    if (key !== undefined) await rm(join(folder, "by-key", key), { force: true });
-    await rm(join(folder, name), { recursive: true, force: true });
+async function close(folder: string): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await close(path);
+    else if (entry.isFile()) await chmod(path, 0o600).catch(goneMeanwhile);
   }
-  return found;
 }
 
-async function readCheckpoint(folder: string, id: string): Promise<Checkpoint | undefined> {
-  const at = join(folder, id);
-  const text = await readFile(join(at, "checkpoint.json"), "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  try {
-    const checkpoint = parse(text, { checkpoint: at, home: dirname(folder) });
-    return checkpoint.id === id ? checkpoint : undefined;
-  } catch {
-    return undefined; // if it is damaged, the step runs again
-  }
+// Another build is working in it, or has swept it.
+function goneMeanwhile(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
 }
 
 function parse(text: string, places: Places): Checkpoint {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Checkpoints } from "./checkpoints.ts";
 
 /** tbuild's folders on this machine. Everything except `store` and `deployments` can be made again. */
 export interface Home {
@@ -7,7 +8,7 @@ export interface Home {
   readonly media: string;
   /** The folder that is searched for Oracle's ISOs. */
   readonly isoFolder: string;
-  readonly checkpoints: string;
+  readonly checkpoints: Checkpoints;
   /** One folder per build: log, console, pictures, report, bundles. */
   readonly builds: string;
   readonly machines: string;
@@ -30,7 +31,7 @@ export function homeAt(
     root,
     media: join(root, "media"),
     isoFolder: site.isoFolder ?? join(root, "iso"),
-    checkpoints: join(root, "checkpoints"),
+    checkpoints: new Checkpoints(join(root, "checkpoints")),
     builds: join(root, "builds"),
     machines: join(root, "machines"),
     store: site.store ?? join(root, "store"),

@@ -1,5 +1,5 @@
 import { TbuildError } from "../errors.ts";
-import { type Checkpoint, checkpointKey, findCheckpoint } from "./checkpoints.ts";
+import { type Checkpoint, checkpointKey } from "./checkpoints.ts";
 import type { BuildContext, Inputs, Step } from "./step.ts";
 import { stepCode } from "./step-code.ts";
 
@@ -89,7 +89,7 @@ export async function madeBefore(
   parent: string | undefined,
 ): Promise<Checkpoint | undefined> {
   const key = checkpointKey(step.name, await allInputs(step, state), parent);
-  return findCheckpoint(context.home.checkpoints, key);
+  return context.home.checkpoints.find(key);
 }
 
 // The wording in plans: "tbuild's code changed".

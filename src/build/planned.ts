@@ -1,4 +1,4 @@
-import { type Checkpoint, changedInputs, lastCheckpoint, parentOf } from "./checkpoints.ts";
+import { type Checkpoint, changedInputs, parentOf } from "./checkpoints.ts";
 import { type AnyStep, allInputs, kept, madeBefore, type Pipeline } from "./pipeline.ts";
 import type { BuildContext, Inputs } from "./step.ts";
 
@@ -72,7 +72,7 @@ async function reasons(
   state: object,
   { runs, parent }: { readonly runs: string | undefined; readonly parent: string | undefined },
 ): Promise<string[]> {
-  const last = await lastCheckpoint(context.home.checkpoints, context.name, step.name);
+  const last = await context.home.checkpoints.last(context.name, step.name);
   // After a step that runs, inputs that depend on it are still unknown.
   const inputs = runs === undefined ? await allInputs(step, state) : await knownInputs(step, state);
   const changed = last && inputs ? changedInputs(last.inputs, inputs) : [];

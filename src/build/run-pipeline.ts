@@ -2,14 +2,7 @@ import { rm } from "node:fs/promises";
 import { checkInterrupted, Interrupted, TbuildError } from "../errors.ts";
 import type { Lock } from "../host/lock.ts";
 import { yieldingWorkers } from "../host/worker-priority.ts";
-import {
-  beginCheckpoint,
-  type Checkpoint,
-  checkpointKey,
-  keepCheckpoint,
-  lockCheckpoint,
-  parentOf,
-} from "./checkpoints.ts";
+import { type Checkpoint, checkpointKey, parentOf } from "./checkpoints.ts";
 import { hostsOf } from "./manifest.ts";
 import { type AnyStep, allInputs, codeInput, kept, type Pipeline } from "./pipeline.ts";
 import type { BuildContext, Hosts, Inputs, StepContext } from "./step.ts";
@@ -251,7 +244,7 @@ function isInterrupted(error: unknown, signal: AbortSignal): boolean {
 }
 
 function lockOf({ home, signal, report }: BuildContext, { name }: AnyStep, key: string): Promise<Lock> {
-  return lockCheckpoint(home.checkpoints, key, {
+  return home.checkpoints.lock(key, {
     signal,
     onWait: (pid) =>
       report({
@@ -278,7 +271,7 @@ async function runStep(
   state: object,
   made: { key: string; inputs: Inputs; parent: string | undefined } & Facts,
 ): Promise<Checkpoint> {
-  const { id, out } = await beginCheckpoint(context.home.checkpoints);
+  const { id, out } = await context.home.checkpoints.begin();
   const begun = Date.now();
   const report: BuildContext["report"] = (event) =>
     context.report(event.type === "output" ? { ...event, step: step.name } : event);
@@ -296,7 +289,7 @@ async function runStep(
     const { key, inputs, parent, timings, makers, hosts } = made;
     const gives = await step.run({ ...context, report, out, progress, timings, makers, hosts }, state);
     checkInterrupted(context.signal);
-    return await keepCheckpoint(context.home.checkpoints, out, {
+    return await context.home.checkpoints.keep(out, {
       id,
       key,
       recipe: context.name,

@@ -1,6 +1,5 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { allCheckpoints } from "./checkpoints.ts";
 import type { Home } from "./home.ts";
 
 /** Space that files take on their disk, in bytes; holes take none. */
@@ -14,7 +13,7 @@ export interface Used {
 
 /** The disk space of tbuild's folders, the largest first. Checkpoints are listed by recipe and step. */
 export async function usedSpace(home: Home): Promise<Used[]> {
-  const checkpoints = await allCheckpoints(home.checkpoints);
+  const checkpoints = await home.checkpoints.all();
   const rows: Omit<Used, "bytes">[] = [
     { what: "store", folder: home.store, how: "tbuild template prune" },
     { what: "bundles", folder: home.bundles, how: "delete bundles that you have copied elsewhere" },
@@ -24,7 +23,7 @@ export async function usedSpace(home: Home): Promise<Used[]> {
     { what: "machines", folder: home.machines, how: "tbuild clean" },
     ...checkpoints.map(({ id, recipe, step }) => ({
       what: `checkpoint ${recipe} ${step}`,
-      folder: join(home.checkpoints, id),
+      folder: join(home.checkpoints.folder, id),
       how: "tbuild clean --checkpoints",
     })),
   ];

@@ -2,7 +2,6 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { sweep, useless } from "../../src/build/checkpoints.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { hostsOfAll } from "../../src/build/manifest.ts";
@@ -128,7 +127,7 @@ describe("a pipeline", () => {
 
   it.each(["", "{", "{}", '{"id": 1}'])("runs a step again whose checkpoint reads %j", async (text) => {
     await runPipeline(line("a", "b", "c"), context());
-    const folder = context().home.checkpoints;
+    const { folder } = context().home.checkpoints;
     for (const name of await readdir(folder))
       if (name !== "by-key") await writeFile(join(folder, name, "checkpoint.json"), text);
     log = [];
@@ -151,11 +150,11 @@ describe("a pipeline", () => {
     await runPipeline(line("a", "b", "c"), context());
     expect(runs()).toEqual([]);
     const { checkpoints } = context().home;
-    const planned = await useless(checkpoints, { parts: true });
+    const planned = await checkpoints.useless({ parts: true });
     expect(planned).toHaveLength(3);
     for (const { why } of planned) expect(why).toMatch(/rebuilt$/);
-    expect(await sweep(checkpoints, { parts: true })).toEqual(planned);
-    expect(await useless(checkpoints, { parts: true })).toEqual([]);
+    expect(await checkpoints.sweep({ parts: true })).toEqual(planned);
+    expect(await checkpoints.useless({ parts: true })).toEqual([]);
   });
 
   it("resumes at the step that failed, and names the step", async () => {
@@ -351,7 +350,7 @@ describe("a pipeline", () => {
       expect((await runPipeline(beside(now, now), context())).both).toBe("aleft aright");
       expect(runs()).toEqual(["run left", "run last"]);
       const { checkpoints } = context().home;
-      expect(await useless(checkpoints, { parts: true })).toEqual([]);
+      expect(await checkpoints.useless({ parts: true })).toEqual([]);
     });
 
     it("stops the other if one fails, cleans up both, and keeps what was finished", async () => {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { plan } from "../../src/build/build.ts";
 import { openResults } from "../../src/build/cache/results.ts";
-import { beginCheckpoint, checkpointKey, keepCheckpoint, parentOf } from "../../src/build/checkpoints.ts";
+import { checkpointKey, parentOf } from "../../src/build/checkpoints.ts";
 import { gather } from "../../src/build/gather.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { type AnyStep, allInputs } from "../../src/build/pipeline.ts";
@@ -218,7 +218,7 @@ function workshop(settings: readonly string[] = []): Workshop {
 /** Stores a result of each step of the recipe, as a build does. */
 async function keepAll(rehearse: boolean, name = "whole", settings: readonly string[] = []): Promise<void> {
   const made = await gather(workshop(settings), { name, rehearse });
-  const folder = workshop().home.checkpoints;
+  const { checkpoints } = workshop().home;
   const medium = { file: join(root, "recipes/whole.yaml") };
   let parent: string | undefined;
   for (const stage of planTemplate(made, rehearse ? "hvm" : undefined).stages) {
@@ -228,7 +228,7 @@ async function keepAll(rehearse: boolean, name = "whole", settings: readonly str
   }
 
   async function keep(step: AnyStep): Promise<string> {
-    const { id, out } = await beginCheckpoint(folder);
+    const { id, out } = await checkpoints.begin();
     const gives = {
       medium,
       standInsDigest: "none",
@@ -251,7 +251,7 @@ async function keepAll(rehearse: boolean, name = "whole", settings: readonly str
       ms: 1,
       gives,
     };
-    await keepCheckpoint(folder, out, { ...named, made: new Date().toISOString() });
+    await checkpoints.keep(out, { ...named, made: new Date().toISOString() });
     return id;
   }
 }
@@ -302,7 +302,7 @@ describe("every value of a recipe", () => {
   it("changes the step that the table says, and the plan names it", async () => {
     const wrong: string[] = [];
     for (const rehearse of [false, true]) {
-      await rm(workshop().home.checkpoints, { recursive: true, force: true });
+      await rm(workshop().home.checkpoints.folder, { recursive: true, force: true });
       await keepAll(rehearse);
       expect(await firstToRun([], rehearse)).toBeUndefined();
       for (const [setting, step] of paths) {
@@ -320,7 +320,7 @@ describe("every value of a recipe", () => {
   }, 120_000);
 
   it("changes it for a machine with UEFI, which Oracle VM does not have", async () => {
-    await rm(workshop().home.checkpoints, { recursive: true, force: true });
+    await rm(workshop().home.checkpoints.folder, { recursive: true, force: true });
     await writeFile(
       join(root, "recipes/modern.yaml"),
       "extends: ol8-kvm\nname: modern\nversion: 1.0.0\nbundles: [qcow2]\n",
@@ -333,7 +333,7 @@ describe("every value of a recipe", () => {
 
 describe("a further conversion of a recipe", () => {
   it("starts from the recipe's master, and is a separate template", async () => {
-    await rm(workshop().home.checkpoints, { recursive: true, force: true });
+    await rm(workshop().home.checkpoints.folder, { recursive: true, force: true });
     const setting = ["convert=[{ to: kvm, bundles: [libvirt] }, { to: hvm, bundles: [ova] }]"];
     await keepAll(true, "whole", setting);
     const request = { name: "whole", rehearse: true, fresh: false };

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { lastCheckpoint } from "../../src/build/checkpoints.ts";
+import { Checkpoints } from "../../src/build/checkpoints.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
@@ -519,7 +519,7 @@ const elsewhere: Record<string, [code: number, words: string]> = {
 
 /** The newest result of a step of a recipe. */
 async function newest(step: string, recipe: string): Promise<{ gives: { image: string } }> {
-  const found = await lastCheckpoint(join(tbuild.home, "checkpoints"), recipe, step);
+  const found = await new Checkpoints(join(tbuild.home, "checkpoints")).last(recipe, step);
   return { gives: z.object({ image: z.string() }).parse(found?.gives) };
 }
 

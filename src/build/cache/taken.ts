@@ -1,5 +1,5 @@
 import { type Manifest, manifestDigest } from "../../model/manifest.ts";
-import { beginCheckpoint, checkpointKey, findCheckpoint, keepCheckpoint } from "../checkpoints.ts";
+import { checkpointKey } from "../checkpoints.ts";
 import { hostsOf } from "../manifest.ts";
 import { allInputs, type Pipeline } from "../pipeline.ts";
 import type { Taken } from "../run-pipeline.ts";
@@ -23,9 +23,9 @@ export async function keepTaken<S extends object>(
 ): Promise<Taken> {
   const step = pipeline.steps.find(({ name }) => name === sharedStep);
   if (!step) throw new Error(`the pipeline has no ${sharedStep}`);
-  const { id, out } = await beginCheckpoint(context.home.checkpoints);
+  const { id, out } = await context.home.checkpoints.begin();
   const template = manifestDigest(manifest);
-  const checkpoint = await keepCheckpoint(context.home.checkpoints, out, {
+  const checkpoint = await context.home.checkpoints.keep(out, {
     id,
     key: takenKey(key),
     recipe: context.name,
@@ -48,7 +48,7 @@ export async function takenBefore<S extends object>(
   pipeline: Pipeline<S>,
   key: string,
 ): Promise<Taken | undefined> {
-  const checkpoint = await findCheckpoint(context.home.checkpoints, takenKey(key));
+  const checkpoint = await context.home.checkpoints.find(takenKey(key));
   if (!checkpoint) return undefined;
   for (const step of pipeline.steps.filter(({ name }) => ["pack-bundles", sharedStep].includes(name)))
     if ((await step.outdated?.(context, checkpoint.gives)) !== undefined) return undefined;

@@ -1,7 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { allCheckpoints, sweep, useless } from "../../build/checkpoints.ts";
 import { folderOfMachine, forgetLogin } from "../../build/guest-machine.ts";
 import { bytesIn } from "../../build/space.ts";
 import { TbuildError } from "../../errors.ts";
@@ -42,21 +41,25 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const parts = busy.length === 0;
   const found =
     parts && checkpoints
-      ? (await allCheckpoints(home.checkpoints)).map(({ id, recipe, step }) => ({
+      ? (await home.checkpoints.all()).map(({ id, recipe, step }) => ({
           name: id,
           why: `${recipe} ${step}: --checkpoints`,
         }))
-      : await useless(home.checkpoints, { parts });
+      : await home.checkpoints.useless({ parts });
   const sized = await Promise.all(
-    found.map(async ({ name, why }) => ({ name, why, bytes: await bytesIn(join(home.checkpoints, name)) })),
+    found.map(async ({ name, why }) => ({
+      name,
+      why,
+      bytes: await bytesIn(join(home.checkpoints.folder, name)),
+    })),
   );
   if (!planOnly) {
     for (const machine of machines) {
       await hypervisor.destroy(machine);
       await forgetLogin(folderOfMachine(home.builds, machine), machine);
     }
-    if (parts && checkpoints) await rm(home.checkpoints, { recursive: true, force: true });
-    else await sweep(home.checkpoints, { parts });
+    if (parts && checkpoints) await rm(home.checkpoints.folder, { recursive: true, force: true });
+    else await home.checkpoints.sweep({ parts });
   }
   if (json) {
     process.stdout.write(`${JSON.stringify({ machines, checkpoints: sized, removed: !planOnly })}\n`);
