@@ -4,18 +4,17 @@ import { makeFolders } from "../io/folders.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { withAdvice } from "./advice.ts";
 import { megabytes } from "./cache/places.ts";
-import { plannedWithCache } from "./cache/plan.ts";
 import type { FoundResult } from "./cache/results.ts";
-import { buildLock, contextOf, pipelineOf, sparingTrial } from "./context.ts";
+import { buildLock, contextOf } from "./context.ts";
 import type { BuildEvent } from "./event.ts";
-import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import { gather } from "./gather.ts";
 import type { PlannedStep } from "./planned.ts";
+import { prepare } from "./prepare.ts";
 import { writeBuildReport, writeFailureReport } from "./report/page.ts";
 import type { BuildRequest } from "./request.ts";
 import { type OnFailure, runPipeline, type Taken } from "./run-pipeline.ts";
 import type { BuildContext } from "./step.ts";
-import { noTrial, trialMode } from "./trial-mode.ts";
+import { StepTimes } from "./step-times.ts";
 import { whereStepsWork } from "./where-steps-work.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -44,19 +43,18 @@ export interface BuildResult {
 /** Builds one recipe to a published template, using existing checkpoints. */
 export async function build(
   workshop: Workshop,
-  asked: BuildRequest,
+  request: BuildRequest,
   report: (build: string, event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<BuildResult | StoppedBuild> {
-  const made = await gather(workshop, asked);
-  const context = contextOf(workshop, made, asked, (event) => report(id, event), signal);
+  const made = await gather(workshop, request);
+  const context = contextOf(workshop, made, request, (event) => report(id, event), signal);
   const { id } = context;
   await using _lock = await buildLock(context);
   await makeFolders(context.folder);
   await context.home.checkpoints.close();
   const begun = Date.now();
-  const request = await sparingTrial(workshop, made, asked, context);
-  const pipeline = pipelineOf(workshop, made, request);
+  const times = new StepTimes(context.home.memory, context.name);
   const ran: Record<string, number> = {};
   let failed: string | undefined;
   const tell = context.report;
@@ -69,7 +67,7 @@ export async function build(
       tell(event);
     },
   };
-  const { planned, found } = await plannedWithCache(workshop, made, request, watched);
+  const { pipeline, planned, found, untried } = await prepare(made, request, watched, workshop.results);
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
   watched.report({
     type: "build-started",
@@ -78,10 +76,9 @@ export async function build(
     sideBySide: pipeline.stages
       .map((stage) => stage.flatMap(({ name }) => (steps.includes(name) ? name : [])))
       .filter((stage) => stage.length > 1),
-    expected: await expectedTimes(context.home, context.name),
+    expected: await times.expected(),
   });
-  if (trialMode(workshop, made, request) === undefined)
-    watched.report({ type: "note", text: noTrial(workshop, made, request) });
+  if (untried !== undefined) watched.report({ type: "note", text: noTrial(untried) });
   try {
     const taken = found && (await take(watched, found));
     const state = await runPipeline(pipeline, watched, {
@@ -90,7 +87,7 @@ export async function build(
       onFailure: request.onFailure ?? keepGuestFault,
       beforeStep: request.beforeStep,
     });
-    await rememberTimes(context.home, context.name, ran);
+    await times.remember(ran);
     const finished = () => watched.report({ type: "build-finished", build: id, ms: Date.now() - begun });
     const { template, draft, bundleFolder } = state;
     if (template === undefined || draft === undefined || bundleFolder === undefined) {
@@ -111,7 +108,7 @@ export async function build(
     const further = made.made.recipe.convert.map(({ to }) => to);
     return { id, folder: context.folder, bundleFolder, manifest, report: file, ran, further };
   } catch (error) {
-    await rememberTimes(context.home, context.name, ran);
+    await times.remember(ran);
     watched.report({
       type: "build-failed",
       build: id,
@@ -157,7 +154,7 @@ async function take(context: BuildContext, found: FoundResult): Promise<Taken | 
 /** What `build` would do, step by step. Changes nothing. */
 export async function plan(
   workshop: Workshop,
-  asked: BuildRequest,
+  request: BuildRequest,
 ): Promise<{
   id: string;
   steps: readonly PlannedStep[];
@@ -166,26 +163,28 @@ export async function plan(
   notes: string[];
   further: readonly GuestMode[];
 }> {
-  const made = await gather(workshop, asked);
+  const made = await gather(workshop, request);
   const notes: string[] = [];
   const note = (event: BuildEvent) => {
     if (event.type === "note") notes.push(event.text);
   };
-  const context = contextOf(workshop, made, asked, note, new AbortController().signal);
-  const request = await sparingTrial(workshop, made, asked, context);
-  const trial = trialMode(workshop, made, request);
-  const { planned, found } = await plannedWithCache(workshop, made, request, context);
+  const context = contextOf(workshop, made, request, note, new AbortController().signal);
+  const { pipeline, planned, found, untried } = await prepare(made, request, context, workshop.results);
   return {
     id: context.id,
     steps: planned,
     ...(found?.place !== undefined && { fetched: found.bytes }),
     notes: [
       ...notes,
-      ...(trial ? [] : [noTrial(workshop, made, request)]),
-      ...whereStepsWork(workshop, pipelineOf(workshop, made, request), planned, made.made.recipe),
+      ...(untried === undefined ? [] : [noTrial(untried)]),
+      ...whereStepsWork(context, pipeline, planned, made.made.recipe),
     ],
     further: made.made.recipe.convert.map(({ to }) => to),
   };
+}
+
+function noTrial(why: string): string {
+  return `no boot trial: ${why}; the image is audited, but not booted`;
 }
 
 /** After a guest's fault, its machine can be inspected. Other failures are not the machine's. */

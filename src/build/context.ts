@@ -3,32 +3,10 @@ import { TbuildError } from "../errors.ts";
 import { tryLock } from "../host/lock.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Ingredients } from "./master.ts";
-import { untilStep } from "./pipeline.ts";
-import { planOf } from "./planned.ts";
 import { digestOf } from "./recipe-inputs.ts";
 import type { BuildRequest } from "./request.ts";
 import type { BuildContext } from "./step.ts";
-import { planTemplate } from "./template.ts";
-import { trialMode } from "./trial-mode.ts";
 import type { Workshop } from "./workshop.ts";
-
-export function pipelineOf(workshop: Workshop, made: Ingredients, request: BuildRequest) {
-  const places = workshop.hypervisor.templates !== undefined;
-  return untilStep(planTemplate(made, trialMode(workshop, made, request), places), request.until);
-}
-
-/** `--no-trial` spares a trial that would run. One that is finished stays, and with it the version that it tried. */
-export async function sparingTrial(
-  workshop: Workshop,
-  made: Ingredients,
-  request: BuildRequest,
-  context: BuildContext,
-): Promise<BuildRequest> {
-  if (!request.noTrial) return request;
-  const tried = { ...request, noTrial: false };
-  const planned = await planOf(pipelineOf(workshop, made, tried), context, request.fresh);
-  return planned.some(({ step, kept }) => step === "boot-trial" && kept) ? tried : request;
-}
 
 export function contextOf(
   workshop: Workshop,

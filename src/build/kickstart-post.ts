@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { PostProvisioning } from "../kickstart/render.ts";
-import { type PostOptions, postProvisioning } from "../provision/post-script.ts";
+import { postProvisioning } from "../provision/post-script.ts";
+import type { WorkOptions } from "../provision/work.ts";
 import type { LoadedRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
@@ -9,7 +10,7 @@ import { mirrorsFor } from "./repository-server.ts";
 /** The %post of a recipe that provisions there; `undefined` for others. */
 export async function postOf(
   { recipe, file }: Pick<LoadedRecipe, "recipe" | "file">,
-  options: Omit<PostOptions, "folder">,
+  options: Omit<WorkOptions, "folder">,
 ): Promise<PostProvisioning | undefined> {
   return recipe.provision === "post"
     ? postProvisioning(recipe, { folder: dirname(file), ...options })

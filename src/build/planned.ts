@@ -15,17 +15,12 @@ export interface PlannedStep {
   readonly why: readonly string[];
 }
 
-/**
- * Determines for each step whether it will run, and why. `replaced`: an entry of a cache stands for all steps up to `last`.
- * Changes nothing.
- */
+/** Determines for each step whether it will run, and why. Changes nothing. */
 export async function planOf<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
   fresh = false,
-  replaced?: { readonly last: string; readonly from: string | undefined },
 ): Promise<PlannedStep[]> {
-  if (replaced !== undefined) return planAfter(pipeline, replaced);
   const planned: PlannedStep[] = [];
   let state: object = {};
   let parent: string | undefined;
@@ -52,7 +47,8 @@ function plannedStep(step: AnyStep, stage: readonly AnyStep[]) {
   return { step: step.name, text: step.describe(), ...(beside.length > 0 && { beside }) };
 }
 
-function planAfter<State extends object>(
+/** The plan if a result of a cache, from the entry `from`, stands for all steps up to `last`. */
+export function planAfter<State extends object>(
   { stages }: Pipeline<State>,
   { last, from }: { readonly last: string; readonly from: string | undefined },
 ): PlannedStep[] {

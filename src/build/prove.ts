@@ -1,10 +1,10 @@
 import type { GuestMode } from "../choices.ts";
 import { TbuildError, together } from "../errors.ts";
 import { amount } from "../io/units.ts";
-import { plannedWithCache } from "./cache/plan.ts";
 import { contextOf } from "./context.ts";
 import { furtherName } from "./further.ts";
 import { gather } from "./gather.ts";
+import { prepare } from "./prepare.ts";
 import { recipeParts } from "./recipe-parts.ts";
 import type { BuildRequest } from "./request.ts";
 import type { BuildContext } from "./step.ts";
@@ -45,7 +45,7 @@ async function proveOne(
     names.set(name, request.name);
   }
   const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
-  const { planned } = await plannedWithCache(workshop, made, request, context);
+  const { planned } = await prepare(made, request, context, workshop.results);
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
   if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
   // A cached guest already has its passwords.

@@ -3,32 +3,21 @@ import { isName, type PostProvisioning } from "../kickstart/render.ts";
 import { shellWord } from "../kickstart/shell-words.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
-import { type Act, type ActOptions, configurationActs, repositoryActs } from "./acts.ts";
-import {
-  failedScriptlet,
-  mediumCopy,
-  repositoryFile,
-  type YumOptions,
-  type YumWork,
-  yumConfigFile,
-  yumWork,
-} from "./yum.ts";
-
-/** The input of the installer's %post besides the recipe. */
-export type PostOptions = YumOptions & ActOptions;
+import type { Act } from "./acts.ts";
+import { type WorkOptions, workOf } from "./work.ts";
+import { failedScriptlet, mediumCopy, repositoryFile, type YumWork, yumConfigFile } from "./yum.ts";
 
 /**
  * A recipe's provisioning as shell for the installer's %post: the same actions in the same order as over ssh. It
  * runs with `set -e`; the last line of /root/.tbuild-why says what went wrong.
  */
-export async function postProvisioning(recipe: Recipe, options: PostOptions): Promise<PostProvisioning> {
-  const yum = yumWork(recipe, options);
-  const [before, after] = [repositoryActs(recipe), await configurationActs(recipe, options)];
+export async function postProvisioning(recipe: Recipe, options: WorkOptions): Promise<PostProvisioning> {
+  const { repositories, yum, configuration } = await workOf(recipe, options);
   const script = [
     ...mediumRepositoryFile(recipe),
-    ...before.flatMap(asShell),
+    ...repositories.flatMap(asShell),
     ...packages(yum),
-    ...after.flatMap(asShell),
+    ...configuration.flatMap(asShell),
     "rm -f /root/.tbuild-why",
   ];
   return {

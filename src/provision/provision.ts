@@ -1,35 +1,25 @@
 import { TbuildError } from "../errors.ts";
 import type { Host, Runner } from "../host/host.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { type Act, type ActOptions, configurationActs, repositoryActs } from "./acts.ts";
-import { fstabLine } from "./further-disks.ts";
-import {
-  failedScriptlet,
-  wantedPackages,
-  type YumOptions,
-  type YumWork,
-  yumConfigFile,
-  yumWork,
-} from "./yum.ts";
+import type { Act } from "./acts.ts";
+import { type WorkOptions, workOf } from "./work.ts";
+import { failedScriptlet, wantedPackages, type YumWork, yumConfigFile } from "./yum.ts";
 
-export interface ProvisionOptions extends YumOptions, ActOptions {
+interface Listener {
   readonly progress: (text: string, done?: number, total?: number) => void;
   readonly signal: AbortSignal;
 }
+export type ProvisionOptions = WorkOptions & Listener;
 
 /** Configures a running guest as the recipe says, over ssh. A failure is a `guest` fault that names the action. */
 export async function provision(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
-  await perform(guest, diskActs(recipe), options);
-  await perform(guest, repositoryActs(recipe), options);
-  await installPackages(guest, yumWork(recipe, options), options);
-  await perform(guest, await configurationActs(recipe, options), options);
+  const { disks, repositories, yum, configuration } = await workOf(recipe, options);
+  await perform(guest, [...disks, ...repositories], options);
+  await installPackages(guest, yum, options);
+  await perform(guest, configuration, options);
 }
 
-async function perform(
-  guest: Host,
-  acts: readonly Act[],
-  { progress, signal }: ProvisionOptions,
-): Promise<void> {
+async function perform(guest: Host, acts: readonly Act[], { progress, signal }: Listener): Promise<void> {
   const scripts = acts.filter(({ about }) => about.startsWith("script "));
   for (const act of acts) {
     if (scripts.includes(act)) progress(act.about, scripts.indexOf(act) + 1, scripts.length);
@@ -47,23 +37,7 @@ export async function proveProvisioned(guest: Runner, recipe: Recipe): Promise<v
   await proveInstalled(guest, wantedPackages(recipe));
 }
 
-// Mounted first, so that later files land on these disks. The installer's %post does not see them.
-function diskActs(recipe: Recipe): Act[] {
-  const script =
-    'mkdir -p -- "$0" && echo "$1" >> /etc/fstab && mount "$0" && { [ ! -x /sbin/restorecon ] || /sbin/restorecon "$0"; }';
-  return recipe.disks.flatMap((disk, index) =>
-    disk.mount === undefined
-      ? []
-      : [
-          {
-            about: `disk ${disk.mount}`,
-            run: ["sh", "-c", script, disk.mount, fstabLine(recipe, disk, index)],
-          },
-        ],
-  );
-}
-
-async function installPackages(guest: Host, work: YumWork, options: ProvisionOptions): Promise<void> {
+async function installPackages(guest: Host, work: YumWork, options: Listener): Promise<void> {
   const { install, remove } = work;
   if (install.length > 0) await installWanted(guest, work, options);
   if (remove.length > 0) await asGuest("packages", () => guest.run(["yum", "-y", "remove", ...remove]));
@@ -72,11 +46,7 @@ async function installPackages(guest: Host, work: YumWork, options: ProvisionOpt
   await guest.run(["rm", "-f", yumConfigFile]);
 }
 
-async function installWanted(
-  guest: Host,
-  { command, config }: YumWork,
-  options: ProvisionOptions,
-): Promise<void> {
+async function installWanted(guest: Host, { command, config }: YumWork, options: Listener): Promise<void> {
   const said: string[] = [];
   options.progress("reading the repositories");
   if (config !== undefined) await guest.writeFile(yumConfigFile, Buffer.from(config));
