@@ -7,7 +7,7 @@ import type { Recipe } from "../recipe/recipe.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import { baseOf } from "./base/base-of.ts";
 import { converted } from "./further.ts";
-import { gitState } from "./manifest.ts";
+import { gitState } from "./git-state.ts";
 import type { Ingredients } from "./master.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { recipeParts } from "./recipe-parts.ts";

@@ -1,5 +1,4 @@
 import { arch, cpus, hostname, release } from "node:os";
-import type { Host } from "../host/host.ts";
 import { amount } from "../io/units.ts";
 import { type Digest, digestOf } from "../model/digest.ts";
 import type { Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
@@ -101,26 +100,4 @@ export async function freeVersion(
   const { name, store, records } = context;
   const existing = [...(await store.versions(kind, name)), ...(await records.versions(kind, name))];
   return proposeVersion(existing, wanted);
-}
-
-/** The commit of `folders` and whether they differ from it; the first folder determines the repository. `undefined` outside git. */
-export async function gitState(
-  host: Host,
-  folders: readonly string[],
-): Promise<{ commit: string; dirty: boolean } | undefined> {
-  const [first] = folders;
-  if (first === undefined) return undefined;
-  const any = { allow: [...Array(256).keys()], cwd: first };
-  try {
-    const commit = await host.run(["git", "rev-parse", "HEAD"], any);
-    if (commit.exitCode !== 0) return undefined;
-    let dirty = false;
-    for (const folder of folders) {
-      const changes = await host.run(["git", "status", "--porcelain", "--", "."], { ...any, cwd: folder });
-      dirty ||= changes.stdout.trim() !== "";
-    }
-    return { commit: commit.stdout.trim(), dirty };
-  } catch {
-    return undefined; // git is not installed, and a build does not need it
-  }
 }

@@ -1,5 +1,5 @@
 import { TbuildError } from "../errors.ts";
-import { type Checkpoint, checkpointKey } from "./checkpoints.ts";
+import type { Checkpoint } from "./checkpoints.ts";
 import type { BuildContext, Inputs, Step } from "./step.ts";
 import { stepCode } from "./step-code.ts";
 
@@ -71,25 +71,20 @@ export function untilStep<State extends object>(
   return pipeline.upTo(last);
 }
 
-/** The checkpoint of a step whose result can be used. `parent` is the id of the checkpoint before it. */
-export async function kept(
-  context: BuildContext,
-  step: AnyStep,
-  state: object,
-  parent: string | undefined,
-): Promise<Checkpoint | undefined> {
-  const found = await madeBefore(context, step, state, parent);
-  return found && (await step.outdated?.(context, found.gives)) === undefined ? found : undefined;
+/** The result that an earlier build left for a step with the same inputs. */
+export interface Earlier {
+  readonly checkpoint: Checkpoint;
+  /** Why it cannot be used any more. */
+  readonly outdated: string | undefined;
 }
 
-export async function madeBefore(
+export async function earlierResult(
   context: BuildContext,
   step: AnyStep,
-  state: object,
-  parent: string | undefined,
-): Promise<Checkpoint | undefined> {
-  const key = checkpointKey(step.name, await allInputs(step, state), parent);
-  return context.home.checkpoints.find(key);
+  key: string,
+): Promise<Earlier | undefined> {
+  const checkpoint = await context.home.checkpoints.find(key);
+  return checkpoint && { checkpoint, outdated: await step.outdated?.(context, checkpoint.gives) };
 }
 
 // The wording in plans: "tbuild's code changed".

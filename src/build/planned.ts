@@ -1,5 +1,5 @@
-import { type Checkpoint, changedInputs, parentOf } from "./checkpoints.ts";
-import { type AnyStep, allInputs, kept, madeBefore, type Pipeline } from "./pipeline.ts";
+import { type Checkpoint, changedInputs, checkpointKey, parentOf } from "./checkpoints.ts";
+import { type AnyStep, allInputs, earlierResult, type Pipeline } from "./pipeline.ts";
 import type { BuildContext, Inputs } from "./step.ts";
 
 /** One step in a plan. */
@@ -29,11 +29,21 @@ export async function planOf<State extends object>(
     const found: Checkpoint[] = [];
     const running: string[] = [];
     for (const step of stage) {
-      const one = runs === undefined && !fresh ? await kept(context, step, state, parent) : undefined;
-      if (one) found.push(one);
+      const inputs = await knownInputs(step, state, runs === undefined);
+      const earlier =
+        inputs && runs === undefined
+          ? await earlierResult(context, step, checkpointKey(step.name, inputs, parent))
+          : undefined;
+      const { outdated } = earlier ?? {};
+      const isKept = !fresh && earlier !== undefined && outdated === undefined;
+      if (isKept) found.push(earlier.checkpoint);
       else running.push(step.name);
-      const why = one ? [] : fresh ? ["--fresh"] : await reasons(context, step, state, { runs, parent });
-      planned.push({ ...plannedStep(step, stage), kept: one !== undefined, why });
+      const why = isKept
+        ? []
+        : fresh
+          ? ["--fresh"]
+          : await reasons(context, step.name, { inputs, outdated, runs, parent });
+      planned.push({ ...plannedStep(step, stage), kept: isKept, why });
     }
     state = Object.assign({}, state, ...found.map(({ gives }) => gives));
     parent = parentOf(found) ?? parent;
@@ -62,29 +72,33 @@ export function planAfter<State extends object>(
   );
 }
 
+interface Due {
+  readonly inputs: Inputs | undefined;
+  readonly outdated: string | undefined;
+  readonly runs: string | undefined;
+  readonly parent: string | undefined;
+}
+
 async function reasons(
-  context: BuildContext,
-  step: AnyStep,
-  state: object,
-  { runs, parent }: { readonly runs: string | undefined; readonly parent: string | undefined },
+  { home, name }: BuildContext,
+  step: string,
+  { inputs, outdated, runs, parent }: Due,
 ): Promise<string[]> {
-  const last = await context.home.checkpoints.last(context.name, step.name);
-  // After a step that runs, inputs that depend on it are still unknown.
-  const inputs = runs === undefined ? await allInputs(step, state) : await knownInputs(step, state);
+  const last = await home.checkpoints.last(name, step);
   const changed = last && inputs ? changedInputs(last.inputs, inputs) : [];
   if (changed.length > 0) return changed;
   if (runs !== undefined) return [`after ${runs}`];
-  const made = await madeBefore(context, step, state, parent);
-  const outdated = made && (await step.outdated?.(context, made.gives));
   if (outdated !== undefined) return [outdated];
   if (!last) return ["never made"];
   return [last.parent === parent ? "its result no longer exists" : "made from another result"];
 }
 
-async function knownInputs(step: AnyStep, state: object): Promise<Inputs | undefined> {
+// After a step that runs, inputs that depend on it are still unknown.
+async function knownInputs(step: AnyStep, state: object, isWhole: boolean): Promise<Inputs | undefined> {
   try {
     return await allInputs(step, state);
-  } catch {
+  } catch (error) {
+    if (isWhole) throw error;
     return undefined;
   }
 }

@@ -4,7 +4,7 @@ import type { Lock } from "../host/lock.ts";
 import { yieldingWorkers } from "../host/worker-priority.ts";
 import { type Checkpoint, checkpointKey, parentOf } from "./checkpoints.ts";
 import { hostsOf } from "./manifest.ts";
-import { type AnyStep, allInputs, codeInput, kept, type Pipeline } from "./pipeline.ts";
+import { type AnyStep, allInputs, codeInput, earlierResult, type Pipeline } from "./pipeline.ts";
 import type { BuildContext, Hosts, Inputs, StepContext } from "./step.ts";
 
 /** What to do with a failed step and its machine: keep it, clean up, or clean up and run the step again. */
@@ -127,10 +127,10 @@ async function runStage(placed: readonly Placed[], stage: Stage): Promise<Result
       const key = checkpointKey(step.name, inputs, parent);
       // Two builds may need the same result at the same time. The second uses the result of the first.
       locks.push(await lockOf(context, step, key));
-      const found = stage.ran ? undefined : await kept(context, step, state, parent);
-      if (found) {
+      const earlier = stage.ran ? undefined : await earlierResult(context, step, key);
+      if (earlier && earlier.outdated === undefined) {
         context.report({ type: "step-kept", ...place });
-        results.push(Promise.resolve({ checkpoint: found, isNew: false }));
+        results.push(Promise.resolve({ checkpoint: earlier.checkpoint, isNew: false }));
         continue;
       }
       await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });

@@ -26,9 +26,7 @@ export interface Holder {
  * also over NFS, so a kill leaves no partial lock.
  */
 export async function tryLock(file: string): Promise<Lock | Holder> {
-  await makeFolders(dirname(file)).catch((error) => {
-    throw fileFault(error, dirname(file));
-  });
+  await makeFolders(dirname(file));
   for (;;) {
     if (await create(file)) {
       const release = () => rm(file, { force: true });
