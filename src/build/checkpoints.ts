@@ -7,7 +7,7 @@ import { namesIn } from "../io/durable.ts";
 import { makeFolders } from "../io/folders.ts";
 import { fromPortable, type Places, toPortable } from "../io/portable.ts";
 import { writeFile } from "../io/write-file.ts";
-import type { Inputs } from "./step.ts";
+import type { Inputs } from "./inputs.ts";
 
 /** The disk as a step left it, with the step's results, under the digest of all its inputs. */
 const Checkpoint = z.object({
@@ -50,16 +50,6 @@ export function parentOf(stage: readonly Pick<Checkpoint, "id">[]): string | und
 }
 
 const between = "+";
-
-/** Describes the inputs that differ. */
-export function changedInputs(before: Inputs, now: Inputs): string[] {
-  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].sort();
-  return names.flatMap((name) => {
-    if (before[name] === now[name]) return [];
-    if (before[name] === undefined) return [`${name} is new`];
-    return [now[name] === undefined ? `${name} is gone` : `${name} changed`];
-  });
-}
 
 /** A folder that no build can use any more, and the reason. */
 export interface Useless {

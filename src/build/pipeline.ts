@@ -1,6 +1,7 @@
 import { TbuildError } from "../errors.ts";
 import type { Checkpoint } from "./checkpoints.ts";
-import type { BuildContext, Inputs, Step } from "./step.ts";
+import type { Inputs } from "./inputs.ts";
+import type { BuildContext, Step } from "./step.ts";
 import { stepCode } from "./step-code.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the one place with steps of different types in one list

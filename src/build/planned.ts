@@ -1,6 +1,7 @@
-import { type Checkpoint, changedInputs, checkpointKey, parentOf } from "./checkpoints.ts";
+import { type Checkpoint, checkpointKey, parentOf } from "./checkpoints.ts";
+import { changedInputs, type Inputs } from "./inputs.ts";
 import { type AnyStep, allInputs, earlierResult, type Pipeline } from "./pipeline.ts";
-import type { BuildContext, Inputs } from "./step.ts";
+import type { BuildContext } from "./step.ts";
 
 /** One step in a plan. */
 export interface PlannedStep {

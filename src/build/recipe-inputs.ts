@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { contentOf } from "../provision/acts.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import type { Inputs } from "./step.ts";
+import type { Inputs } from "./inputs.ts";
 
 /** The inputs of provisioning by section, so that a plan can name the section that changed. */
 export async function provisionInputs(recipe: Recipe, folder: string): Promise<Inputs> {

@@ -3,9 +3,10 @@ import { checkInterrupted, Interrupted, TbuildError } from "../errors.ts";
 import type { Lock } from "../host/lock.ts";
 import { yieldingWorkers } from "../host/worker-priority.ts";
 import { type Checkpoint, checkpointKey, parentOf } from "./checkpoints.ts";
+import type { Inputs } from "./inputs.ts";
 import { hostsOf } from "./manifest.ts";
 import { type AnyStep, allInputs, codeInput, earlierResult, type Pipeline } from "./pipeline.ts";
-import type { BuildContext, Hosts, Inputs, StepContext } from "./step.ts";
+import type { BuildContext, Hosts, StepContext } from "./step.ts";
 
 /** What to do with a failed step and its machine: keep it, clean up, or clean up and run the step again. */
 export type AfterFailure = "keep" | "clean" | "retry";

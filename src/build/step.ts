@@ -6,6 +6,7 @@ import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Home } from "./home.ts";
+import type { Inputs } from "./inputs.ts";
 
 /** Everything that a build may use. It never changes during a build. */
 export interface BuildContext {
@@ -52,9 +53,6 @@ export type MachineContext = Pick<
   StepContext,
   "id" | "folder" | "host" | "hypervisor" | "report" | "signal" | "progress"
 >;
-
-/** The named inputs of a result: digests, or short values. */
-export type Inputs = Readonly<Record<string, string>>;
 
 // `run`, `inputs` and `outdated` are properties, not methods: only then does the compiler check Needs.
 export interface Step<Needs extends object = object, Gives extends object = object> {

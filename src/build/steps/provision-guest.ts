@@ -19,10 +19,11 @@ import {
   shutDown,
   whileRunning,
 } from "../guest-machine.ts";
+import type { Inputs } from "../inputs.ts";
 import { type GuestAnswers, provisionStopped } from "../provision-stopped.ts";
 import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import type { PasswordMarks } from "../secrets.ts";
-import type { Inputs, Step, StepContext } from "../step.ts";
+import type { Step, StepContext } from "../step.ts";
 import type { Sources } from "./fetch-medium.ts";
 import type { InstalledGuest, RecipeAt } from "./install-guest.ts";
 
