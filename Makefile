@@ -6,7 +6,7 @@
 .PHONY: additions deb demo picture test check contract e2e e2e-oracle-vm e2e-xen bench torture release build setup clean
 
 # packages for the tests, in addition to those that `tbuild setup` installs
-debian_tests := flake8 man-db mandoc dpkg-dev lintian gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
+debian_tests := flake8 ksh man-db mandoc dpkg-dev lintian gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
 	dmsetup lvm2 mdadm kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common \
 	grub-pc-bin linux-image-cloud-amd64 cloud-init xkb-data jq rsync dbus-daemon buildbot buildbot-worker
 # NetworkManager, which is unpacked for a test and not installed: it would set up this machine's network

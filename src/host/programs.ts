@@ -52,6 +52,7 @@ export const packages: readonly Package[] = [
   { name: "xfsprogs", has: ["xfs_repair", "xfs_growfs"], for: "checks of XFS, larger disks" },
   { name: "fdisk", has: ["sfdisk"], for: "larger disks" },
   { name: "lvm2", has: ["lvm"], for: "larger disks with logical volumes" },
+  { name: "ksh", has: ["ksh"], for: "the syntax of first-boot modules in ksh" },
   { name: "kpartx", has: ["kpartx"], for: "images through device-mapper, as root" },
 ];
 

@@ -70,8 +70,8 @@ run: { program: /opt/acme/run.sh${more} }
 `;
 
 let count = 0;
-/** Writes a module named acme, and checks it: its findings, one per line as the command prints them. */
-export async function findings(of: Pieces): Promise<string[]> {
+/** Writes a module named acme, and checks it. */
+export async function report(of: Pieces) {
   const folder = join(root, String(++count), "acme");
   const script = scriptOf(of);
   const files: Record<string, string | Uint8Array> = {
@@ -86,7 +86,12 @@ export async function findings(of: Pieces): Promise<string[]> {
   }
   const majors = (of.for ?? "6 7").split(" ").map(Number) as (keyof typeof releases)[];
   const asked = majors.map((major) => ({ name: `ol${major}`, python: releases[major].python }));
-  const { findings } = await checkModules([folder], asked, true, undefined, localHost());
+  return { folder, ...(await checkModules([folder], asked, true, undefined, localHost())) };
+}
+
+/** Its findings, one per line as the command prints them. */
+export async function findings(of: Pieces): Promise<string[]> {
+  const { folder, findings } = await report(of);
   return findings.map(
     ({ level, file, line, text, remedy }) =>
       `${file.slice(folder.length + 1)}:${line}: ${level}: ${text}. ${remedy}`,

@@ -32,7 +32,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(
       `${(one.level === "error" ? colours.red : colours.yellow)(findingLine({ ...one, file: shown(one.file) }))}\n`,
     );
-  for (const { name, folder, runsOn } of reports) {
+  for (const { name, folder, runsOn, unchecked } of reports) {
     const own = findings.filter(({ file }) => resolve(file).startsWith(`${resolve(folder)}/`));
     const errors = own.filter(({ level }) => level === "error").length;
     const warnings = own.length - errors;
@@ -40,6 +40,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     const found = counts.length === 0 ? "nothing found" : counts.join(", ");
     const python = runsOn.length === 0 ? "" : `; written for the Python of ${runsOn.join(", ")}`;
     process.stdout.write(`${name}: ${found}${python}\n`);
+    for (const { file, why } of unchecked)
+      process.stdout.write(`  the syntax of ${shown(file)} was not checked: ${why}\n`);
   }
 }
 

@@ -17,11 +17,23 @@ import {
   startedFile,
 } from "./commands.ts";
 import type { ModuleFinding } from "./finding.ts";
-import { leakOf, parameterIn, type Start, startOf } from "./leaks.ts";
+import type { NetworkMounts } from "./fstab.ts";
+import {
+  asService,
+  endlessCall,
+  leakOf,
+  onlyWhether,
+  parameterIn,
+  type Start,
+  shownBy,
+  startOf,
+} from "./leaks.ts";
 import { stopFindings } from "./stops.ts";
 import { deadlockFinding, secondsOf, sleepFinding, sleepProblem, waitFindings } from "./waits.ts";
 
-const asks = /^(?:raw_)?input$|^signal\.pause$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$/;
+/** Calls that wait for a person. */
+export const asks =
+  /^(?:raw_)?input$|^signal\.pause$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$|^breakpoint$|^pdb\.set_trace$|^code\.interact$/;
 
 /** Where a target runs. */
 export interface Place {
@@ -29,6 +41,9 @@ export interface Place {
   readonly read: ReadShell;
   /** Whether systemd starts the services there. */
   readonly isSystemd: boolean;
+  readonly mounts: NetworkMounts;
+  /** Whether the programs that it starts may have something on standard input. */
+  readonly hasInput: boolean;
 }
 
 /** Checks the commands that the function of a target runs. */
@@ -118,6 +133,15 @@ function callFindings(
       `runs ${call.name} on the parameters, so that a value can be a program, and true is an unknown name`,
       "Parse them: param = json.loads(param)",
     );
+  const shown = shownBy(call, secret);
+  if (shown !== undefined)
+    add(
+      "error",
+      `shows ${shown}: ${call.name.replace(/^.*\./, "")} prints it, and what a module prints is logged`,
+      onlyWhether,
+    );
+  const endless = endlessCall(call);
+  if (endless) add("error", `never ends: ${endless} serves until it is killed`, asService);
   const network = networkFinding(call.name, target, module.header.priorities[target]);
   if (network) add("error", network.text, network.remedy);
   const [slept] = call.name === "time.sleep" ? call.positional : [];
@@ -127,9 +151,16 @@ function callFindings(
   if (start === undefined) return found;
   checkSecrets(start, secret, add);
   checkArguments(call, start, add);
+  const here = { ...place, hasInput: place.hasInput || mayHaveInput(call, module) };
   for (const command of commandsOfStart(call, start, place))
-    found.push(...startFindings(command, target, place));
+    found.push(...startFindings(command, target, here));
   return found;
+}
+
+// run_cmd gives a program nothing to read; other calls may, and a program without them has the module's own input.
+function mayHaveInput({ name, positional, named }: Call, { yaml }: ModuleParts): boolean {
+  if (yaml) return yaml.run.input === "json";
+  return name !== "templateconfig.common.run_cmd" || positional.length > 1 || named.size > 0;
 }
 
 type AddHere = (level: ModuleFinding["level"], text: string, remedy: string) => void;
@@ -192,7 +223,11 @@ function commandsOfStart(call: Call, start: Start, { module, read }: Place): Com
   const words = wordsOf(start);
   if (words.length === 0 || (how !== "shell" && /\s/.test(words[0] ?? ""))) return [];
   if (how === "shell" && typeof argument === "string") return commandsOf(read(argument), file, line);
-  return [{ words, file, line }, ...commandsOf(read(words.map(shellWord).join(" ")), file, line).slice(1)];
+  const isFed = call.named.has("stdin") || call.positional.length > 1;
+  return [
+    { words, file, line, isFed },
+    ...commandsOf(read(words.map(shellWord).join(" ")), file, line).slice(1),
+  ];
 }
 
 // What a started command does wrong, and the program of the payload that it starts.
@@ -211,14 +246,18 @@ function startFindings(command: Command, target: Target, place: Place): ModuleFi
 }
 
 // What a command needs, waits for, or blocks at its target.
-function commandFindings(command: Command, target: Target, { module, isSystemd }: Place): ModuleFinding[] {
+function commandFindings(
+  command: Command,
+  target: Target,
+  { module, isSystemd, hasInput, mounts }: Place,
+): ModuleFinding[] {
   const sleep = sleepFinding(command, secondsOf(module));
   const deadlock = isSystemd ? deadlockFinding(command, target, module.payload) : undefined;
   return [
-    ...earlyFindings(command, target, module.header.priorities[target]),
+    ...earlyFindings(command, target, module.header.priorities[target], mounts),
     ...(sleep ? [sleep] : []),
     ...(deadlock ? [deadlock] : []),
-    ...stopFindings(command, target),
+    ...stopFindings(command, target, hasInput),
   ];
 }
 

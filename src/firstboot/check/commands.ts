@@ -1,8 +1,9 @@
 import type { ModuleFile, Target } from "../module.ts";
 import { type ReadShell, type ShellProgram, started } from "../shell/read.ts";
-import { secretLeaks } from "../shell/secrets.ts";
+import { secretLeaks, secretsShown } from "../shell/secrets.ts";
 import { shippedModules } from "../shipped.ts";
 import type { ModuleFinding } from "./finding.ts";
+import { mountsThem, type NetworkMounts } from "./fstab.ts";
 
 /**
  * A command that runs at a target, as words; `undefined` is a word that is computed at run time, and `x` a
@@ -18,6 +19,10 @@ export interface Command {
   readonly hasLimit?: boolean;
   /** It reads a pipe or a file, so that it asks no one. */
   readonly isFed?: boolean;
+  /** It is in a function, whose caller may give it something to read. */
+  readonly isInFunction?: boolean;
+  /** Another program reads what it prints, and ends it by ending. */
+  readonly isPiped?: boolean;
 }
 
 const networkPrograms =
@@ -32,12 +37,18 @@ export function earlyFindings(
   { words, file, line }: Command,
   target: Target,
   priority: number | undefined,
+  mounts: NetworkMounts,
 ): ModuleFinding[] {
   if (target !== "configure" && target !== "reconfigure") return [];
   const [program = "", ...rest] = words;
   const name = program.slice(program.lastIndexOf("/") + 1);
   const found: ModuleFinding[] = [];
-  if ((name === "mount" && isNfs(rest)) || /^mount\.nfs4?$/.test(name) || startsNfs(name, rest))
+  if (
+    mountsThem(name, rest, mounts) ||
+    (name === "mount" && isNfs(rest)) ||
+    /^mount\.nfs4?$/.test(name) ||
+    startsNfs(name, rest)
+  )
     found.push({
       level: "error",
       file,
@@ -137,6 +148,8 @@ export function commandsOf(program: ShellProgram, file: string, line = 1): Comma
     isBackground: one.isBackground,
     hasLimit: /(?:^|\/)timeout$/.test(one.words[0]?.text ?? ""),
     isFed: one.isFed,
+    isInFunction: one.within !== undefined,
+    isPiped: one.isPiped,
   }));
 }
 
@@ -145,7 +158,7 @@ export function shellCommands(file: ModuleFile, payload: readonly ModuleFile[], 
   return shellFiles(file, payload, read).flatMap(([one, program]) => commandsOf(program, one.from));
 }
 
-/** Commands of a shell script that get a secret of its environment as an argument, where every process list shows it. */
+/** Commands of a shell script that show a secret of its environment: as an argument, in every process list, or in what they print. */
 export function secretFindings(
   file: ModuleFile,
   payload: readonly ModuleFile[],
@@ -153,15 +166,40 @@ export function secretFindings(
   read: ReadShell,
 ): ModuleFinding[] {
   if (variables.length === 0) return [];
-  return shellFiles(file, payload, read).flatMap(([one, program]) =>
-    secretLeaks(program, variables).map(({ line, variable, program: name }) => ({
-      level: "error",
-      file: one.from,
-      line,
-      text: `puts $${variable} on the command line of ${name}, where every process list shows it`,
-      remedy: `Pass it on standard input, such as printf '%s' "$${variable}" | ${name}`,
-    })),
-  );
+  const traces = /^#!\S*(?:\s+\S*sh)?\s+-\w*x/.test(firstLine(file));
+  return shellFiles(file, payload, read).flatMap(([one, program]) => [
+    ...secretLeaks(program, variables).map(
+      ({ line, variable, program: name }): ModuleFinding => ({
+        level: "error",
+        file: one.from,
+        line,
+        text: `puts $${variable} on the command line of ${name}, where every process list shows it`,
+        remedy: `Pass it on standard input, such as printf '%s' "$${variable}" | ${name}`,
+      }),
+    ),
+    ...secretsShown(program, variables, traces && one === file).map(
+      ({ line, variable, by }): ModuleFinding => ({
+        level: "warning",
+        file: one.from,
+        line,
+        text: `shows ${secretName(variable, variables)}: ${by} prints it, and the log hides it only where it is unchanged`,
+        remedy:
+          by === "set -x"
+            ? "Leave set -x out, or write set +x before the line"
+            : "Print only whether it is set",
+      }),
+    ),
+  ]);
+}
+
+// A parameter by its variable; a variable that got the value of one by its place.
+function secretName(variable: string, variables: readonly string[]): string {
+  return variables.includes(variable) ? `$${variable}` : `a secret in $${variable}`;
+}
+
+/** The first line of a file. */
+export function firstLine(file: ModuleFile): string {
+  return Buffer.from(file.data.subarray(0, 500)).toString("latin1").split(/\r?\n/, 1)[0] ?? "";
 }
 
 /** Whether a file begins as a shell script does. */

@@ -3,10 +3,12 @@ import { type ModuleParts, moduleYaml, readParts, type Target, targets } from ".
 import { shellReader } from "../shell/read.ts";
 import { isOracles, shippedModules } from "../shipped.ts";
 import type { ModuleFinding } from "./finding.ts";
+import { interpreterFindings } from "./interpreters.ts";
 import { packageFindings, type RecipePackages } from "./packages.ts";
 import { payloadFindings } from "./payload.ts";
 import { type ForRelease, programFindings } from "./program.ts";
 import { scriptFindings } from "./scripts.ts";
+import type { Unchecked } from "./syntax.ts";
 import { checkText } from "./text.ts";
 
 export { findingLine, type ModuleFinding } from "./finding.ts";
@@ -22,14 +24,16 @@ export interface ModuleReport {
   readonly keys: readonly string[];
   /** Releases whose Python reads the module's program. */
   readonly runsOn: readonly string[];
+  /** Scripts of its payload whose syntax was not checked, and why. */
+  readonly unchecked: readonly Unchecked[];
 }
 
 /**
  * Finds errors in first-boot modules without running anything: in their files, header, program and payload,
  * and conflicts with each other and with Oracle's modules. Sorted by file and line. Throws `usage` for a
  * folder without a module. The program must work on each of `releases` or, without `strict`, on one. If a
- * recipe is given, the modules' requirements are compared with its `packages`. `host` lets its bash read the
- * scripts that our parser does not understand.
+ * recipe is given, the modules' requirements are compared with its `packages`. `host` lets its bash, ksh
+ * and perl read the scripts.
  */
 export async function checkModules(
   folders: readonly string[],
@@ -52,7 +56,9 @@ export async function checkModules(
     findings.push(...text.findings, ...header, ...program.findings, ...payloadFindings(parts, read));
     if (packages) findings.push(...packageFindings(parts, packages));
     const asked = strict ? releases : releases.filter(({ name }) => program.runsOn.includes(name));
-    findings.push(...(await scriptFindings(parts, asked.length > 0 ? asked : releases, strict, read, host)));
+    const forScripts = asked.length > 0 ? asked : releases;
+    const scripts = await scriptFindings(parts, forScripts, strict, read, host);
+    findings.push(...scripts.findings, ...interpreterFindings(parts, forScripts, strict, packages));
     for (const { from, what } of parts.oddPayload)
       findings.push({
         level: "error",
@@ -64,7 +70,15 @@ export async function checkModules(
     modules.push({ parts, keys: program.keys });
     const { description, priorities } = parts.header;
     const { keys, runsOn } = program;
-    reports.push({ name: parts.name, folder, description, priorities, keys, runsOn });
+    reports.push({
+      name: parts.name,
+      folder,
+      description,
+      priorities,
+      keys,
+      runsOn,
+      unchecked: scripts.unchecked,
+    });
   }
   findings.push(...betweenModules(modules));
   const once = new Map(findings.map((one) => [`${one.file}:${one.line} ${one.text}`, one]));

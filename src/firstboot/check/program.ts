@@ -11,6 +11,7 @@ import { sourceText } from "../python/source.ts";
 import type { ReadShell } from "../shell/read.ts";
 import { actionFindings } from "./action.ts";
 import type { Add, ModuleFinding } from "./finding.ts";
+import { networkMounts } from "./fstab.ts";
 import { keyFindings } from "./keys.ts";
 import { checkMain } from "./main-call.ts";
 
@@ -52,7 +53,13 @@ export async function programFindings(
     try {
       const followed = follow(script);
       checkMain(script, followed, module, add);
-      const place = { module, read, isSystemd: isSystemd(releases, strict, runsOn) };
+      const place = {
+        module,
+        read,
+        isSystemd: isSystemd(releases, strict, runsOn),
+        hasInput: false,
+        mounts: networkMounts(module.yaml ? new Uint8Array() : module.script, module.payload),
+      };
       for (const target of targetsOf(followed)) {
         const { keys: more, findings: about } = keyFindings(followed, target, module.name);
         for (const key of more.keys()) keys.add(key);

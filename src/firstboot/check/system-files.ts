@@ -124,6 +124,11 @@ xfs_rtcp xfs_scrub xfs_scrub_all xfs_spaceman xz xzcat xzcmp yes ypdomainname yu
     .split(/\s+/),
 );
 
+/** Whether a program of this name is in /bin, /sbin, /usr/bin or /usr/sbin of every guest. */
+export function isSystemProgram(name: string): boolean {
+  return programs.has(name);
+}
+
 /** What of the system is at a path, in words; `undefined` if nothing known is. */
 export function systemFile(path: string): string | undefined {
   const known = owned.find(([pattern]) => pattern.test(path))?.[1];

@@ -30,12 +30,13 @@ const mostDepth = 30;
 /**
  * Follows a Python program statement by statement without running it, as far as its values are known: literals, names,
  * loops and functions. A value that is read from the machine or returned by a library is an `Unknown` with its line.
+ * With `allBranches`, the top level is explored as `explore` does.
  */
-export function follow({ root }: PythonScript): Followed {
+export function follow({ root }: PythonScript, allBranches = false): Followed {
   const program = new Frame();
   program.set("__name__", "__main__");
   let calls: Call[] = [];
-  let explores = false;
+  let explores = allBranches;
   let doubts: Doubt[] = [];
   let [steps, depth] = [0, 0];
   const step = (node: Node) => {
@@ -95,6 +96,7 @@ export function follow({ root }: PythonScript): Followed {
     unsure: (reason, line, fault) => doubts.push({ reason, line, ...(fault && { fault }) }),
   };
   ended(() => self.run(root, program));
+  explores = false;
   const atTop = calls;
   return {
     calls: atTop,
@@ -157,12 +159,7 @@ function bind(
 }
 
 // Statements that change no value.
-const harmless = new Set([
-  "assert_statement",
-  "future_import_statement",
-  "pass_statement",
-  "print_statement",
-]);
+const harmless = new Set(["assert_statement", "future_import_statement", "pass_statement"]);
 
 // A program ends where an exception is raised at its top level.
 function ended(run: () => void): void {

@@ -22,6 +22,7 @@ import {
   Unending,
   Unknown,
   type Value,
+  withoutValue,
 } from "./value.ts";
 
 type Reader = (node: Node, frame: Frame, of: Interpreter) => Value;
@@ -93,12 +94,19 @@ export const expressions: Readonly<Record<string, Reader>> = {
   not_operator: (node, frame, of) => {
     const value = of.evaluate(part(node, "argument") ?? node, frame);
     const known = truth(value);
-    return known === undefined ? value : !known;
+    return known === undefined ? withoutValue(value as Unknown) : !known;
   },
   boolean_operator: (node, frame, of) => {
     const left = of.evaluate(part(node, "left") ?? node, frame);
     const known = truth(left);
-    if (known === undefined) return left;
+    if (known === undefined) {
+      if (!of.explores()) return left;
+      const right = of.evaluate(part(node, "right") ?? node, frame);
+      const isAnd = part(node, "operator")?.text === "and";
+      // What `and` gives of the left is empty, or False.
+      if (isAnd) return isUnknown(right) ? right : withoutValue(left as Unknown);
+      return firstUnknown([left, right]) ?? left;
+    }
     const goesOn = part(node, "operator")?.text === "and" ? known : !known;
     return goesOn ? of.evaluate(part(node, "right") ?? node, frame) : left;
   },
@@ -107,7 +115,7 @@ export const expressions: Readonly<Record<string, Reader>> = {
     const operators = node.children.flatMap((child) => (child && !child.isNamed ? [child.text] : []));
     if (operands.length !== 2) return new Unknown("a chain of comparisons", lineOf(node));
     const unknown = operands.find(isUnknown);
-    if (unknown) return unknown;
+    if (unknown) return withoutValue(unknown);
     const [left = null, right = null] = operands;
     return compare(operators.join(" "), left, right) ?? new Unknown("compares", lineOf(node));
   },
@@ -116,7 +124,10 @@ export const expressions: Readonly<Record<string, Reader>> = {
     if (!yes || !condition || !no) return new Unknown("a condition", lineOf(node));
     const value = of.evaluate(condition, frame);
     const known = truth(value);
-    return known === undefined ? value : of.evaluate(known ? yes : no, frame);
+    if (known !== undefined) return of.evaluate(known ? yes : no, frame);
+    if (!of.explores()) return value;
+    const either = [of.evaluate(yes, frame), of.evaluate(no, frame)];
+    return firstUnknown(either) ?? withoutValue(value as Unknown);
   },
   subscript: (node, frame, of) => {
     const [value, at] = parts(node).map((one) => of.evaluate(one, frame));
@@ -154,6 +165,7 @@ function readText(node: Node, frame: Frame, of: Interpreter): Value {
   if (holes.length === 0)
     return readString(node.text) ?? new Unknown("a text in an unknown form", lineOf(node));
   let text = "";
+  const unknown: Unknown[] = [];
   for (const piece of parts(node)) {
     if (piece.type === "string_content") text += piece.text.replaceAll(/\{\{|\}\}/g, (pair) => pair[0] ?? "");
     if (piece.type !== "interpolation") continue;
@@ -161,10 +173,12 @@ function readText(node: Node, frame: Frame, of: Interpreter): Value {
     const value = inside && parts(piece).length === 1 ? of.evaluate(inside, frame) : undefined;
     const plain = value === undefined ? undefined : pythonText(value);
     if (plain === undefined)
-      return firstUnknown(value) ?? new Unknown(`puts ${piece.text.slice(0, 40)} into a text`, lineOf(piece));
-    text += plain;
+      unknown.push(
+        firstUnknown(value) ?? new Unknown(`puts ${piece.text.slice(0, 40)} into a text`, lineOf(piece)),
+      );
+    text += plain ?? "";
   }
-  return text;
+  return firstUnknown(unknown) ?? text;
 }
 
 function number(node: Node): Value {
@@ -268,6 +282,7 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
     if (!isOwn && !(owner instanceof PythonModule)) {
       const method = part(callee, "attribute")?.text ?? "";
       if (owner instanceof Dumped && dictMethods.test(method)) unparsed(node, of);
+      if (isUnknown(owner)) of.heard({ name: `.${method}`, positional, named: byName, node });
       if (isUnknown(owner)) return filledIn(method, [...positional, ...byName.values()]) ?? owner;
       const unknown = firstUnknown([...positional, ...byName.values()]);
       const value = callMethod(method, owner, positional, byName);
@@ -307,8 +322,12 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
   // An unknown function may change the lists and dicts that it receives. The system's own functions do not.
   if (builtin === undefined && !/^(?:subprocess|os|templateconfig|sys|print)\b/.test(target.name))
     for (const one of positional) becomesUnsure(one, notModelled(shown, lineOf(node)), of);
+  if (unknown && telling.test(target.name)) return withoutValue(unknown);
   return unknown ?? notModelled(shown, lineOf(node));
 }
+
+// Builtins whose result does not contain the value that they get.
+const telling = /^(?:bool|len|isinstance|type|hash|id)$/;
 
 const dictMethods = /^(?:get|items|keys|values|iteritems|iterkeys|itervalues|has_key|pop|update|setdefault)$/;
 

@@ -26,6 +26,14 @@ export const statements: Readonly<Record<string, Runner>> = {
       else if (one.type === "augmented_assignment") augmented(one, frame, of);
       else of.evaluate(one, frame);
   },
+  print_statement: (node, frame, of) => {
+    const to = parts(node).find(({ type }) => type === "chevron")?.text ?? "";
+    const positional = parts(node)
+      .filter(({ type }) => type !== "chevron")
+      .map((one) => of.evaluate(one, frame));
+    if (to === "" || /sys\.(?:__)?std(?:out|err)/.test(to))
+      of.heard({ name: "print", positional, named: new Map(), node });
+  },
   function_definition: (node, frame) => {
     const name = part(node, "name")?.text ?? "";
     frame.set(name, new PythonFunction(name, node));

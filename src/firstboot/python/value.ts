@@ -107,6 +107,15 @@ export class Given extends Unknown {
   }
 }
 
+/** A text that several parameters' values are in. Its key is that of the first. */
+export class GivenTogether extends Given {
+  readonly all: readonly Given[];
+  constructor(all: readonly [Given, ...Given[]]) {
+    super(all[0].key, all[0].line, all[0].reason);
+    this.all = all;
+  }
+}
+
 /** The value of an environment variable. */
 export class FromEnvironment extends Given {
   constructor(name: string, line: number) {
@@ -134,21 +143,31 @@ export class Parameters extends PythonDict {
 /** Items without an end, such as `itertools.count()`. */
 export class Unending extends Unknown {}
 
-/** An unknown part of a value, at any depth: a parameter's value if there is one, otherwise the first. */
+/** An unknown part of a value, at any depth: the parameters' values if there are any, otherwise the first. */
 export function firstUnknown(value: Value | undefined): Unknown | undefined {
-  if (value instanceof Unknown) return value;
-  const inside = Array.isArray(value)
-    ? value
-    : value instanceof PythonDict && !(value instanceof Parameters)
-      ? [...value.values()]
-      : [];
-  let first: Unknown | undefined;
-  for (const one of inside) {
-    const found = firstUnknown(one);
-    if (found instanceof Given) return found;
-    first ??= found;
-  }
-  return first;
+  const found = unknownsIn(value);
+  const [first, ...more] = [...new Set(found.flatMap(givenIn))];
+  if (first === undefined) return found[0];
+  return more.length === 0 ? first : new GivenTogether([first, ...more]);
+}
+
+/** The parameters whose values are in an unknown one. */
+export function givenIn(value: Unknown): readonly Given[] {
+  if (value instanceof GivenTogether) return value.all;
+  return value instanceof Given ? [value] : [];
+}
+
+function unknownsIn(value: Value | undefined): Unknown[] {
+  if (value instanceof Unknown) return [value];
+  if (Array.isArray(value)) return value.flatMap(unknownsIn);
+  return value instanceof PythonDict && !(value instanceof Parameters)
+    ? [...value.values()].flatMap(unknownsIn)
+    : [];
+}
+
+/** An unknown value that no longer shows a parameter's: its length, or whether it is set. */
+export function withoutValue(value: Unknown): Unknown {
+  return value instanceof Given ? new Unknown(value.reason, value.line) : value;
 }
 
 export function isUnknown(value: Value | undefined): value is Unknown {

@@ -1,4 +1,5 @@
 import { everyNode, lineOf, type Node, parserOf, part, parts } from "../grammar.ts";
+import { fed, inBackground, piped, replacedStreams, shown } from "./streams.ts";
 import { foreverOf, type ShellWait, waitOf } from "./waits.ts";
 
 /** One word of a command. */
@@ -19,6 +20,12 @@ export interface ShellCommand {
   readonly isBackground: boolean;
   /** It reads a pipe, a file or a text of the script. */
   readonly isFed: boolean;
+  /** What it prints is on the console or in a log, unless the caller of its function or script sends it elsewhere. */
+  readonly isShown: boolean;
+  /** Another program reads what it prints. */
+  readonly isPiped: boolean;
+  /** The variables in a text of the script that it reads. */
+  readonly fed: readonly string[];
 }
 
 /** A variable that gets the values of others. */
@@ -26,6 +33,7 @@ export interface ShellAssignment {
   readonly name: string;
   readonly variables: readonly string[];
   readonly within: string | undefined;
+  readonly line: number;
 }
 
 /** A shell program that was parsed, not run. */
@@ -58,25 +66,42 @@ export async function shellReader(): Promise<ReadShell> {
         parent.type === "function_definition" ? part(parent, "name")?.text : inFunction.get(parent.id);
       if (name !== undefined) inFunction.set(child.id, name);
     };
+    const replaced = replacedStreams(root);
     for (const node of everyNode(root, met)) {
       const within = inFunction.get(node.id);
       if (node.type === "function_definition") functions.add(part(node, "name")?.text ?? "");
-      if (node.type === "command") {
-        const isBackground = inBackground(node, above);
-        const isFed = fed(node, above);
-        const command = { words: commandWords(node), line: lineOf(node), within, isBackground, isFed };
+      const isSelect = node.type === "for_statement" && node.text.startsWith("select");
+      // A declaration without a value, such as export -p, is a command like any other.
+      const isListing = node.type === "declaration_command" && /^\w+\s+-\w+$/.test(node.text);
+      if (node.type === "command" || isSelect || isListing) {
+        const command: ShellCommand = {
+          words: isSelect || isListing ? plainWords(node) : commandWords(node),
+          line: lineOf(node),
+          within,
+          isBackground: inBackground(node, above),
+          isFed: replaced.input || fed(node, above),
+          isShown: !replaced.output && shown(node, above),
+          isPiped: piped(node, above),
+          fed: fedTexts(node, above).flatMap(variablesIn),
+        };
         commands.push(command);
         const text = depth < 3 ? programText(command) : undefined;
         if (text === undefined) continue;
         const inner = read(text, depth + 1);
         commands.push(
-          ...inner.commands.map((one) => ({ ...one, line: one.line + command.line - 1, within })),
+          ...inner.commands.map((one) => ({
+            ...one,
+            line: one.line + command.line - 1,
+            within,
+            isFed: one.isFed || command.isFed,
+            isShown: one.isShown && command.isShown,
+          })),
         );
       }
       const isPrefix = above.get(node.id)?.type === "command";
       if (node.type === "variable_assignment" && !isPrefix) {
         const [name, value] = [part(node, "name")?.text ?? "", part(node, "value")];
-        if (value) assignments.push({ name, variables: variablesIn(value), within });
+        if (value) assignments.push({ name, variables: variablesIn(value), within, line: lineOf(node) });
       }
       const wait = node.type === "while_statement" ? waitOf(node) : undefined;
       if (wait) waits.push(wait);
@@ -84,7 +109,8 @@ export async function shellReader(): Promise<ReadShell> {
       if (forEver) waits.push(forEver);
       if (node.type === "for_statement") {
         const [variable, ...values] = parts(node).filter(({ type }) => type !== "do_group");
-        assignments.push({ name: variable?.text ?? "", variables: values.flatMap(variablesIn), within });
+        const [name, variables] = [variable?.text ?? "", values.flatMap(variablesIn)];
+        assignments.push({ name, variables, within, line: lineOf(node) });
       }
     }
     return { hasError: root.hasError, waits, commands, assignments, functions };
@@ -92,30 +118,17 @@ export async function shellReader(): Promise<ReadShell> {
   return (text) => read(text, 0);
 }
 
-// Whether the shell goes on while a command, or what it is in, runs.
-function inBackground(node: Node, above: ReadonlyMap<number, Node>): boolean {
-  for (let one: Node | undefined = node; one && one.type !== "function_definition"; one = above.get(one.id))
-    if (one.nextSibling?.type === "&") return true;
-  return false;
+// `select`, or a declaration: their words have no values.
+function plainWords({ type, text }: Node): ShellWord[] {
+  const words = type === "for_statement" ? ["select"] : text.split(/\s+/);
+  return words.map((word) => ({ text: word, variables: [] }));
 }
 
-// Whether a command, or what it is in, is behind a pipe or reads a file.
-function fed(node: Node, above: ReadonlyMap<number, Node>): boolean {
-  for (
-    let [one, parent] = [node, above.get(node.id)];
-    parent;
-    [one, parent] = [parent, above.get(parent.id)]
-  ) {
-    if (parent.type === "pipeline" && parts(parent)[0]?.id !== one.id) return true;
-    if (parent.type !== "redirected_statement") continue;
-    if (
-      parts(parent).some(
-        ({ type, text }) => /^here/.test(type) || (type === "file_redirect" && /^\d*</.test(text)),
-      )
-    )
-      return true;
-  }
-  return parts(node).some(({ type }) => /^here/.test(type));
+// The texts of the script that a command reads.
+function fedTexts(node: Node, above: ReadonlyMap<number, Node>): Node[] {
+  const parent = above.get(node.id);
+  const around = parent?.type === "redirected_statement" ? parts(parent) : [];
+  return [...parts(node), ...around].filter(({ type }) => /^here/.test(type));
 }
 
 const wrappers = /^(?:exec|command|builtin|nohup|sudo|time|env|setsid|ionice|nice|timeout)$/;

@@ -1,4 +1,4 @@
-import { type ShellProgram, type ShellWord, started } from "./read.ts";
+import { type ShellCommand, type ShellProgram, type ShellWord, started } from "./read.ts";
 
 /** A secret that a program puts on the command line of another. */
 export interface Leak {
@@ -27,6 +27,82 @@ export function secretLeaks(program: ShellProgram, secrets: readonly string[]): 
     const variable = secretsOf(rest, within, isSecret)[0];
     return variable === undefined ? [] : [{ line, variable, program: name }];
   });
+}
+
+/** A secret that a script prints, or that `set -x` does. */
+export interface Shown {
+  readonly line: number;
+  readonly variable: string;
+  /** What shows it, such as `echo` or `set -x`. */
+  readonly by: string;
+}
+
+/** The places where a script shows a secret on the console or in the log. `traces`: its shell was started with -x. */
+export function secretsShown(program: ShellProgram, secrets: readonly string[], traces: boolean): Shown[] {
+  const isSecret = followed(program, secrets);
+  const isShown = shownIn(program);
+  const [first = ""] = secrets;
+  const printed = program.commands.flatMap((command): Shown[] => {
+    const { words, line, within } = command;
+    const [name, ...rest] = started(words).map(({ text }) => text?.replace(/^.*\//, ""));
+    if (name === undefined || !isShown(command)) return [];
+    const by = [name, ...rest.filter((word) => word?.startsWith("-"))].join(" ");
+    if (printsEnvironment(name, rest)) return [{ line, variable: first, by }];
+    const given = /^(?:echo|printf|print)$/.test(name)
+      ? secretsOf(words.slice(1), within, isSecret)
+      : /^(?:cat|tee|wall)$/.test(name)
+        ? command.fed.filter((variable) => isSecret(variable, within))
+        : [];
+    return given.slice(0, 1).map((variable) => ({ line, variable, by }));
+  });
+  return [...printed, ...traced(program, isSecret, traces)].toSorted((a, b) => a.line - b.line);
+}
+
+// Every variable, with its value.
+function printsEnvironment(name: string, rest: readonly (string | undefined)[]): boolean {
+  if (/^(?:env|printenv|set)$/.test(name)) return rest.length === 0;
+  return /^(?:export|declare|typeset)$/.test(name) && rest.length === 1 && /^-\w*p$/.test(rest[0] ?? "");
+}
+
+// What a function prints is shown if a call of it is.
+function shownIn({ commands }: ShellProgram) {
+  const isShown = ({ isShown: own, within }: ShellCommand, depth = 0): boolean =>
+    own &&
+    (within === undefined ||
+      (depth < 10 && commands.some((one) => one.words[0]?.text === within && isShown(one, depth + 1))));
+  return isShown;
+}
+
+// While set -x is on, the shell prints each command and assignment with its values.
+function traced(
+  { commands, assignments }: ShellProgram,
+  isSecret: (name: string, within: string | undefined) => boolean,
+  traces: boolean,
+): Shown[] {
+  const switches = commands.flatMap(({ words, line }) => {
+    const [name, flag = "", option] = words.map(({ text }) => text);
+    const [, sign] = (name === "set" && /^([-+])\w*x/.exec(flag)) || [];
+    const [, long] = (name === "set" && option === "xtrace" && /^([-+])\w*o$/.exec(flag)) || [];
+    const is = sign ?? long;
+    return is === undefined ? [] : [{ line, on: is === "-" }];
+  });
+  const at = (line: number) => switches.findLast((one) => one.line < line) ?? { on: traces };
+  const values = [
+    ...commands.map(({ words, line, within }) => ({
+      line,
+      within,
+      variables: words.flatMap(({ variables }) => variables),
+    })),
+    ...assignments,
+  ];
+  return values
+    .flatMap(({ line, within, variables }): Shown[] => {
+      const { on } = at(line);
+      const variable = on ? variables.find((one) => isSecret(one, within)) : undefined;
+      return variable === undefined ? [] : [{ line, variable, by: "set -x" }];
+    })
+    .toSorted((a, b) => a.line - b.line)
+    .slice(0, 1);
 }
 
 // Which variables hold a secret: also those that got it from another, and the arguments of functions, as "function/1".
