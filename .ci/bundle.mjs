@@ -1,6 +1,6 @@
 // Bundles dist/ into dist/bin/, so that a command reads a few files instead of hundreds. Modules keep the address of their
 // own file in dist/: the digest of a step's code reads those files, and paths to recipes and assets start from them.
-import { readFile, rename, rm } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -38,6 +38,24 @@ const onlyEnglish = {
   },
 };
 
+// commander starts programs only for commands that are files of their own, which tbuild has none of.
+const noPrograms = {
+  name: "no-programs",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/commander\/lib\/command\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8");
+      const load = "const childProcess = require('node:child_process');";
+      if (!text.includes(load)) throw new Error(`${path} loads node:child_process in another way`);
+      const spawn = "spawn: (...given) => require('node:child_process').spawn(...given)";
+      return { contents: text.replace(load, () => `const childProcess = { ${spawn} };`), loader: "js" };
+    });
+  },
+};
+
+// Packages in CommonJS ask for Node's own modules. esbuild puts this into every file; only one of them needs it.
+const banner =
+  'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
+
 for (const folder of [next, former]) await rm(folder, { recursive: true, force: true });
 const { metafile } = await build({
   entryPoints: [`${dist}main.js`],
@@ -63,12 +81,15 @@ const { metafile } = await build({
     "web-tree-sitter",
     "yauzl",
   ],
-  // Packages in CommonJS ask for Node's own modules.
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
-  plugins: [ownAddress, onlyEnglish],
+  banner: { js: banner },
+  plugins: [ownAddress, onlyEnglish, noPrograms],
 });
+
+for (const output of Object.keys(metafile.outputs)) {
+  const text = await readFile(output, "utf8");
+  if (/\brequire\b/.test(text.replace(banner, ""))) continue;
+  await writeFile(output, text.replace(`${banner}\n`, ""));
+}
 
 // The script of the catalog's pages with a form. From a file, a browser loads no modules, so it is one plain script.
 await build({

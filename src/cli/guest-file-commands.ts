@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { sshConfig, via, withChangeOptions } from "./image-options.ts";
-import { lazily } from "./lazily.ts";
+import { lazilyInGuests } from "./lazily.ts";
 
 const volume = [
   "--volume <name>",
@@ -17,14 +17,14 @@ export function addGuestFileCommands(program: Command): void {
       "after",
       "\nExamples:\n  tbuild ls System.img:/etc/sysconfig\n  tbuild ls --recursive --json System.img:/boot",
     )
-    .action(lazily(() => import("./commands/ls.ts")));
+    .action(lazilyInGuests(() => import("./commands/ls.ts")));
   reading("cat", "print files of an image")
     .argument("<image:path...>", "files in guests; * and ? match within a name")
     .addHelpText(
       "after",
       "\nExamples:\n  tbuild cat System.img:/etc/oracle-release\n  tbuild cat root@ovs1:/OVS/x.img:/etc/fstab",
     )
-    .action(lazily(() => import("./commands/cat.ts")));
+    .action(lazilyInGuests(() => import("./commands/cat.ts")));
   changing("cp", "copy files and folders into an image, or out of it")
     .argument("<source...>", "the sources, then the target; one side is IMAGE:/PATH; `-` is standard input")
     .option("--owner <user:group>", "owner of files copied in: names of the guest, or numbers")
@@ -34,21 +34,21 @@ export function addGuestFileCommands(program: Command): void {
       "after",
       "\nExamples:\n  tbuild cp System.img:/var/log/messages .\n  tbuild cp --plan hosts System.img:/etc/hosts\n  tbuild cp --owner oracle:oinstall scripts System.img:/home/oracle\n\nA file that already exists in the guest keeps its owner, mode and SELinux label.",
     )
-    .action(lazily(() => import("./commands/cp.ts")));
+    .action(lazilyInGuests(() => import("./commands/cp.ts")));
   changing("edit", "edit a file of an image with $VISUAL or $EDITOR")
     .argument("<image:path>", "a file in the guest")
     .addHelpText("after", "\nExample:\n  tbuild edit System.img:/etc/fstab")
-    .action(lazily(() => import("./commands/edit.ts")));
+    .action(lazilyInGuests(() => import("./commands/edit.ts")));
   reading("tar-out", "write a folder of an image as a tar archive, with owners, modes and labels")
     .argument("<image:path>", "a folder in the guest")
     .argument("[archive]", "a .tar or .tar.gz file (default: standard output)")
     .addHelpText("after", "\nExample:\n  tbuild tar-out System.img:/etc etc.tar.gz")
-    .action(lazily(() => import("./commands/tar-out.ts")));
+    .action(lazilyInGuests(() => import("./commands/tar-out.ts")));
   changing("tar-in", "unpack a tar archive into an image, with its owners and modes")
     .argument("<archive>", "a .tar or .tar.gz file; `-` is standard input")
     .argument("<image:path>", "the folder in the guest")
     .addHelpText("after", "\nExample:\n  tbuild tar-in --plan files.tar.gz System.img:/")
-    .action(lazily(() => import("./commands/tar-in.ts")));
+    .action(lazilyInGuests(() => import("./commands/tar-in.ts")));
   program
     .command("sh")
     .description("run a shell or a program of the guest, on a copy of the image")
@@ -75,7 +75,7 @@ from standard input. Programs run in User-mode Linux, without a network and
 without access to this machine's files. If a command fails, the image is not
 changed.`,
     )
-    .action(lazily(() => import("./commands/sh.ts")));
+    .action(lazilyInGuests(() => import("./commands/sh.ts")));
 
   function reading(name: string, description: string): Command {
     return program

@@ -10,7 +10,7 @@ import {
 } from "../choices.ts";
 import { formerName } from "./former-name.ts";
 import { sshConfig, treatAs, via, withChangeOptions } from "./image-options.ts";
-import { lazily } from "./lazily.ts";
+import { lazily, lazilyInGuests } from "./lazily.ts";
 import { betweenPaths, collected, listOption } from "./list-option.ts";
 
 const relabel = ["--relabel", "also relabel all files for SELinux at the next boot"] as const;
@@ -46,7 +46,7 @@ function addInspect(program: Command): void {
     .option(...sshConfig)
     .option("--json", "print JSON, with all packages")
     .addHelpText("after", `\nExample:\n  tbuild inspect System.img${elsewhere}`)
-    .action(lazily(() => import("./commands/inspect.ts")));
+    .action(lazilyInGuests(() => import("./commands/inspect.ts")));
 }
 
 function addScan(program: Command): void {
@@ -65,7 +65,7 @@ function addScan(program: Command): void {
       "after",
       "\nExamples:\n  tbuild scan /OVS/Repositories\n  tbuild scan root@ovs1:/OVS/Repositories\n  tbuild scan --machines /OVS/Repositories",
     )
-    .action(lazily(() => import("./commands/scan.ts")));
+    .action(lazilyInGuests(() => import("./commands/scan.ts")));
 }
 
 function addConvert(program: Command): void {
@@ -92,7 +92,7 @@ function addConvert(program: Command): void {
       "after",
       `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img\n  tbuild convert --check --for ovm-3.4.5 --vm-cfg vm.cfg System.img${elsewhere}\n\nAfter a conversion, tbuild checks the guest as --check does. Exits 1 if it is\nunfit, 6 if that is unknown.`,
     )
-    .action(lazily(() => import("./commands/convert.ts")));
+    .action(lazilyInGuests(() => import("./commands/convert.ts")));
 }
 
 function addMigrate(program: Command): void {
@@ -182,7 +182,7 @@ function addRepair(program: Command): void {
     .argument("<image...>", "disk images of stopped machines or templates")
     .option(...relabel)
     .addHelpText("after", `\nExample:\n  tbuild repair --plan System.img${elsewhere}`)
-    .action(lazily(() => import("./commands/repair.ts")));
+    .action(lazilyInGuests(() => import("./commands/repair.ts")));
 }
 
 function addSeal(program: Command): void {
@@ -217,7 +217,7 @@ function addSeal(program: Command): void {
       "after",
       `\nExample:\n  tbuild seal --check System.img\n  tbuild seal --keep /root/.ssh/authorized_keys System.img\n  tbuild seal --skip logs,hostname System.img\n  tbuild seal System.img --detect mac${elsewhere}`,
     )
-    .action(lazily(() => import("./commands/seal.ts")));
+    .action(lazilyInGuests(() => import("./commands/seal.ts")));
 }
 
 function addResize(program: Command): void {
@@ -240,7 +240,7 @@ Examples:
   tbuild resize System.img --size 20G --plan
   tbuild resize System.img --size 20G --volume vg/root`,
     )
-    .action(lazily(() => import("./commands/resize.ts")));
+    .action(lazilyInGuests(() => import("./commands/resize.ts")));
 }
 
 function addDiscard(program: Command): void {
@@ -262,7 +262,7 @@ removed data first, use tbuild seal --scrub.
 Example:
   tbuild discard System.img --plan`,
     )
-    .action(lazily(() => import("./commands/discard.ts")));
+    .action(lazilyInGuests(() => import("./commands/discard.ts")));
 }
 
 function addUndo(program: Command): void {
@@ -275,7 +275,7 @@ function addUndo(program: Command): void {
     .option(...sshConfig)
     .option("--json", "print one JSON object per image")
     .addHelpText("after", `\nExample:\n  tbuild undo System.img${elsewhere}`)
-    .action(lazily(() => import("./commands/undo.ts")));
+    .action(lazilyInGuests(() => import("./commands/undo.ts")));
 }
 
 function forOption(): Option {

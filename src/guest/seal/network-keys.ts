@@ -146,7 +146,7 @@ export function identityIn(value: string): KeyClass | undefined {
 
 // fe80:: is the same on every link, ff00:: is a group (RFC 4291).
 function isGlobal(word: string): boolean {
-  return isIP(word) === 6 && !/^(?:fe[89ab]|ff|::1?$)/i.test(word);
+  return word.includes(":") && isIP(word) === 6 && !/^(?:fe[89ab]|ff|::1?$)/i.test(word);
 }
 
 // A name that says what it is, with a value that is neither a switch nor a number.

@@ -240,9 +240,10 @@ async function isZfs({ volume }: Look): Promise<boolean> {
   const end = Math.floor(volume.bytes / label) * label;
   let found = 0;
   for (const at of [0, label, end - 2 * label, end - label]) {
-    const ring = Buffer.from(await volume.read(at + label / 2, label / 2));
-    for (let uber = 0; uber < ring.length; uber += zfs.uberblockBytes) {
-      const magic = ring.readBigUInt64LE(uber);
+    const { buffer, byteOffset, length } = await volume.read(at + label / 2, label / 2);
+    const ring = new DataView(buffer, byteOffset, length);
+    for (let uber = 0; uber < length; uber += zfs.uberblockBytes) {
+      const magic = ring.getBigUint64(uber, true);
       if (magic === zfs.magic || magic === zfs.swappedMagic) found++;
     }
     if (found >= 4) return true;
