@@ -6,6 +6,7 @@ import { type Checkpoint, checkpointKey, parentOf } from "./checkpoints.ts";
 import type { Inputs } from "./inputs.ts";
 import { hostsOf } from "./manifest.ts";
 import { type AnyStep, allInputs, codeInput, earlierResult, type Pipeline } from "./pipeline.ts";
+import { coveredBy, type Span, spanOf } from "./spans.ts";
 import type { BuildContext, Hosts, StepContext } from "./step.ts";
 
 /** What to do with a failed step and its machine: keep it, clean up, or clean up and run the step again. */
@@ -40,7 +41,7 @@ export interface RunOptions {
   readonly beforeStep?: BeforeStep | undefined;
 }
 
-type Facts = Pick<StepContext, "timings" | "makers" | "hosts">;
+type Facts = Pick<StepContext, "timings" | "took" | "makers" | "hosts">;
 
 /**
  * Uses checkpoints, runs the other steps, and cleans up after each: the next machine can need what the last one has, such as its
@@ -56,6 +57,7 @@ export async function runPipeline<State extends object>(
   const timings: Record<string, number> = { ...taken?.timings };
   const makers: Record<string, string> = {};
   const hosts: Record<string, Hosts> = {};
+  const spans: Span[] = [];
   let state: object = { ...taken?.checkpoint.gives };
   let parent = taken?.checkpoint.id;
   let isClean = false;
@@ -75,10 +77,16 @@ export async function runPipeline<State extends object>(
         for (const { place } of placed) context.report({ type: "step-kept", ...place });
         continue;
       }
-      const facts = { timings: { ...timings }, makers: { ...makers }, hosts: { ...hosts } };
+      const facts = {
+        timings: { ...timings },
+        took: coveredBy(spans),
+        makers: { ...makers },
+        hosts: { ...hosts },
+      };
       const results = await runStage(placed, { context, options, state, parent, facts, ran, clean });
       for (const { checkpoint, isNew } of results) {
         timings[checkpoint.step] = checkpoint.ms;
+        spans.push(spanOf(checkpoint));
         makers[checkpoint.step] = checkpoint.maker;
         hosts[checkpoint.step] = checkpoint.hosts;
         state = { ...state, ...checkpoint.gives };
@@ -89,7 +97,7 @@ export async function runPipeline<State extends object>(
   } catch (error) {
     throw isInterrupted(error, context.signal) ? new Interrupted() : error;
   }
-  return { ...(state as State), timings, makers, hosts };
+  return { ...(state as State), timings, took: coveredBy(spans), makers, hosts };
 }
 
 interface Placed {
@@ -287,8 +295,8 @@ async function runStep(
       });
     // Remove what a killed run left behind.
     await step.cleanup?.(context);
-    const { key, inputs, parent, timings, makers, hosts } = made;
-    const gives = await step.run({ ...context, report, out, progress, timings, makers, hosts }, state);
+    const { key, inputs, parent, ...facts } = made;
+    const gives = await step.run({ ...context, report, out, progress, ...facts }, state);
     checkInterrupted(context.signal);
     return await context.home.checkpoints.keep(out, {
       id,

@@ -41,6 +41,8 @@ export interface StepContext extends BuildContext {
   readonly out: string;
   /** Milliseconds of the previous steps, including cached ones. */
   readonly timings: Readonly<Record<string, number>>;
+  /** Milliseconds in which the previous steps worked, including cached ones. Steps side by side count once. */
+  readonly took: number;
   /** The version of tbuild that made each previous step, including cached ones. */
   readonly makers: Readonly<Record<string, string>>;
   /** Where each previous step was made, including cached ones. */

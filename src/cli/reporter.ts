@@ -17,10 +17,13 @@ export interface Reporter {
   close(): void;
 }
 
-/** One JSON object per event, for machines. */
+/** One JSON object per event, for machines. Of things that are counted, one count per second and step, and the last. */
 export function jsonReporter(write: (line: string) => void): Reporter {
+  const isToldNow = countsToTell();
   return {
-    event: (build, event) => write(JSON.stringify({ time: new Date().toISOString(), build, ...event })),
+    event(build, event) {
+      if (isToldNow(build, event)) write(JSON.stringify({ time: new Date().toISOString(), build, ...event }));
+    },
     say: (text) => void process.stderr.write(`${text}\n`),
     pausing: (work) => work(),
     close() {},
@@ -53,7 +56,22 @@ export function lineReporter(
   };
 }
 
-/** Writes all events of a build into its folder: `log.jsonl` complete, `log.txt` for people, `console-<machine>.log`. */
+function countsToTell(): (build: string, event: BuildEvent) => boolean {
+  const told = new Map<string, { readonly action: string; readonly at: number }>();
+  return (build, event) => {
+    if (event.type !== "progress" || event.total === undefined) return true;
+    const step = `${build} ${event.step}`;
+    // The action is before the colon, the object after it.
+    const action = event.text.split(":")[0] ?? "";
+    const before = told.get(step);
+    const isSoon = before?.action === action && Date.now() - before.at < 1000;
+    if (isSoon && event.done !== event.total) return false;
+    told.set(step, { action, at: Date.now() });
+    return true;
+  };
+}
+
+/** Writes the events of a build into its folder: `log.jsonl` for machines, `log.txt` for people, `console-<machine>.log`. */
 export function folderReporter(folder: string): Reporter {
   makeFoldersSync(folder);
   const text = lineReporter((line) => appendFileSync(join(folder, "log.txt"), `${line}\n`), {

@@ -170,6 +170,8 @@ const Manifest = z.object({
   ),
   /** Milliseconds by step. */
   timings: z.record(Text, Count),
+  /** Milliseconds in which its steps worked. Steps side by side count once. Older versions of tbuild did not record it. */
+  took: Count.exactOptional(),
   tbuild: Text,
   /** Step → version of the tbuild that made its result, and the digest of that step's code; including cached steps. */
   makers: z.record(Text, Text).exactOptional(),
@@ -279,3 +281,8 @@ type ReadonlyDeep<T> = T extends string | number | boolean | null | undefined
   : T extends readonly (infer E)[]
     ? readonly ReadonlyDeep<E>[]
     : { readonly [K in keyof T]: ReadonlyDeep<T[K]> };
+
+/** Milliseconds in which its steps worked: their sum, if it says nothing else. */
+export function workTime({ took, timings }: Pick<Manifest, "took" | "timings">): number {
+  return took ?? Object.values(timings).reduce((sum, ms) => sum + ms, 0);
+}

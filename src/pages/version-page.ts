@@ -1,7 +1,7 @@
 import { definitions, page, section, table, text } from "../html.ts";
 import { amount, size } from "../io/units.ts";
 import { bootSentence, firstBootSentence } from "../model/known.ts";
-import type { GuestRecord, Manifest } from "../model/manifest.ts";
+import { type GuestRecord, type Manifest, workTime } from "../model/manifest.ts";
 import { packageVersion } from "../model/rpm-version.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
 import { badges } from "./badges.ts";
@@ -88,7 +88,7 @@ function factsOf(manifest: Manifest): [string, string][] {
 }
 
 function originOf(manifest: Manifest, lineage: readonly CatalogEntry[]): string {
-  const { recipe, git, inputs, build, hosts = {}, timings, parent, makers = {} } = manifest;
+  const { recipe, git, inputs, build, hosts = {}, parent, makers = {} } = manifest;
   const line = lineage.map(
     ({ manifest: one }) =>
       `<li>${text(one.kind)} ${text(one.name)} ${text(one.version)}, ${text(one.made.slice(0, 10))}</li>`,
@@ -96,7 +96,7 @@ function originOf(manifest: Manifest, lineage: readonly CatalogEntry[]): string 
   const commit = git
     ? `${git.commit}${git.dirty ? ", with uncommitted changes" : ""}`
     : "not in a git repository";
-  const took = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
+  const took = workTime(manifest);
   return `<ol class="lineage">${line.join("")}</ol>${parent !== undefined && lineage.length === 1 ? `<p class="note">Its parent, ${text(parent)}, is not known here.</p>` : ""}
 ${definitions([
   ["Recipe", recipe],

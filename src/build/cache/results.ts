@@ -1,5 +1,5 @@
 import type { Digest } from "../../model/digest.ts";
-import { type Manifest, manifestDigest } from "../../model/manifest.ts";
+import { type Manifest, manifestDigest, workTime } from "../../model/manifest.ts";
 import { type EntryThere, findEntry, pushEntry } from "../../store/exchange/oci/cache.ts";
 import type { Reference } from "../../store/exchange/oci/reference.ts";
 import type { RegistryOpener } from "../../store/exchange/oci/registry.ts";
@@ -167,8 +167,7 @@ async function take<S extends object>(
   { made, context, pipeline, at, reference, there, progress }: Taking<S>,
 ): Promise<Taken | undefined> {
   const { manifest, entry } = there;
-  const took = Object.values(manifest.timings).reduce((sum, ms) => sum + ms, 0);
-  const ms = Math.max(leastDownloadMs, took);
+  const ms = Math.max(leastDownloadMs, workTime(manifest));
   const isHere = await ask(context, { place: at, otherwise, ms }, async (signal) => {
     await fetchResult(context, reference, manifest, await open(context, reference, signal), progress);
     return true;

@@ -53,6 +53,7 @@ export function keepMaster(
         disks: [masterDisk],
         ...(state.base && { parent: state.base }),
         timings: context.timings,
+        took: context.took,
         makers: context.makers,
       };
       await context.records.check(manifest);

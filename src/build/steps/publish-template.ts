@@ -42,6 +42,7 @@ function completed(context: StepContext, draft: Manifest, trial: readonly string
     trial,
     hosts: hostsOfAll(here, hosts),
     timings: context.timings,
+    took: context.took,
     makers: context.makers,
   };
 }

@@ -4,7 +4,7 @@ import { printable } from "../../io/escape.ts";
 import { amount } from "../../io/units.ts";
 import { bootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
-import { isUntried, manifestText } from "../../model/manifest.ts";
+import { isUntried, manifestText, workTime } from "../../model/manifest.ts";
 import { warningsOf } from "../../store/records/catalog.ts";
 import { openFound } from "../open-site.ts";
 import { table, tableRows } from "../table.ts";
@@ -101,18 +101,9 @@ function factsOf(manifest: Manifest): [string, string][] {
   ];
 }
 
-function madeOf({
-  made,
-  tbuild,
-  build,
-  recipe,
-  git,
-  inputs,
-  hosts,
-  timings,
-  makers,
-}: Manifest): [string, string][] {
-  const took = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
+function madeOf(manifest: Manifest): [string, string][] {
+  const { made, tbuild, build, recipe, git, inputs, hosts, makers } = manifest;
+  const took = workTime(manifest);
   return [
     [
       "made",
