@@ -1,6 +1,8 @@
 import type { Parameter } from "../model/manifest.ts";
 import { suggestion } from "../recipe/suggestion.ts";
 import { isIpv4, isIpv6, isNetmask, toNumber } from "./addresses.ts";
+import type { Fault, Reference } from "./fault.ts";
+import { judgeTogether } from "./judge-together.ts";
 import { bytesOf, mostBytes } from "./message-limits.ts";
 import { isPattern } from "./pattern.ts";
 import { rootPasswordKey, shippedKey } from "./shipped.ts";
@@ -8,20 +10,7 @@ import { faultOf } from "./value-types.ts";
 
 // This file also runs in the browser, in the pages of the catalog.
 
-/** The source of a secret, so that the secret need not be in a file of values. */
-export type Reference =
-  | { readonly kind: "env"; readonly name: string }
-  | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "prompt" };
-
-/** An error in a value, or its absence. */
-export interface Fault {
-  readonly key: string;
-  /** The key of an existing value, at which to show the fault. */
-  readonly by?: string;
-  readonly text: string;
-  readonly weight: "error" | "warning";
-}
+export type { Fault, Reference } from "./fault.ts";
 
 export const plainSecret = "is a secret in plain text; write {env: NAME}, {file: PATH} or {prompt: true}";
 
@@ -36,7 +25,13 @@ export function judge(
   isWhole = true,
 ): Fault[] {
   const own = [...given].flatMap(([key, value]) => judgeOne(contract, key, value, isWhole));
-  return [...own, ...missing(contract, given), ...judgeInterfaces(given), ...judgeUsers(contract, given)];
+  return [
+    ...own,
+    ...missing(contract, given),
+    ...judgeInterfaces(given),
+    ...judgeUsers(contract, given),
+    ...judgeTogether(given),
+  ];
 }
 
 function judgeOne(
@@ -83,6 +78,8 @@ function judgeOne(
   const fault = faultOf(parameter ?? unknownParameter(key), value);
   if (fault !== undefined)
     found.push(error(parameter?.password ? `is not ${fault}` : `"${shortened(value)}" is not ${fault}`));
+  if (key === `${network}hostname` && fault === undefined && value.length > mostHostName)
+    found.push(error(`has ${value.length} letters; the kernel takes at most ${mostHostName}`));
   if (key === `${network}hostname` && /^localhost(?:\.localdomain)?$/i.test(value))
     found.push({
       key,
@@ -94,6 +91,9 @@ function judgeOne(
     found.push(error(`has ${bytes} bytes; the limit of a message is ${mostBytes.unlogged}`));
   return found;
 }
+
+/** HOST_NAME_MAX of Linux. */
+const mostHostName = 64;
 
 function unknownParameter(key: string): Parameter {
   return { key, description: "", module: "", required: false, hidden: false, password: false };
@@ -166,7 +166,13 @@ function judgeUsers(contract: readonly Parameter[], given: ReadonlyMap<string, s
     if (index === undefined || given.has(name)) return [];
     return [{ key: name, by: key, text: `is missing: it names the user of ${key}`, weight: "error" }];
   });
-  return [...alone, ...twice(given, `${users}name.`), ...twice(given, `${users}uid.`)];
+  const ofRoot = [...given].flatMap(([key, value]): Fault[] => {
+    const isRoot =
+      value === "root" ? key.startsWith(`${users}name.`) : value === "0" && key.startsWith(`${users}uid.`);
+    if (!isRoot) return [];
+    return [{ key, text: `${value} is root, who exists already; name a new user`, weight: "error" }];
+  });
+  return [...alone, ...ofRoot, ...twice(given, `${users}name.`), ...twice(given, `${users}uid.`)];
 }
 
 function judgeInterface(index: number, own: ReadonlyMap<string, string | Reference>): Fault[] {

@@ -70,9 +70,15 @@ const checks: Readonly<Record<ValueType, Check>> = {
   "hosts-line": [isHostsLine, 'a line of /etc/hosts: "IP name alias"'],
   bootproto: [(value) => /^(?:dhcp|static|none)$/.test(value), "dhcp or static"],
   // The kernel's limit is 15 characters.
-  device: [(value) => /^[A-Za-z][\w.:@-]{0,14}$/.test(value), "a network device, such as eth0"],
-  mac: [(value) => /^(?:[\da-f]{2}:){5}[\da-f]{2}$/i.test(value), "a MAC address"],
-  path: [(value) => /^\//.test(value), "an absolute path"],
+  device: [
+    (value) => /^[A-Za-z][\w.:@-]{0,14}$/.test(value) && value !== "lo",
+    "a network device, such as eth0",
+  ],
+  mac: [isCard, "the MAC address of one card"],
+  path: [
+    (value) => /^\//.test(value) && !/(?:^|\/)\.\.?(?:\/|$)/.test(value),
+    "an absolute path without . and ..",
+  ],
   timezone: [
     (value) => /^[A-Za-z][\w+-]*(?:\/[\w+-]+)*$/.test(value) && isTimezone(value),
     "a time zone, such as Europe/Zurich",
@@ -83,6 +89,15 @@ const checks: Readonly<Record<ValueType, Check>> = {
     "enforcing, permissive or disabled",
   ],
 };
+
+// Not that of a group (an odd first byte), and not all zeros.
+function isCard(value: string): boolean {
+  return (
+    /^(?:[\da-f]{2}:){5}[\da-f]{2}$/i.test(value) &&
+    Number.parseInt(value.slice(0, 2), 16) % 2 === 0 &&
+    !/^[0:]+$/.test(value)
+  );
+}
 
 function words(value: string): string[] {
   return value.split(",").map((word) => word.trim());
@@ -110,10 +125,12 @@ function netmaskHint(value: string): string {
 
 function isTime(value: string): boolean {
   if (!/^\d{4}(?:-\d{1,2}){5}$/.test(value)) return false;
+  // The kernel's clock begins with 1970.
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = value.split("-").map(Number);
   // Date overflows: the 31st of February becomes the 3rd of March.
   const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
   return (
+    year >= 1970 &&
     date.getUTCMonth() === month - 1 &&
     date.getUTCDate() === day &&
     date.getUTCHours() === hour &&

@@ -29,6 +29,7 @@ beforeAll(async () => {
 const N = "com.oracle.linux.network";
 const T = "com.oracle.linux.datetime";
 const D = "org.example.db";
+const U = "com.oracle.linux.user";
 const eth0 = (...lines: string[]) =>
   [`${N}.device.0: eth0`, ...lines.map((line) => `${N}.${line}`)].join("\n");
 const dhcp = (line: string) => eth0("bootproto.0: dhcp", line);
@@ -190,6 +191,23 @@ describe("a broken file of values is refused, with file and line:", () => {
       'com.oracle.linux.ssh.authorized-keys.0: "-----BEGIN"',
       /:1: .*not in the form/,
     ],
+    [
+      "the number of root for a new user",
+      `${U}.name.0: grid\n${U}.uid.0: 0`,
+      /:2: .*"0" is not in the form|0 is root/,
+    ],
+    ["a padded number of root", `${U}.name.0: grid\n${U}.uid.0: "00"`, /:2: .*"00" is not in the form/],
+    ["root as a new user", `${U}.name.0: root`, /:1: .*root is root, who exists already/],
+    ["a path that goes up", `${D}.dir: /u01/../etc`, /:1: .*is not an absolute path without \. and \.\./],
+    ["a path that ends above", `${D}.dir: /u01/..`, /:1: .*is not an absolute path without/],
+    ["a path with a dot in it", `${D}.dir: /u01/./x`, /:1: .*is not an absolute path without/],
+    ["the loopback as a card", `${N}.device.0: lo`, /:1: .*"lo" is not a network device/],
+    [
+      "a host name of 65 letters",
+      `${N}.hostname: ${"a".repeat(60)}.abcd`,
+      /:1: .*has 65 letters; the kernel takes at most 64/,
+    ],
+    ["a time before the clock of the kernel", `${T}.datetime: 1969-12-31-0-0-0`, /:1: .*is not a time/],
     ["on for a firewall", `${N}.firewall: on`, /:1: .*is not (?:one of )?True/],
     ["a static address of IPv6", eth0("bootproto.0: static", "ipaddr.0: fd00::5"), /:3: .*of IPv4 only/],
     [
@@ -208,6 +226,30 @@ describe("a file of values gets a warning, and is sent:", () => {
   it.each<[string, string, RegExp]>([
     ["a secret in plain text", `${D}.key: hunter2`, /:1: .*is a secret in plain text(?!.*hunter2)/],
     ["a variable as a text", `${D}.key: $ROOT_PASSWORD`, /:1: .*is a secret in plain text/],
+    ["a card that is left out", `${N}.device.0: eth0\n${N}.device.2: eth2`, /:2: .*nothing has the number 1/],
+    [
+      "a user that is left out",
+      `${U}.name.0: a\n${U}.name.3: b\n${U}.uid.3: 500`,
+      /:2: .*nothing has the number 1/,
+    ],
+    [
+      "a line of hosts that is left out",
+      `${N}.host.0: 192.0.2.1 a\n${N}.host.2: 192.0.2.2 b`,
+      /:2: .*nothing has the number 1/,
+    ],
+    ["a name server twice", dhcp("dns-servers.0: 192.0.2.1,192.0.2.1"), /:3: .*has 192\.0\.2\.1 twice/],
+    ["a domain twice", dhcp("dns-search-domains.0: [a.example, A.example]"), /:3: .*has a\.example twice/],
+    [
+      "more name servers than a resolver asks",
+      dhcp("dns-servers.0: [192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4]"),
+      /:3: .*makes 4 name servers; a guest asks the first 3 only/,
+    ],
+    [
+      "a name with two addresses",
+      `${N}.host.0: 192.0.2.1 db1\n${N}.host.1: 192.0.2.2 DB1`,
+      /:2: .*DB1 is also 192\.0\.2\.1/,
+    ],
+    ["no card at boot", dhcp('onboot.0: "no"'), /:3: .*nobody reaches the machine over the network/],
     ["localhost", `${N}.hostname: localhost.localdomain`, /:1: .*means this machine on every machine/],
     ["an address without static", eth0("ipaddr.0: 192.0.2.5"), /:2: .*is given without bootproto\.0: static/],
     [
@@ -236,6 +278,26 @@ describe("a good file of values is accepted without a warning:", () => {
     ["an address with a zone", `${D}.vip: "fe80::1%eth0"`],
     ["a former name of a time zone", `${T}.timezone: US/Eastern`],
     ["a name server on the machine itself", dhcp("dns-servers.0: 127.0.0.1")],
+    ["a path with dots in its names", `${D}.dir: /u01/app..d/.hidden/a.`],
+    ["a host name of 64 letters", `${N}.hostname: ${"a".repeat(59)}.abcd`],
+    [
+      "three name servers of two cards",
+      `${dhcp("dns-servers.0: [192.0.2.1, 192.0.2.2]")}\n${N}.device.1: eth1\n${N}.dns-servers.1: [192.0.2.2, 192.0.2.3]`,
+    ],
+    [
+      "a name with an address of each kind",
+      `${N}.host.0: 192.0.2.1 db1\n${N}.host.1: "2001:db8::1 db1"\n${N}.host.2: 192.0.2.1 db1 db2`,
+    ],
+    [
+      "a card of two that is not brought up",
+      `${dhcp('onboot.0: "yes"')}\n${N}.device.1: eth1\n${N}.onboot.1: "no"`,
+    ],
+    ["own keys numbered by slot", `${D}.node.3: a\n${D}.node.7: b`],
+    [
+      "twenty users",
+      Array.from({ length: 20 }, (_, n) => `${U}.name.${n}: u${n}\n${U}.uid.${n}: ${2000 + n}`).join("\n"),
+    ],
+    ["cards that are out of order", `${N}.device.1: eth1\n${N}.device.0: eth0`],
     ["the second of a numbered key", `${D}.node.0: a\n${D}.node.1: b`],
   ])("%s", (_, text) => expect(said(text)).toEqual({ errors: [], warnings: [] }));
 });

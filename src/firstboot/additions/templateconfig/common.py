@@ -22,6 +22,14 @@ def native(value):
     return value
 
 
+def numbers(param, prefix):
+    """The numbers behind the keys that begin with this prefix, in order."""
+    found = [re.match(r'(0|[1-9]\d*)$', key.rsplit('.', 1)[-1]) for key in param if key.startswith(prefix)]
+    found = list(set([int(one.group(1)) for one in found if one]))
+    found.sort()
+    return found
+
+
 def run_cmd(command, text=None):
     """
     Runs a command, given as a list, or as the path of a program without arguments, and gives its output. The output also goes to
