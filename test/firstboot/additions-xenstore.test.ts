@@ -143,3 +143,64 @@ describeWith(rootNeeds, "ovmd over xenstore", () => {
       });
     });
 });
+
+// Acts as the host: no watch tells the guest of a message, so that it comes with the daemon's next look.
+const periods = `
+import json, os, signal, socket, subprocess, sys, time
+sys.path.insert(0, '/usr/lib/fakes')
+from xenstored import Xenstored
+store = Xenstored('/run/xenstored/socket').start()
+store.write('/local/domain/7/data', b'')
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+log.bind('/dev/log')
+log.settimeout(0.5)
+def until(what):
+    for _ in range(200):
+        if what(): return
+        time.sleep(0.1)
+    raise SystemExit('waited in vain')
+lies = lambda: 'in/x' in store.tree('data/tbuild')
+def logged():
+    said = []
+    try:
+        while True: said.append(log.recv(4096).decode())
+    except socket.timeout:
+        return said
+def taken(period, level, seconds):
+    store.write('/local/domain/7/data', b'')
+    errors = open('/errors', 'w+')
+    subprocess.run(['ovmd', '-t', period, '-d', level], check=True, stderr=errors)
+    until(lambda: store.tree('data/tbuild').get('version'))
+    time.sleep(1.5)
+    store.watches.clear()
+    store.write('data/tbuild/in/x', b'hush-hush')
+    end = time.time() + seconds
+    while lies() and time.time() < end: time.sleep(0.1)
+    found = not lies()
+    os.kill(int(open('/var/run/ovmd.pid').read()), signal.SIGTERM)
+    until(lambda: not os.path.exists('/var/run/ovmd.sock'))
+    if not found: store.remove('data/tbuild/in/x')
+    store.remove('data/tbuild/version')
+    errors.seek(0)
+    return {'taken': found, 'errors': errors.read(), 'syslog': logged()}
+print(json.dumps([taken('86400', '1', 3), taken('0.3', '2', 20), taken('0.3', '0', 20)]))
+`;
+
+describeWith([...rootNeeds, "mknod"], "ovmd's options -t and -d", () => {
+  for (const { name, path } of pythons)
+    it(`say how often it looks, and where it says what it does, under ${name}`, () => {
+      const { code, out, err } = inGuest(
+        path,
+        "mount -t tmpfs tmpfs /dev; mknod -m 666 /dev/null c 1 3; mknod -m 666 /dev/urandom c 1 9; exec /usr/bin/python3 /host.py",
+        { "host.py": periods },
+      );
+      expect({ code, err }).toEqual({ code: 0, err: "" });
+      const over = expect.stringMatching(/^<\d+>.*ovmd\[\d+\]: messages come over xenstore/);
+      expect(JSON.parse(out)).toEqual([
+        { taken: false, errors: "ovmd: messages come over xenstore\n", syslog: [] },
+        { taken: true, errors: "", syslog: [over, expect.stringMatching(/a message arrived: x\0?$/)] },
+        { taken: true, errors: "", syslog: [] },
+      ]);
+      expect(out).not.toContain("hush-hush");
+    });
+});

@@ -144,11 +144,12 @@ ls /network /late /login 2> /dev/null || :; cut -d' ' -f3- /var/log/ovm-template
 
     it("ovm-chkconfig adds, lists, switches and deletes modules", () => {
       const { code, out, err } = guest(
-        "ovm-chkconfig --add network; ovm-chkconfig --add early; ovm-chkconfig --list; ovm-chkconfig --target=configure network off\novm-chkconfig --list network; ovm-chkconfig --del early; ls -d /etc/template.d/*/*-*",
+        "ovm-chkconfig --add network; ovm-chkconfig --add early; ls /etc/template.d/configure; ovm-chkconfig --list; ovm-chkconfig --target=configure network off\novm-chkconfig --list network; ovm-chkconfig --del early; ls -d /etc/template.d/*/*-*",
         withModules(["early", 5, ""]).files,
         path,
       );
       expect({ code, err }).toEqual({ code: 0, err: "" });
+      expect(out).toMatch(/^05-early\n50-network\n/);
       expect(out).toMatch(/^early +on:05 +off/m);
       expect(out).toMatch(/^network +on:50 +off +off +on:50/m);
       expect(out).toMatch(/^network +off +off +off +on:50/m);
@@ -369,6 +370,9 @@ print(sorted(properties(read_environment('/cd.iso')).items()))"`,
         "com.oracle.linux.user.uid.0": "54322",
         "com.oracle.linux.user.group.0": "oinstall",
         "com.oracle.linux.user.password.0": "secret-ü",
+        "com.oracle.linux.user.name.17": "seventeen",
+        "com.oracle.linux.ssh.user.20": "seventeen",
+        "com.oracle.linux.ssh.authorized-keys.20": "ssh-ed25519 AAAA seventeen@x",
         "com.oracle.linux.ssh.user.0": "grid",
         "com.oracle.linux.ssh.authorized-keys.0": "ssh-ed25519 AAAA grid@x",
         "com.oracle.linux.ssh.private-key.0": "-----BEGIN X-----\\nabc\\n-----END X-----",
@@ -378,7 +382,7 @@ print(sorted(properties(read_environment('/cd.iso')).items()))"`,
         "com.oracle.linux.datetime.utc": "False",
         "com.oracle.linux.datetime.ntp": "False",
       };
-      const show = `id grid; tail -n +1 /home/grid/.ssh/*; stat -c '%n %a %U' /home/grid/.ssh /home/grid/.ssh/*; cat /etc/adjtime; readlink /etc/localtime; md5sum /etc/shadow /etc/ssh/ssh_host_*`;
+      const show = `id grid; cat /home/seventeen/.ssh/authorized_keys; tail -n +1 /home/grid/.ssh/*; stat -c '%n %a %U' /home/grid/.ssh /home/grid/.ssh/*; cat /etc/adjtime; readlink /etc/localtime; md5sum /etc/shadow /etc/ssh/ssh_host_*`;
       const { code, out, err } = guest(
         `for m in user ssh datetime; do ovm-chkconfig --add $m; done
          rm -f /etc/ssh/ssh_host_*; ssh-keygen -q -t rsa -N '' -f /hostkey
@@ -394,12 +398,28 @@ print(json.dumps(values))" '${JSON.stringify(values)}' > /values
       );
       expect(err).toBe("");
       expect(out).toMatch(/uid=54322\(grid\) gid=\d+\(oinstall\)/);
+      expect(out).toContain("ssh-ed25519 AAAA seventeen@x\n");
       expect(out).toContain("-----BEGIN X-----\nabc\n-----END X-----\n");
       expect(out).toContain("/home/grid/.ssh 700 grid\n/home/grid/.ssh/authorized_keys 600 grid\n");
       expect(out).toContain("\nLOCAL\n../usr/share/zoneinfo/Europe/Zurich\n");
       expect(code).toBe(0);
     });
   });
+
+describeWith(rootNeeds, "each program of the additions", () => {
+  it("says that it is tbuild's, with its version", () => {
+    const { code, out } = guest("for one in ovmd ovm-template-config ovm-chkconfig; do $one --version; done");
+    expect({ code, out: out.split("\n") }).toEqual({
+      code: 0,
+      out: [
+        expect.stringMatching(/^ovmd \d+\.\d+\.\d+ .*tbuild/),
+        expect.stringMatching(/^ovm-template-config \d+\.\d+\.\d+ .*tbuild/),
+        expect.stringMatching(/^ovm-chkconfig \d+\.\d+\.\d+ .*tbuild/),
+        "",
+      ],
+    });
+  });
+});
 
 describeWith(rootNeeds, "the module datetime", () => {
   const recorder = (name: string) => `#!/bin/sh\necho ${name} "$@" >> /ran\n`;
@@ -442,6 +462,25 @@ describeWith(rootNeeds, "what the programs of the additions refuse", () => {
     ["ovmd --bogus", 2, /option --bogus not recognized/],
     ["ovmd word", 2, /what is "word"\?/],
     ["ovmd -l", 1, /the daemon is not running/],
+    [
+      "ovmd -f /nowhere/pid; ! test -e /var/run/ovmd.sock || exit 9; exit 1",
+      1,
+      /No such file.*nowhere\/pid/,
+    ],
+    ["setpriv --reuid 65534 --clear-groups ovmd", 1, /ovmd: .*Permission denied/],
+    ["setpriv --reuid 65534 --clear-groups ovmd -l", 1, /the daemon is not running/],
+    ["setpriv --reuid 65534 --clear-groups ovm-chkconfig --add network", 1, /Permission denied/],
+    [
+      "setpriv --reuid 65534 --clear-groups ovm-template-config cleanup",
+      1,
+      /ovm-template-config: .*Permission denied/,
+    ],
+    ["ovm-template-config --output 9 configure", 2, /--output 9: /],
+    ["ovm-template-config configure cleanup", 2, /it takes one target/],
+    ["ovm-template-config -e --human-readable", 2, /it takes one target/],
+    ["ovm-chkconfig --add network --del network", 2, /one action per call/],
+    ["ovm-chkconfig --target=configure network maybe", 2, /on or off/],
+    ["ovm-chkconfig", 2, /one action per call/],
     ["ovm-chkconfig --target=bogus network on", 2, /no such target: bogus/],
     ["ovm-chkconfig --target=shutdown network on", 1, /has no priority for shutdown/],
     ["ovm-chkconfig --target=configure nosuch off", 1, /nosuch: no such module/],
@@ -464,7 +503,9 @@ describeWith(rootNeeds, "what the programs of the additions refuse", () => {
   );
   let lines: string[] | undefined;
   itWith([], "is said with a reason and an exit code of its own", () => {
-    const { code, out, err } = guest(script.join("\n"), { "etc/template.d/scripts/headless": "#!/bin/sh\n" });
+    const { code, out, err } = guest(`ovm-chkconfig --add system\n${script.join("\n")}`, {
+      "etc/template.d/scripts/headless": "#!/bin/sh\n",
+    });
     expect({ code, err }).toEqual({ code: 0, err: "" });
     lines = out.trim().split("\n");
     expect(lines).toHaveLength(refused.length);

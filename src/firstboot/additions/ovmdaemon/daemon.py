@@ -1,4 +1,5 @@
 """The daemon: holds the parameters, one transport to the manager, and a socket for this program's other calls."""
+import errno
 import fcntl
 import os
 import signal
@@ -32,6 +33,8 @@ class Log(object):
     def say(self, text):
         if self.level == 1:
             sys.stderr.write('ovmd: %s\n' % text)
+            # Python 3.6 keeps what it writes to a file.
+            sys.stderr.flush()
         elif self.level == 2:
             syslog.syslog(syslog.LOG_DAEMON | syslog.LOG_INFO, text)
 
@@ -186,6 +189,8 @@ def take_lock(path=LOCK):
         return lock
     except IOError:
         os.close(lock)
+        if caught().errno not in (errno.EAGAIN, errno.EACCES):
+            raise
         return None
 
 
@@ -203,17 +208,25 @@ def listen(path=CONTROL):
 
 
 def daemonize(version, pidfile, poll_seconds, level):
-    """Starts the daemon, and comes back when its socket is there: the next line of a script can use it."""
-    lock = take_lock()
-    if lock is None:
-        return 'is running already'
-    control = listen()
+    """
+    Starts the daemon, and comes back when its socket is there: the next line of a script can use it. Gives the reason if it does
+    not start.
+    """
+    try:
+        lock = take_lock()
+        if lock is None:
+            return 'is running already'
+        # Before there is a daemon, which would go on without it.
+        file = open(pidfile, 'w')
+        control = listen()
+    except (OSError, IOError, socket.error):
+        return str(caught())
     child = os.fork()
     if child:
-        file = open(pidfile, 'w')
         file.write('%d\n' % child)
         file.close()
         return None
+    file.close()
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2)[:3 - (level == 1)]:
