@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import { mostBytes } from "../firstboot/message-limits.ts";
@@ -16,8 +17,12 @@ export async function resolvedValue({ key, value, at }: GivenValue): Promise<str
       ? process.env[value.name]
       : value.kind === "prompt"
         ? await askSecret(`${key}: `)
-        : await readFile(value.path, "utf8").then(
-            (text) => text.replace(/\r?\n$/, ""),
+        : await readFile(value.path).then(
+            (bytes) => {
+              if (!isUtf8(bytes))
+                throw fail(`${value.path} is not UTF-8`, "Convert the file, with iconv for example.");
+              return inOneLine(key, bytes.toString("utf8").replace(/\r?\n$/, ""));
+            },
             (error: NodeJS.ErrnoException) => {
               throw fail(
                 `${value.path} cannot be read: ${reasonOf(error)}`,
@@ -31,8 +36,17 @@ export async function resolvedValue({ key, value, at }: GivenValue): Promise<str
       "Set it before the command, or refer to a file.",
     );
   if (/[\0\r\n]/.test(found))
-    throw fail("the value has several lines or a zero byte", "A message has one line.");
+    throw fail(
+      "the value has several lines or a zero byte",
+      "A message has one line. If the module decodes it, encode the value, by base64 for example.",
+    );
   if (Buffer.byteLength(found) > mostBytes.unlogged)
     throw fail(`the value has ${Buffer.byteLength(found)} bytes`, `A message takes ${mostBytes.unlogged}.`);
   return found;
+}
+
+// The module ssh reads \n as the end of a line, so that a private key can be the file that ssh-keygen wrote.
+function inOneLine(key: string, text: string): string {
+  const isKey = /^com\.oracle\.linux\.ssh\.(?:private-key\.\d+|host-[a-z0-9]+-key)$/.test(key);
+  return isKey && text.startsWith("-----BEGIN ") ? text.replaceAll(/\r?\n/g, "\\n") : text;
 }

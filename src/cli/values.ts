@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
@@ -13,7 +14,7 @@ import { resolvedValue } from "./resolved-value.ts";
 export async function readValues(
   file: string,
 ): Promise<{ readonly shown: string; readonly values: Located }> {
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new TbuildError(
       error.code === "ENOENT" ? "usage" : "environment",
       `cannot be read: ${reasonOf(error)}`,
@@ -21,7 +22,12 @@ export async function readValues(
     );
   });
   const shown = relative(process.cwd(), resolve(file)) || file;
-  return { shown, values: readYaml(shown, text) };
+  if (!isUtf8(bytes))
+    throw new TbuildError("usage", "is not UTF-8", {
+      subject: shown,
+      hint: "Convert the file, with iconv for example.",
+    });
+  return { shown, values: readYaml(shown, bytes.toString("utf8")) };
 }
 
 /** The answers in checked values, with secrets fetched from where they refer to. Prints warnings, and throws all errors at once. */

@@ -153,7 +153,7 @@ store = Xenstored('/run/xenstored/socket').start()
 store.write('/local/domain/7/data', b'')
 log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 log.bind('/dev/log')
-log.settimeout(0.5)
+log.settimeout(0.2)
 def until(what):
     for _ in range(200):
         if what(): return
@@ -171,7 +171,7 @@ def taken(period, level, seconds):
     errors = open('/errors', 'w+')
     subprocess.run(['ovmd', '-t', period, '-d', level], check=True, stderr=errors)
     until(lambda: store.tree('data/tbuild').get('version'))
-    time.sleep(1.5)
+    time.sleep(0.7)
     store.watches.clear()
     store.write('data/tbuild/in/x', b'hush-hush')
     end = time.time() + seconds
@@ -183,7 +183,7 @@ def taken(period, level, seconds):
     store.remove('data/tbuild/version')
     errors.seek(0)
     return {'taken': found, 'errors': errors.read(), 'syslog': logged()}
-print(json.dumps([taken('86400', '1', 3), taken('0.3', '2', 20), taken('0.3', '0', 20)]))
+print(json.dumps([taken('86400', '1', 2), taken('0.3', '2', 20), taken('0.3', '0', 20)]))
 `;
 
 describeWith([...rootNeeds, "mknod"], "ovmd's options -t and -d", () => {

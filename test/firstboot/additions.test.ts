@@ -403,7 +403,7 @@ print(json.dumps(values))" '${JSON.stringify(values)}' > /values
       expect(out).toContain("/home/grid/.ssh 700 grid\n/home/grid/.ssh/authorized_keys 600 grid\n");
       expect(out).toContain("\nLOCAL\n../usr/share/zoneinfo/Europe/Zurich\n");
       expect(code).toBe(0);
-    });
+    }, 60_000);
   });
 
 describeWith(rootNeeds, "each program of the additions", () => {
@@ -462,11 +462,7 @@ describeWith(rootNeeds, "what the programs of the additions refuse", () => {
     ["ovmd --bogus", 2, /option --bogus not recognized/],
     ["ovmd word", 2, /what is "word"\?/],
     ["ovmd -l", 1, /the daemon is not running/],
-    [
-      "ovmd -f /nowhere/pid; ! test -e /var/run/ovmd.sock || exit 9; exit 1",
-      1,
-      /No such file.*nowhere\/pid/,
-    ],
+    ["ovmd -f /nowhere/pid; ! test -e /var/run/ovmd.sock || exit 9; exit 1", 1, /No such file.*nowhere\/pid/],
     ["setpriv --reuid 65534 --clear-groups ovmd", 1, /ovmd: .*Permission denied/],
     ["setpriv --reuid 65534 --clear-groups ovmd -l", 1, /the daemon is not running/],
     ["setpriv --reuid 65534 --clear-groups ovm-chkconfig --add network", 1, /Permission denied/],
