@@ -5,10 +5,10 @@ import { replaceFile } from "../../host/partial-file.ts";
 
 /** A block as bare deflate data (RFC 1951). Its bytes are the same each time. */
 export interface DeflatedBlock {
-  /** Identifies the data and how it was deflated. */
+  /** The SHA-256 of the data. */
   readonly key: string;
   readonly bytes: Uint8Array;
-  /** Adler-32 of the data, for zlib's format; 0 for `narrow`. */
+  /** Adler-32 of the data, for zlib's format. */
   readonly adler: number;
 }
 
@@ -124,9 +124,8 @@ async function readList(list: string, maker: string, places: Map<string, Place>)
     if (bundle === undefined || size === undefined) return await rm(list, { force: true });
     if (head.maker !== maker || size !== bytes) return;
     for (const line of lines) {
-      const [how, digest, ...numbers] = line.split(" ");
+      const [key = "", ...numbers] = line.split(" ");
       const [at = -1, length = -1, sum = -1, adler = -1] = numbers.map(Number);
-      const key = `${how} ${digest}`;
       const place = { key, file: bundle, at, bytes: length, sum, adler };
       if (!places.has(key) && isPlace(place, size)) places.set(key, place);
     }

@@ -4,7 +4,7 @@ import { checkInterrupted } from "../../errors.ts";
 import { writeInOnePiece } from "../../host/partial-file.ts";
 import { writeAll } from "../../io/durable.ts";
 import { makeFolders } from "../../io/folders.ts";
-import { type Deflation, openDeflater } from "./deflated.ts";
+import { openDeflater } from "./deflated.ts";
 import type { Packed, PackOptions } from "./format.ts";
 import { type BlockPlace, type DeflatedBlock, placeOf } from "./packed-blocks.ts";
 
@@ -13,7 +13,7 @@ export interface PackedFile {
   readonly position: number;
   append(data: Uint8Array): Promise<void>;
   /** Deflates a block, or takes it from a bundle that has it. */
-  deflate(data: Uint8Array, how: Deflation): Promise<DeflatedBlock>;
+  deflate(data: Uint8Array): Promise<DeflatedBlock>;
   /** Says that the deflated block begins at a position of this file, so that later bundles can take it from there. */
   holds(block: DeflatedBlock, at: number): void;
   /** Appends zeros as a hole. */
@@ -56,7 +56,7 @@ export async function writePacked(
         waitingBytes += data.length;
         if (waitingBytes >= writeBytes) await flush();
       },
-      deflate: (data, how) => deflater.deflate(data, how),
+      deflate: (data) => deflater.deflate(data),
       holds: (block, at) => void places.push(placeOf(block, at)),
       async skip(length) {
         await flush();

@@ -59,7 +59,7 @@ function partOf(out: PackedFile, from: number): PackedFile {
       return out.position - from;
     },
     append: (data) => out.append(data),
-    deflate: (data, how) => out.deflate(data, how),
+    deflate: (data) => out.deflate(data),
     holds: (block, at) => out.holds(block, from + at),
     skip: (length) => out.skip(length),
     fill: (at, data) => out.fill(from + at, data),

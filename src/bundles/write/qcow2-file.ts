@@ -92,7 +92,7 @@ const compressedFlag = 1n << 62n;
 async function compressed({ start, length, data }: Block, out: PackedFile) {
   if (!data) return { start, data };
   const full = length === clusterBytes ? data : Buffer.concat([data, Buffer.alloc(clusterBytes - length)]);
-  const block = await out.deflate(full, "narrow");
+  const block = await out.deflate(full);
   return block.bytes.length < clusterBytes ? { start, data: block.bytes, block } : { start, data: full };
 }
 

@@ -74,7 +74,7 @@ async function compressed(
   if (!data) return { start };
   // A grain at the end of the disk has the full length, even if the disk ends within it.
   const full = length === grainBytes ? data : Buffer.concat([data, Buffer.alloc(grainBytes - length)]);
-  const block = await out.deflate(full, "wide");
+  const block = await out.deflate(full);
   const { bytes, adler } = block;
   const end = grainHead + bytes.length;
   const grain = Buffer.alloc(padded(end + 4));

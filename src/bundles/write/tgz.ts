@@ -42,8 +42,8 @@ function idOf({ name, version }: Manifest): string {
 
 /**
  * Writes `<prefix>vm.cfg` and the images. The file consists of gzip members, which any gzip reads as one stream (RFC
- * 1952, 2.2). Members are compressed in parallel, and the member of zeros only once. Blocks of disks are deflated as in an
- * OVA, so each is deflated once for both.
+ * 1952, 2.2). Members are compressed in parallel, and the member of zeros only once. Blocks of disks are deflated as in the
+ * other formats, so each is deflated once for all.
  */
 async function packTgz(
   template: Manifest,
@@ -76,7 +76,7 @@ async function packTgz(
     const members = inParallel(pieces(), 64, async (piece) => {
       if ("zeros" in piece) return piece;
       if (!("data" in piece)) return { whole: await member(piece) };
-      return { block: await out.deflate(piece.data, "wide"), data: piece.data };
+      return { block: await out.deflate(piece.data), data: piece.data };
     });
     for await (const one of members)
       if ("whole" in one) await out.append(one.whole);
