@@ -1,4 +1,5 @@
 import { TbuildError } from "../errors.ts";
+import { stringOf } from "../image/names.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { shown } from "../io/escape.ts";
 
@@ -125,12 +126,19 @@ export function edits<Context = undefined>(
 
 /** The text of a file, also through a link; `undefined` for anything else, such as a link to a folder. */
 export async function textIn(tree: GuestTree, path: string): Promise<string | undefined> {
+  const data = await dataIn(tree, path);
+  return data && stringOf(data);
+}
+
+/** The contents of a file, under the same rules as `textIn`. */
+export async function dataIn(tree: GuestTree, path: string): Promise<Buffer | undefined> {
   const kind = (await tree.stat(path))?.kind;
-  if (kind === "file") return tree.text(path);
-  if (kind !== "link") return undefined;
+  if (kind !== "file" && kind !== "link") return undefined;
   try {
-    return await tree.text(path);
+    const data = await tree.read(path);
+    return data && Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   } catch (error) {
+    if (kind === "file") throw error;
     if (error instanceof TbuildError && error.fault === "guest") return undefined;
     throw error;
   }

@@ -8,21 +8,26 @@ import { isUtf8 } from "node:buffer";
 export function stringOf(bytes: Uint8Array): string {
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (isUtf8(data)) return data.toString("utf8");
-  const parts: string[] = [];
-  let from = 0;
+  const units = new Uint16Array(data.length);
+  let length = 0;
   for (let at = 0; at < data.length; ) {
-    const length = (data[at] ?? 0) < 0x80 ? 1 : characterLength(data, at);
-    if (length > 0) {
-      at += length;
-      continue;
-    }
-    parts.push(data.toString("utf8", from, at), String.fromCharCode(0xdc00 + (data[at] ?? 0)));
-    at += 1;
-    from = at;
+    const first = data[at] ?? 0;
+    const bytes = first < 0x80 ? 1 : characterBytes(data, at);
+    const code = bytes === 0 ? 0xdc00 + first : codeOf(data, at, bytes);
+    at += bytes || 1;
+    if (code > 0xffff) {
+      units[length++] = 0xd7c0 + (code >> 10);
+      units[length++] = 0xdc00 + (code & 0x3ff);
+    } else units[length++] = code;
   }
-  parts.push(data.toString("utf8", from));
-  return parts.join("");
+  let text = "";
+  for (let from = 0; from < length; from += chunk)
+    text += String.fromCharCode(...units.subarray(from, Math.min(from + chunk, length)));
+  return text;
 }
+
+// A function takes no more arguments than fit on the stack.
+const chunk = 8192;
 
 /** The bytes for which `stringOf` returns `text`. */
 export function bytesOf(text: string): Buffer {
@@ -40,9 +45,22 @@ export function bytesOf(text: string): Buffer {
 const loneByte = /[\udc80-\udcff]/u;
 const loneBytes = /[\udc80-\udcff]/gu;
 
-// Of the character of several bytes that starts at `at`; 0 when none does.
-function characterLength(data: Buffer, at: number): number {
+// The length of the character of several bytes that starts at `at`; 0 if none does (Unicode 15, table 3-7).
+function characterBytes(data: Buffer, at: number): number {
   const first = data[at] ?? 0;
-  const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  return at + length <= data.length && isUtf8(data.subarray(at, at + length)) ? length : 0;
+  const bytes = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  const second = data[at + 1] ?? 0;
+  const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+  if (second < least || second > most) return 0;
+  for (let next = at + 2; next < at + bytes; next++) if (((data[next] ?? 0) & 0xc0) !== 0x80) return 0;
+  return bytes;
+}
+
+function codeOf(data: Buffer, at: number, bytes: number): number {
+  const first = data[at] ?? 0;
+  if (bytes === 1) return first;
+  let code = first & (0x7f >> bytes);
+  for (let next = at + 1; next < at + bytes; next++) code = (code << 6) | ((data[next] ?? 0) & 0x3f);
+  return code;
 }

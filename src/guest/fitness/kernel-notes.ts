@@ -87,13 +87,13 @@ function versionIn(kernel: Buffer): string | undefined {
 /** The ELF, or the reason why there is none. Unpacking stops at 256 MiB, whatever size the guest's kernel claims. */
 async function unpackedElf(payload: Buffer, compression: string): Promise<Buffer | string> {
   if (compression === "none") return payload;
-  const pieces: Buffer[] = [];
+  const pieces: Uint8Array[] = [];
   let bytes = 0;
   try {
     for await (const piece of unpackedPieces(payload)) {
       bytes += piece.length;
       if (bytes > mostKernelBytes) return `unpacks to more than ${mostKernelBytes >> 20} MiB`;
-      pieces.push(Buffer.from(piece));
+      pieces.push(piece);
     }
   } catch (error) {
     const isMissing = error instanceof TbuildError && error.code === "not-installed";

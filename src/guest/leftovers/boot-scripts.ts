@@ -1,7 +1,8 @@
 import { posix } from "node:path";
+import { stringOf } from "../../image/names.ts";
 import type { GuestTree, Stat } from "../../image/tree.ts";
 import { shellAssignments, shellCommands, testedBy } from "../config/shell.ts";
-import { textIn } from "../operation.ts";
+import { dataIn } from "../operation.ts";
 import type { PackageFile } from "../rpm/files.ts";
 import { commandIdentities, linkAddressIn } from "./network-commands.ts";
 import { isAsPackaged, type Leftover } from "./search.ts";
@@ -152,9 +153,10 @@ async function ownText(
     (stat.size > mostBytes || (owner && !owner.isConfig && owner.bytes === stat.size))
   )
     return undefined;
-  if (owner && isAsPackaged(owner, Buffer.from((await tree.read(path)) ?? []))) return undefined;
-  const text = await textIn(tree, path);
-  return text === undefined || text.length > mostBytes || text.includes("\0") ? undefined : text;
+  const data = await dataIn(tree, path);
+  if (data === undefined || data.length > mostBytes || data.includes(0)) return undefined;
+  if (owner && isAsPackaged(owner, data)) return undefined;
+  return stringOf(data);
 }
 
 interface Run {

@@ -14,10 +14,15 @@ function certificates(text: string): string[] {
   return [...blocks].map(([, body = ""]) => Buffer.from(body, "base64").toString("latin1"));
 }
 
+// Base64 of the bytes up to 0x7f, three in four characters: their highest bits are zero. A word of a language, or
+// random base64, hardly ever looks so. The last group may be incomplete, and the second alphabet has `-` and `_`.
+const asciiInBase64 =
+  /(?<![\w+/-])(?=[\w+/-]{8})(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][\w+/-])+[\w+/-]{0,3}(?![\w+/-])={0,2}/g;
+
 // Only for data without zero bytes, because compressed data and programs contain such words by chance.
 function base64Words(text: string): string[] {
   if (text.length > mostBytes || text.includes("\0")) return [];
-  return [...text.matchAll(/(?<![\w+/])[\w+/-]{8,65536}={0,2}/g)]
+  return [...text.matchAll(asciiInBase64)]
     .filter(([word]) => word.length % 4 === 0 || !word.endsWith("="))
     .map(([word]) => Buffer.from(word, "base64").toString("latin1"))
     .filter((decoded) => /^[\s\x20-\x7e]+$/.test(decoded));
