@@ -50,7 +50,7 @@ describe("the packages that tbuild uses", () => {
 
 /** Programs of Debian's essential packages and of apt, of the guest, of a Xen host, and guestfish, which says itself how to get it. */
 const elsewhere = new Set([
-  ..."bash cat chown chroot cp dpkg-deb find grep hostname ip losetup mkdir mount mv perl readlink rm sh stty tail xargs".split(
+  ..."bash cat chown chroot cp dpkg-deb find grep hostname ip losetup mkdir mount mv readlink rm sh stty tail xargs".split(
     " ",
   ),
   ..."setpriv true truncate umount uname apt-cache apt-get chpasswd yum ovm-template-config guestfish ls test xl".split(

@@ -45,11 +45,7 @@ export function perlFindings(
   return found;
 }
 
-/** A program without whole lines of comment, documentation and data; its other lines keep their numbers. */
-export function stripped(text: string): string {
-  return codeOf(text).join("\n");
-}
-
+// Without whole lines of comment, documentation and data. The other lines keep their numbers.
 function codeOf(text: string): string[] {
   let [isPod, isOver] = [false, false];
   return text.split("\n").map((line) => {
