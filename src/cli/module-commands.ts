@@ -28,7 +28,10 @@ function addModuleCheck(module: Command): void {
   module
     .command("check")
     .description("find what is wrong with first-boot modules, without running them")
-    .argument("[folders...]", "module folders (default: all in the recipes folder)")
+    .argument(
+      "[modules...]",
+      "their folders, or names that recipes can use (default: all that recipes can use)",
+    )
     .option("--for <releases>", "releases that they must run on, such as ol6,ol7 (default: any one)")
     .option("--json", "print JSON")
     .addHelpText(
@@ -127,7 +130,7 @@ function addModuleRpm(module: Command): void {
   module
     .command("rpm")
     .description("package first-boot modules as RPMs, with rpmbuild")
-    .argument("<folders...>", "module folders")
+    .argument("<modules...>", "their folders, or names that recipes can use")
     .option("--out <folder>", "where the packages go", ".")
     .option("--json", "print the files as JSON")
     .addHelpText("after", "\nExample:\n  tbuild module rpm recipes/modules/grid --out rpms")

@@ -5,9 +5,9 @@ import { recipeFolders } from "../build/workshop.ts";
 import type { ForRelease } from "../firstboot/check/index.ts";
 import { type Major, parseMajor, releases } from "../guest/release.ts";
 
-/** The named module folders, or all that recipes can use: each name once, nearest first. */
+/** The folders of the named modules (`moduleFolderOf`), or of all that recipes can use: each name once, nearest first. */
 export async function moduleFoldersOf(named: readonly string[], command: Command): Promise<string[]> {
-  if (named.length > 0) return [...named];
+  if (named.length > 0) return await Promise.all(named.map((one) => moduleFolderOf(one, command)));
   const { recipes } = command.optsWithGlobals<{ recipes: string }>();
   const found = new Map<string, string>();
   for (const folder of recipeFolders({ recipes: resolve(recipes) })) {

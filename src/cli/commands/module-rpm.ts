@@ -3,11 +3,12 @@ import type { Command } from "commander";
 import { readModule } from "../../firstboot/module.ts";
 import { buildModuleRpm } from "../../firstboot/package.ts";
 import { localHost } from "../../host/local.ts";
+import { moduleFoldersOf } from "../module-folders.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { out, json = false } = command.opts<{ out: string; json?: boolean }>();
   const files: string[] = [];
-  for (const folder of args[0] as string[]) {
+  for (const folder of await moduleFoldersOf(args[0] as string[], command)) {
     const module = await readModule(folder);
     const file = await buildModuleRpm(localHost(), module, module.version, resolve(out));
     files.push(file);
