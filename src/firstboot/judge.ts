@@ -1,3 +1,4 @@
+import { amount } from "../io/units.ts";
 import type { Parameter } from "../model/manifest.ts";
 import { suggestion } from "../recipe/suggestion.ts";
 import { isIpv4, isIpv6, isNetmask, toNumber } from "./addresses.ts";
@@ -79,7 +80,7 @@ function judgeOne(
   if (fault !== undefined)
     found.push(error(parameter?.password ? `is not ${fault}` : `"${shortened(value)}" is not ${fault}`));
   if (key === `${network}hostname` && fault === undefined && value.length > mostHostName)
-    found.push(error(`has ${value.length} letters; the kernel takes at most ${mostHostName}`));
+    found.push(error(`has ${amount(value.length, "character")}; the kernel takes at most ${mostHostName}`));
   if (key === `${network}hostname` && /^localhost(?:\.localdomain)?$/i.test(value))
     found.push({
       key,
