@@ -205,7 +205,7 @@ describe("a broken file of values is refused, with file and line:", () => {
     [
       "a host name of 65 letters",
       `${N}.hostname: ${"a".repeat(60)}.abcd`,
-      /:1: .*has 65 letters; the kernel takes at most 64/,
+      /:1: .*has 65 characters; the kernel takes at most 64/,
     ],
     ["a time before the clock of the kernel", `${T}.datetime: 1969-12-31-0-0-0`, /:1: .*is not a time/],
     ["on for a firewall", `${N}.firewall: on`, /:1: .*is not (?:one of )?True/],
