@@ -140,14 +140,14 @@ export async function loggedIn(
         return undefined;
       const host = sshHost(target, (argv) => context.report({ type: "command", host: name, argv }));
       try {
-        await host.run(["true"], { timeoutMs: 20_000 * patience, signal: context.signal });
+        await host.run(["true"], { timeoutMs: patient(context, 20_000), signal: context.signal });
         return (await isIt(host)) ? host : undefined;
       } catch (error) {
         if (last) throw await unreached(context, name, "ssh does not answer", error);
         return undefined;
       }
     },
-    { timeoutMs: timeoutMs * patience, everyMs: 500, signal: context.signal },
+    { timeoutMs: patient(context, timeoutMs), everyMs: 500, signal: context.signal },
   );
 }
 
@@ -170,6 +170,11 @@ export async function whileRunning<T>(context: MachineContext, name: string, wor
   }
 }
 
+/** A time limit for a guest on this hypervisor, in ms. */
+export function patient({ hypervisor }: Pick<MachineContext, "hypervisor">, ms: number): number {
+  return ms * (hypervisor.patience ?? 1);
+}
+
 /** Shuts a guest down from the inside, as an operator would, and waits until the machine has stopped. */
 export async function shutDown(context: MachineContext, guest: LiveGuest): Promise<void> {
   context.progress("shutting down");
@@ -178,7 +183,7 @@ export async function shutDown(context: MachineContext, guest: LiveGuest): Promi
     signal: context.signal,
   });
   const how = await context.hypervisor.waitStopped(guest.name, {
-    timeoutMs: 180_000,
+    timeoutMs: patient(context, 180_000),
     signal: context.signal,
   });
   if (how !== "guest-shutdown") throw await fallen(context, guest.name);
@@ -226,7 +231,7 @@ export async function reported(
     `message ${key}`,
     async () =>
       messages.received().findLast((message) => message.key === key && wanted(message.value))?.value,
-    { timeoutMs: timeoutMs * (context.hypervisor.patience ?? 1), everyMs: 200, signal: context.signal },
+    { timeoutMs: patient(context, timeoutMs), everyMs: 200, signal: context.signal },
   );
 }
 

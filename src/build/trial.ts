@@ -21,6 +21,7 @@ import {
   machineFile,
   machineName,
   machineSpec,
+  patient,
   reported,
   takePicture,
 } from "./guest-machine.ts";
@@ -171,10 +172,15 @@ async function tryClone(
   return { seen, identity: after };
 }
 
-async function startedAgain({ hypervisor, signal }: MachineContext, name: string): Promise<void> {
-  const deadline = { timeoutMs: 120_000 * (hypervisor.patience ?? 1), signal };
+async function startedAgain(context: MachineContext, name: string): Promise<void> {
+  const { hypervisor, signal } = context;
+  const deadline = { timeoutMs: patient(context, 120_000), signal };
   const how = await hypervisor.waitStopped(name, deadline);
-  if (how !== "guest-reset") throw new TbuildError("guest", `did not reboot (${how})`, { subject: name });
+  if (how !== "guest-reset") {
+    const what =
+      how === "guest-shutdown" ? "powered off instead of rebooting" : "its process ended during a reboot";
+    throw new TbuildError("guest", what, { subject: name });
+  }
   await hypervisor.start(name);
 }
 
@@ -286,7 +292,7 @@ async function checkClone(
   const missing = await waitFor(
     "first-boot configuration",
     async () => ((await armedIn(guest)) ? undefined : true),
-    { timeoutMs: 30_000 * (context.hypervisor.patience ?? 1), signal: context.signal },
+    { timeoutMs: patient(context, 30_000), signal: context.signal },
   );
   if (!missing) throw fail("is still armed");
   return identity;

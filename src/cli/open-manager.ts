@@ -13,7 +13,7 @@ export async function siteManager(
   const { site: file, verbose = false } = command.optsWithGlobals<{ site: string; verbose?: boolean }>();
   const { site, home, environment } = await openSite(command);
   if (!site.manager)
-    throw new TbuildError("usage", "names no Oracle VM Manager", {
+    throw new TbuildError("usage", "has no manager", {
       subject: file,
       hint: "Add manager: { host: …, password: { env: … } }; `tbuild manager --help` shows an example.",
     });

@@ -29,7 +29,7 @@ export interface MachinePlan {
   readonly details: readonly string[];
   /** Changes outside tbuild since its last run. */
   readonly drift: readonly string[];
-  /** Changes in the file that this run does not make. */
+  /** Differences from the deployment file that this run leaves as they are. */
   readonly notes: readonly string[];
 }
 

@@ -62,8 +62,8 @@ async function textOf(file: string): Promise<string | undefined> {
 }
 
 // Two processes that see the same dead holder must not both remove its file: the second would remove the
-// first one's new lock. So a process first locks the removal of this holder, and then checks that the file
-// still names it.
+// first one's new lock. So a process first takes a second lock, named after this holder, and then
+// checks that the file still names it.
 async function removeStale(file: string, text: string): Promise<void> {
   const claim = await tryLock(`${file}.${createHash("sha256").update(text).digest("hex").slice(0, 12)}`);
   if (!("release" in claim)) return sleep(5);

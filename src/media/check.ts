@@ -36,7 +36,7 @@ export async function checkMedium(
       { subject: medium.file },
     );
   if (wanted.bytes !== undefined && medium.bytes !== wanted.bytes)
-    throw new TbuildError("integrity", "is not the disc that Oracle published", {
+    throw new TbuildError("integrity", "is not the disc that the recipe names", {
       subject: medium.file,
       lines: [`its volume has   ${medium.bytes} bytes`, `the recipe says ${wanted.bytes} bytes`],
       hint: "Download it again, or correct iso.bytes if this is the right disc.",
@@ -49,7 +49,7 @@ export async function checkMedium(
       lines: [`iso: { sha256: ${digest} }`],
     });
   if (digest !== wanted.sha256)
-    throw new TbuildError("integrity", "is not the disc that Oracle published", {
+    throw new TbuildError("integrity", "is not the disc that the recipe names", {
       subject: medium.file,
       lines: [`its sha256 is   ${digest}`, `the recipe has  ${wanted.sha256}`],
       hint: "Download it again, or correct iso.sha256 if this is the right disc.",

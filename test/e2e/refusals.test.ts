@@ -62,7 +62,7 @@ describe("tbuild refuses", () => {
     await copyFile((await testMedium(6)).iso, iso);
     const { code, stderr } = await tbuild.run("recipe", "ol6-grid");
     expect(code).toBe(5);
-    expect(stderr).toContain("is not the disc that Oracle published");
+    expect(stderr).toContain("is not the disc that the recipe names");
   });
 
   it("a recipe with six faults, and names all six", async () => {

@@ -452,17 +452,17 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   // The recipes of this test are in no repository.
   "tbuild recipe --changed-since origin/main": [2, "is not in a git repository"],
   "tbuild recipe --changed-since origin/main --matrix": [2, "is not in a git repository"],
-  "tbuild manager": [2, "names no Oracle VM Manager"],
-  "tbuild manager trust": [2, "names no Oracle VM Manager"],
+  "tbuild manager": [2, "has no manager"],
+  "tbuild manager trust": [2, "has no manager"],
   "tbuild manager template build1 --name ol6-base --to pvhvm --plan": [2, "no server is named"],
   "tbuild manager template build1 --name ol6-base --to pvhvm --description ol6-base@1.0.0": [
     2,
     "no server is named",
   ],
-  "tbuild manager import ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [2, "names no Oracle VM Manager"],
+  "tbuild manager import ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [2, "has no manager"],
   "tbuild manager import http://web.example.com/ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [
     2,
-    "names no Oracle VM Manager",
+    "has no manager",
   ],
   "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
   "tbuild deploy docs/examples/standalone.yaml --plan": [

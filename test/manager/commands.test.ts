@@ -110,7 +110,7 @@ describe("tbuild manager", () => {
   it("says how a site names a Manager, if it names none", async () => {
     await site("{}\n");
     expect(await tbuild("manager")).toBe(2);
-    expect(said.err).toContain("names no Oracle VM Manager");
+    expect(said.err).toContain("has no manager");
   });
 
   it("says that a description is not shown, and is therefore unknown", async () => {

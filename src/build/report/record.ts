@@ -116,7 +116,7 @@ class Recorder {
     for (const phase of step.phases) if (phase.end < 0) phase.end = at;
   }
 
-  // A phase lasts until the next one of the same machine begins. Things that are counted are one phase.
+  // A phase lasts until the next one of the same machine begins. All progress with a total, such as 3 of 12, is one phase.
   private progress(
     { step: name, text: said, total }: Extract<Timed, { type: "progress" }>,
     at: number,

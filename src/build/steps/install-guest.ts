@@ -19,6 +19,7 @@ import {
   fixedMacs,
   machineName,
   machineSpec,
+  patient,
   takePicture,
   teeConsole,
   whileRunning,
@@ -26,7 +27,7 @@ import {
 import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import { hashed, type PasswordMarks, type Passwords } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";
-import { watchInstaller } from "../watch/watch.ts";
+import { longestSilenceMs, watchInstaller } from "../watch/watch.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
 
 export interface InstalledGuest {
@@ -116,6 +117,7 @@ async function watched(context: StepContext, name: string, nonce: string): Promi
   };
   const watching = watchInstaller(teeConsole(context, name), {
     nonce,
+    silenceMs: patient(context, longestSilenceMs),
     signal: context.signal,
     progress(text, done, total) {
       phase(text);
@@ -123,12 +125,19 @@ async function watched(context: StepContext, name: string, nonce: string): Promi
     },
   });
   await whileRunning(context, name, watching);
-  const how = await context.hypervisor.waitStopped(name, { timeoutMs: 300_000, signal: context.signal });
-  if (how === "guest-shutdown") return;
-  throw new TbuildError("guest", `the installer ended with ${how} instead of a power-off`, {
-    subject: name,
-    lines: await consoleTail(context, name),
+  const how = await context.hypervisor.waitStopped(name, {
+    timeoutMs: patient(context, 300_000),
+    signal: context.signal,
   });
+  if (how === "guest-shutdown") return;
+  throw new TbuildError(
+    "guest",
+    `${how === "guest-reset" ? "the machine rebooted" : "its process ended"} at the end of the installation, instead of powering off`,
+    {
+      subject: name,
+      lines: await consoleTail(context, name),
+    },
+  );
 }
 
 async function postOf(

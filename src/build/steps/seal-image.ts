@@ -12,7 +12,7 @@ import type { Digest } from "../../model/digest.ts";
 import { meantToStay, type Recipe, sealing } from "../../recipe/recipe.ts";
 import { changeImage, clearBench } from "../change-image.ts";
 import { openImage } from "../guest-image.ts";
-import { bootGuest, discard, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
+import { bootGuest, discard, fixedMacs, machineName, machineSpec, patient } from "../guest-machine.ts";
 import { freeVersion } from "../manifest.ts";
 import { newPassport } from "../passport.ts";
 import type { Step, StepContext } from "../step.ts";
@@ -143,7 +143,10 @@ async function sealInGuest(
   const guest = await bootGuest(context, name, { key });
   context.progress("ovmd -s cleanup; service ovmd enable-initial-config");
   const done = await sealOnline(guest.host, operations);
-  await context.hypervisor.waitStopped(name, { timeoutMs: 180_000, signal: context.signal });
+  await context.hypervisor.waitStopped(name, {
+    timeoutMs: patient(context, 180_000),
+    signal: context.signal,
+  });
   await context.hypervisor.fetchDisk(name, 0, `${image}.sealed`);
   await rename(`${image}.sealed`, image);
   return done;

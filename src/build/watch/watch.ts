@@ -3,12 +3,15 @@ import { printable } from "../../io/escape.ts";
 import { amount } from "../../io/units.ts";
 import { failures, progress } from "./patterns.ts";
 
+/** Making file systems and the initramfs prints nothing for long. */
+export const longestSilenceMs = 30 * 60_000;
+
 export interface WatchOptions {
   /** The nonce in the kickstart's result line. It appears nowhere else. */
   readonly nonce: string;
   readonly signal: AbortSignal;
   readonly progress: (text: string, done?: number, total?: number) => void;
-  /** The longest silence before the installer counts as hanging. Making file systems and the initramfs prints nothing. */
+  /** The silence after which the installer counts as hanging. */
   readonly silenceMs?: number;
 }
 
@@ -17,7 +20,7 @@ export interface WatchOptions {
  * reported success with our nonce and the console has ended. The caller checks that the machine powered off.
  */
 export async function watchInstaller(lines: AsyncIterable<string>, options: WatchOptions): Promise<void> {
-  const { silenceMs = 30 * 60_000 } = options;
+  const { silenceMs = longestSilenceMs } = options;
   const tail: string[] = [];
   let result: string | undefined;
   let failed: TbuildError | undefined;

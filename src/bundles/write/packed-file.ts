@@ -14,7 +14,7 @@ export interface PackedFile {
   append(data: Uint8Array): Promise<void>;
   /** Deflates a block, or takes it from a bundle that has it. */
   deflate(data: Uint8Array): Promise<DeflatedBlock>;
-  /** Says that the deflated block begins at a position of this file, so that later bundles can take it from there. */
+  /** Records the position of a deflated block in this file, so that later bundles can copy it. */
   holds(block: DeflatedBlock, at: number): void;
   /** Appends zeros as a hole. */
   skip(length: number): Promise<void>;

@@ -157,7 +157,8 @@ function callFindings(
   return found;
 }
 
-// run_cmd gives a program nothing to read; other calls may, and a program without them has the module's own input.
+// run_cmd with nothing but a command gives the program an empty standard input. With further arguments it may pass some. A
+// program that another function starts inherits the module's.
 function mayHaveInput({ name, positional, named }: Call, { yaml }: ModuleParts): boolean {
   if (yaml) return yaml.run.input === "json";
   return name !== "templateconfig.common.run_cmd" || positional.length > 1 || named.size > 0;

@@ -45,7 +45,7 @@ export function fitnessWords({ target, mode, verdict }: Fitness): string {
 export function requireMode(name: FitnessTarget, mode: GuestMode | undefined): void {
   const target = targets[name];
   if (mode === undefined || mode === "pvm" || target.modes.includes(mode)) return;
-  throw new TbuildError("usage", `${target.title} does not run guests that way`, {
+  throw new TbuildError("usage", `${target.title} cannot run ${mode} guests`, {
     subject: `--to ${mode}`,
     hint: `Available there: ${target.modes.join(", ")}.`,
   });

@@ -214,9 +214,13 @@ async function statsOf(images: readonly string[]): Promise<Stats> {
 // Much time may pass between a plan and its confirmation, and somebody may start the machine.
 async function refuseMeanwhile(before: Stats, lock: Lock, far: FarFolder | undefined): Promise<void> {
   if (lock.isLost?.())
-    throw new TbuildError("environment", `the connection to ${far?.host.name} was lost, and the lock`, {
-      hint: "Nothing was changed. Run the command again.",
-    });
+    throw new TbuildError(
+      "environment",
+      `the connection to ${far?.host.name} was lost, and with it the lock on the image`,
+      {
+        hint: "Nothing was changed. Run the command again.",
+      },
+    );
   const users = await usersNow(far);
   const images = [...before.keys()];
   for (const image of images) refuseUse(image, users);

@@ -124,7 +124,7 @@ export class Superblock {
   get journalInode(): number {
     return this.#word(at.journalInode);
   }
-  /** The first of the deleted files that were still open, or 0. */
+  /** The inode that heads the list of files that were deleted while open, or 0 (`s_last_orphan`). */
   get lastOrphan(): number {
     return this.#word(at.lastOrphan);
   }

@@ -46,7 +46,7 @@ async function verifyPacks(store: StoreFolder, wrong: string[], signal?: AbortSi
     const { whole, entries, bad } = await checkPack(file, pack, compression);
     if (!whole) wrong.push(`${name}: does not match its digest`);
     const hit = new Set(bad);
-    // An intact copy in another pack is read only after this pack is gone, so the chunk is listed anyway.
+    // While this pack exists, its damaged copy is the one that is read, even if another pack has an intact one.
     for (const { digest } of entries)
       if (hit.has(digest) || !chunks.has(digest))
         chunks.set(digest, hit.has(digest) ? `does not match its digest (${name})` : undefined);

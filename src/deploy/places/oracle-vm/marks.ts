@@ -62,6 +62,6 @@ export function groupName(name: string, mark: Mark): string {
 export function blind(api: ManagerApi, what: string): TbuildError {
   return new TbuildError("environment", `does not show the description of the ${what}`, {
     subject: api.name,
-    hint: "tbuild finds its objects by marks in their descriptions. Remove it, and set via: rest in the site.",
+    hint: `tbuild recognizes its objects by a mark in their descriptions. Remove the ${what} in the Manager, and set via: rest in the site.`,
   });
 }

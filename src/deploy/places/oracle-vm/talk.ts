@@ -4,7 +4,7 @@ import type { ManagerApi } from "../../../manager/api.ts";
 import type { ManagerOptions } from "../../../manager/options.ts";
 import type { Conversation } from "../../place.ts";
 
-/** Messages to a machine; `startedAt`: when this process started it. */
+/** Exchanges messages with a machine. `startedAt`: when this process started the machine. */
 export function conversationAt(
   api: ManagerApi,
   machine: string,

@@ -35,7 +35,7 @@ interface Running {
   /** Resolves when the machine has stopped and is removed. */
   watching: Promise<void>;
   messages: Messages | undefined;
-  /** From before the last reboot. */
+  /** The messages received before the last reboot. */
   earlier: { readonly key: string; readonly value: string }[];
 }
 
