@@ -32,11 +32,11 @@ export async function planOf<State extends object>(
     for (const step of stage) {
       const inputs = await knownInputs(step, state, runs === undefined);
       const earlier =
-        inputs && runs === undefined
+        inputs && runs === undefined && !fresh
           ? await earlierResult(context, step, checkpointKey(step.name, inputs, parent))
           : undefined;
       const { outdated } = earlier ?? {};
-      const isKept = !fresh && earlier !== undefined && outdated === undefined;
+      const isKept = earlier !== undefined && outdated === undefined;
       if (isKept) found.push(earlier.checkpoint);
       else running.push(step.name);
       const why = isKept

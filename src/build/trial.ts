@@ -177,8 +177,7 @@ async function startedAgain(context: MachineContext, name: string): Promise<void
   const deadline = { timeoutMs: patient(context, 120_000), signal };
   const how = await hypervisor.waitStopped(name, deadline);
   if (how !== "guest-reset") {
-    const what =
-      how === "guest-shutdown" ? "powered off instead of rebooting" : "its process ended during a reboot";
+    const what = how === "guest-shutdown" ? "powered off instead of rebooting" : "was killed during a reboot";
     throw new TbuildError("guest", what, { subject: name });
   }
   await hypervisor.start(name);

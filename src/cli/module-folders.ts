@@ -5,9 +5,28 @@ import { recipeFolders } from "../build/workshop.ts";
 import type { ForRelease } from "../firstboot/check/index.ts";
 import { type Major, parseMajor, releases } from "../guest/release.ts";
 
-/** The folders of the named modules (`moduleFolderOf`), or of all that recipes can use: each name once, nearest first. */
+/**
+ * The folders of modules: each is named by its path, or by its name if recipes can use it. Without names, all that recipes can
+ * use: each name once, nearest first.
+ */
 export async function moduleFoldersOf(named: readonly string[], command: Command): Promise<string[]> {
-  if (named.length > 0) return await Promise.all(named.map((one) => moduleFolderOf(one, command)));
+  if (named.length === 0) return await usableModules(command);
+  const isPath = await Promise.all(
+    named.map(async (one) => one.includes("/") || (await stat(one).catch(() => undefined)) !== undefined),
+  );
+  const usable = isPath.includes(false) ? await usableModules(command) : [];
+  return named.map((one, at) =>
+    isPath[at] ? one : (usable.find((folder) => basename(folder) === one) ?? one),
+  );
+}
+
+/** The folder of one module, named in the same way. */
+export async function moduleFolderOf(named: string, command: Command): Promise<string> {
+  const [folder = named] = await moduleFoldersOf([named], command);
+  return folder;
+}
+
+async function usableModules(command: Command): Promise<string[]> {
   const { recipes } = command.optsWithGlobals<{ recipes: string }>();
   const found = new Map<string, string>();
   for (const folder of recipeFolders({ recipes: resolve(recipes) })) {
@@ -20,13 +39,6 @@ export async function moduleFoldersOf(named: readonly string[], command: Command
       if (entry.isDirectory() && !found.has(entry.name)) found.set(entry.name, join(modules, entry.name));
   }
   return [...found.values()].sort();
-}
-
-/** The folder of one module: a path, or the name of a module that recipes can use. */
-export async function moduleFolderOf(named: string, command: Command): Promise<string> {
-  if (named.includes("/") || (await stat(named).catch(() => undefined))) return named;
-  const folders = await moduleFoldersOf([], command);
-  return folders.find((folder) => basename(folder) === named) ?? named;
 }
 
 /** The releases in `ol6,ol7`, each with its Python. Default: all. */

@@ -331,6 +331,21 @@ describe("every value of a recipe", () => {
   });
 });
 
+describe("a build without a trial", () => {
+  it("keeps a finished trial, and plans the rest without one", async () => {
+    const request = { name: "whole", rehearse: true, noTrial: true };
+    const trialOf = async (fresh: boolean) => {
+      const { steps, notes } = await plan(workshop([]), { ...request, fresh });
+      return [steps.find(({ step }) => step === "boot-trial")?.kept, notes.join().includes("--no-trial")];
+    };
+    await rm(workshop().home.checkpoints.folder, { recursive: true, force: true });
+    expect(await trialOf(false)).toEqual([undefined, true]);
+    await keepAll(true);
+    expect(await trialOf(false)).toEqual([true, false]);
+    expect(await trialOf(true)).toEqual([undefined, true]);
+  });
+});
+
 describe("a further conversion of a recipe", () => {
   it("starts from the recipe's master, and is a separate template", async () => {
     await rm(workshop().home.checkpoints.folder, { recursive: true, force: true });

@@ -16,6 +16,21 @@ describe("names of a guest", () => {
     );
   });
 
+  it("keep every character beside a byte that is none", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: "binary", maxLength: 20 }),
+        fc.string({ unit: "binary" }),
+        (one, other) => {
+          const bytes = Buffer.concat([Buffer.from(one), Buffer.from([0xff]), Buffer.from(other)]);
+          expect(stringOf(bytes)).toBe(`${one}\udcff${other}`);
+        },
+      ),
+    );
+    const long = "ä😀".repeat(20_000);
+    expect(stringOf(Buffer.concat([Buffer.from(long), Buffer.from([0xff])]))).toBe(`${long}\udcff`);
+  });
+
   it.each([
     ["plain", "plain"],
     ["UTF-8: ä 😀", "UTF-8: ä 😀"],

@@ -132,7 +132,7 @@ async function watched(context: StepContext, name: string, nonce: string): Promi
   if (how === "guest-shutdown") return;
   throw new TbuildError(
     "guest",
-    `${how === "guest-reset" ? "the machine rebooted" : "its process ended"} at the end of the installation, instead of powering off`,
+    `${how === "guest-reset" ? "the machine rebooted" : "the machine was killed"} at the end of the installation, instead of powering off`,
     {
       subject: name,
       lines: await consoleTail(context, name),
