@@ -426,3 +426,13 @@ it("no program in Perl is run to read it, and the report says so", async () => {
   ]);
   expect(existsSync(ran)).toBe(false);
 });
+
+it.each([
+  ["Perl that only module.yaml names", "1;\n", ", interpreter: perl"],
+  ["Perl in UTF-16", Buffer.from("\ufeff#!/usr/bin/perl\nBEGIN { 1 }\n", "utf16le").toString("latin1"), ""],
+  ["zsh", "#!/bin/zsh\nprint -P x\n", ""],
+  ["a language that nobody reads here", "#!/opt/acme/bin/acmesh\nx\n", ""],
+])("the report says that a program was not read: %s", async (_, text, yaml) => {
+  const { reports } = await report(payload(text, { yaml }));
+  expect(reports[0]?.unchecked.map(({ file }) => file.replace(/^.*\//, ""))).toEqual(["run.sh"]);
+});

@@ -10,7 +10,7 @@ import { lineOf, type PythonScript, withPython } from "../python/script.ts";
 import { sourceText } from "../python/source.ts";
 import type { ReadShell } from "../shell/read.ts";
 import { asks } from "./action.ts";
-import { firstLine, secretFindings } from "./commands.ts";
+import { firstLine, isShell, secretFindings } from "./commands.ts";
 import type { ModuleFinding } from "./finding.ts";
 import { asService, endlessCall, hiddenIf, leakOf, onlyWhether, shownBy, startOf } from "./leaks.ts";
 import { isPerl, perlFindings } from "./perl.ts";
@@ -46,6 +46,8 @@ export async function scriptFindings(
     if (python !== undefined)
       found.push(...(await pythonFindings(file, python, releases, strict, secrets, runs)));
     if (isPerl(file)) found.push(...perlFindings(file, secrets, runs));
+    else if (isRun && python === undefined && !isShell(file))
+      unchecked.push({ file: file.from, why: "its first line names no language that is read here" });
   }
   return { findings: found, unchecked };
 }

@@ -25,6 +25,7 @@ export async function interpreterFaults(
   const none = { findings: [], unchecked: [] };
   const program = programOf(file);
   if (program === "perl") return { findings: [], unchecked: [{ file: file.from, why: perlRuns }] };
+  if (program === "zsh") return { findings: [], unchecked: [{ file: file.from, why: "zsh is not asked" }] };
   if (program === undefined || file.data.includes(13)) return none;
   // The parser here does not know all of bash, so that bash itself has the last word.
   if (program === "bash" && !read(Buffer.from(file.data).toString("utf8")).hasError) return none;
@@ -49,10 +50,10 @@ export async function interpreterFaults(
 const perlRuns =
   "perl runs a part of a program to read it (`tbuild module rehearse` runs it in a throw-away root)";
 
-function programOf(file: ModuleFile): "bash" | "ksh" | "perl" | undefined {
+function programOf(file: ModuleFile): "bash" | "ksh" | "zsh" | "perl" | undefined {
   if (isPerl(file)) return "perl";
   if (!isShell(file)) return undefined;
   const [, letter] = /^#!.*\/(?:env\s+)?([kz])sh\b/.exec(firstLine(file)) ?? [];
   if (letter === "k") return "ksh";
-  return letter === "z" ? undefined : "bash";
+  return letter === "z" ? "zsh" : "bash";
 }
