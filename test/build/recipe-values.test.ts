@@ -317,7 +317,7 @@ describe("every value of a recipe", () => {
       }
     }
     expect(wrong).toEqual([]);
-  }, 120_000);
+  });
 
   it("changes it for a machine with UEFI, which Oracle VM does not have", async () => {
     await rm(workshop().home.checkpoints.folder, { recursive: true, force: true });

@@ -169,7 +169,7 @@ print(json.dumps([row[0] for row in sqlite3.connect(sys.argv[1]).execute(sys.arg
     const first = steps.find(({ build }) => build === "small")?.worker;
     const taken = steps.filter(({ step }) => step === "take-result");
     expect(taken.find(({ build }) => build === "small")?.worker).not.toBe(first);
-  }, 480_000);
+  });
 
   it("are compared with the last successful build: a change builds one of them again", async () => {
     const before = (await published()).length;
@@ -181,7 +181,7 @@ print(json.dumps([row[0] for row in sqlite3.connect(sys.argv[1]).execute(sys.arg
     await ended(2);
     expect(await results("changed"), await log()).toEqual([0, 0]);
     expect((await published()).slice(before)).toEqual(["mail"]);
-  }, 480_000);
+  });
 
   it("that two builders publish under one version: one of them wins, and the other one is told", async () => {
     const tbuild = (worker: string, ...args: string[]) =>
@@ -196,5 +196,5 @@ print(json.dumps([row[0] for row in sqlite3.connect(sys.argv[1]).execute(sys.arg
     expect(pushed.map(({ exitCode }) => exitCode).sort()).toEqual([0, 5]);
     const loser = pushed.find(({ exitCode }) => exitCode !== 0);
     expect(loser?.stderr).toContain("is already published with different content");
-  }, 240_000);
+  });
 });

@@ -113,7 +113,7 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
       const deprecated = [...stdout.matchAll(/(\S+): DEPRECATED/g)].map(([, path]) => path);
       expect(["chpasswd.list", "users.0.uid"], name).toEqual(expect.arrayContaining(deprecated));
     }
-  }, 60_000);
+  });
 
   it("for an older cloud-init has its network in the meta-data, which this one also reads", async () => {
     const said = await read("everything v0");
@@ -129,7 +129,7 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
     ]);
     expect(said.interfaces[0].subnets[0]).toMatchObject({ address: "192.0.2.9", gateway: "192.0.2.1" });
     expect((await read("IPv6 v0")).interfaces ?? []).toEqual([]);
-  }, 60_000);
+  });
 
   it("is found by the data source: host name, users and network", async () => {
     const said = await read("everything");
@@ -198,7 +198,7 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
     const everything = sets.everything ?? {};
     expect(seedOf(everything, 2).left).toEqual(["com.oracle.linux.network.onboot.1"]);
     expect(seedOf(everything, 1).left).toEqual([]);
-  }, 120_000);
+  });
 
   it.each([
     ["version 1", "everything"],

@@ -15,7 +15,7 @@ describeWith(["npm", "dpkg-shlibdeps", "lintian"], "the Debian package", () => {
     folder = await mkdtemp(join(tmpdir(), "tbuild-deb-test-"));
     file = ran(process.execPath, [join(repository, ".ci/deb.mjs"), folder]).trim();
     ran("dpkg-deb", ["--extract", file, join(folder, "root")]);
-  }, 600_000);
+  });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it("has no error that lintian reports", () => {
@@ -24,7 +24,7 @@ describeWith(["npm", "dpkg-shlibdeps", "lintian"], "the Debian package", () => {
     });
     expect(stdout.split("\n").filter((line) => line.startsWith("E:"))).toEqual([]);
     expect(status).toBe(0);
-  }, 600_000);
+  });
 
   it("depends on node and on each package that a build needs, and suggests the others", () => {
     const names = (field: string) =>

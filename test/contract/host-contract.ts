@@ -129,7 +129,7 @@ export function hostContract(name: string, given: Given<Host>, folder: () => str
       let isReady = false;
       const script = "setsid sleep 15 & echo ready; sleep 15";
       const talk = await get().talk(["sh", "-c", script], { onLine: () => (isReady = true) });
-      await vi.waitFor(() => expect(isReady).toBe(true), { timeout: 10_000 });
+      await vi.waitFor(() => expect(isReady).toBe(true), { timeout: 60_000 });
       talk.kill();
       expect(await Promise.race([talk.ended, sleep(8_000, "still waiting")])).toBeUndefined();
     });

@@ -65,7 +65,7 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
           expect(await readdir(temporary)).toEqual([]);
           expect(await readdir(images)).toEqual(["disk.qcow2", "disk.raw"]);
         }
-      }, 300_000);
+      });
 
   it.each(["debugfs", "loop"])("with %s is cleaned up by an undo, too", async (way) => {
     const image = join(images, "disk.raw");
@@ -125,7 +125,7 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
       expect(await readdir(temporary)).toEqual([]);
       expect(await readdir(images)).toEqual(["disk.qcow2", "disk.raw"]);
     }
-  }, 300_000);
+  });
 
   for (const [way, few] of [["uml", 4], ...(isSlow ? ([["guestfish", 3]] as const) : [])] as const) {
     const kills = Number(process.env.TBUILD_KILLS ?? few);

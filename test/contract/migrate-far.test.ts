@@ -9,70 +9,66 @@ import { describeWith, missing } from "../fakes/missing.ts";
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const lacking = missing(...dom0Needs, "qemu-img");
 
-describe.skipIf(lacking)(
-  `a machine on another server${lacking ? ` (${lacking})` : ""}`,
-  { timeout: 240_000 },
-  () => {
-    let dom0: Dom0;
-    let repository: string;
-    beforeAll(async () => {
-      dom0 = await startDom0();
-      repository = join(dom0.folder, "R");
-      await mkdir(join(repository, "VirtualMachines/0004fb"), { recursive: true });
-      await mkdir(join(repository, "VirtualDisks"));
-      await writeFile(join(repository, "VirtualDisks/a.img"), "x".repeat(4096));
-      await truncate(join(repository, "VirtualDisks/a.img"), 1 << 20);
-      await writeFile(
-        join(repository, "VirtualMachines/0004fb/vm.cfg"),
-        "OVM_simple_name = 'far'\nOVM_domain_type = 'xen_hvm'\nmemory = 64\ndisk = ['file:/OVS/Repositories/R/VirtualDisks/a.img,xvda,w']\n",
-      );
-    }, 180_000);
-    afterAll(async () => dom0?.[Symbol.asyncDispose]());
+describe.skipIf(lacking)(`a machine on another server${lacking ? ` (${lacking})` : ""}`, () => {
+  let dom0: Dom0;
+  let repository: string;
+  beforeAll(async () => {
+    dom0 = await startDom0();
+    repository = join(dom0.folder, "R");
+    await mkdir(join(repository, "VirtualMachines/0004fb"), { recursive: true });
+    await mkdir(join(repository, "VirtualDisks"));
+    await writeFile(join(repository, "VirtualDisks/a.img"), "x".repeat(4096));
+    await truncate(join(repository, "VirtualDisks/a.img"), 1 << 20);
+    await writeFile(
+      join(repository, "VirtualMachines/0004fb/vm.cfg"),
+      "OVM_simple_name = 'far'\nOVM_domain_type = 'xen_hvm'\nmemory = 64\ndisk = ['file:/OVS/Repositories/R/VirtualDisks/a.img,xvda,w']\n",
+    );
+  });
+  afterAll(async () => dom0?.[Symbol.asyncDispose]());
 
-    const tbuild = (source: string, ...args: string[]) =>
-      localHost().run(
-        [
-          process.execPath,
-          main,
-          "migrate",
-          `dom0:${source}`,
-          "--to",
-          "libvirt",
-          "--ssh-config",
-          dom0.sshConfig,
-          ...args,
-        ],
-        { allow: [1, 2, 3, 6] },
-      );
+  const tbuild = (source: string, ...args: string[]) =>
+    localHost().run(
+      [
+        process.execPath,
+        main,
+        "migrate",
+        `dom0:${source}`,
+        "--to",
+        "libvirt",
+        "--ssh-config",
+        dom0.sshConfig,
+        ...args,
+      ],
+      { allow: [1, 2, 3, 6] },
+    );
 
-    it("is read with its disks, by its vm.cfg or its folder, and paths are as the user wrote them", async () => {
-      const out = join(dom0.folder, "out");
-      const config = join(repository, "VirtualMachines/0004fb/vm.cfg");
-      const { stdout, stderr } = await tbuild(config, "--stopped", "--out", out, "--json");
-      expect(stderr).toBe("");
-      expect(JSON.parse(stdout)).toMatchObject({ written: true, name: "far", disks: [{ bytes: 1 << 20 }] });
-      expect(`${stdout}${stderr}`).not.toContain("tbuild-sshfs");
-      expect((await readdir(join(out, "far"))).sort()).toEqual(["SHA256SUMS", "a.qcow2", "far.xml"]);
-      const compared = [
-        "qemu-img",
-        "compare",
-        join(out, "far/a.qcow2"),
-        join(repository, "VirtualDisks/a.img"),
-      ];
-      expect((await localHost().run(compared)).stdout).toContain("identical");
-      const plan = await tbuild(join(repository, "VirtualMachines/0004fb"), "--stopped", "--plan");
-      expect(plan.stdout).toContain("stopped elsewhere, as you said");
-    });
+  it("is read with its disks, by its vm.cfg or its folder, and paths are as the user wrote them", async () => {
+    const out = join(dom0.folder, "out");
+    const config = join(repository, "VirtualMachines/0004fb/vm.cfg");
+    const { stdout, stderr } = await tbuild(config, "--stopped", "--out", out, "--json");
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toMatchObject({ written: true, name: "far", disks: [{ bytes: 1 << 20 }] });
+    expect(`${stdout}${stderr}`).not.toContain("tbuild-sshfs");
+    expect((await readdir(join(out, "far"))).sort()).toEqual(["SHA256SUMS", "a.qcow2", "far.xml"]);
+    const compared = [
+      "qemu-img",
+      "compare",
+      join(out, "far/a.qcow2"),
+      join(repository, "VirtualDisks/a.img"),
+    ];
+    expect((await localHost().run(compared)).stdout).toContain("identical");
+    const plan = await tbuild(join(repository, "VirtualMachines/0004fb"), "--stopped", "--plan");
+    expect(plan.stdout).toContain("stopped elsewhere, as you said");
+  });
 
-    it("that runs there, or may run there, is refused", async () => {
-      const folder = join(repository, "VirtualMachines/0004fb");
-      expect((await tbuild(folder, "--plan")).stderr).toContain("--stopped");
-      await dom0.run(`sleep 60 3<> ${repository}/VirtualDisks/a.img > /dev/null 2>&1 & echo started`);
-      const used = await tbuild(folder, "--plan", "--stopped");
-      expect([used.exitCode, used.stderr]).toEqual([3, expect.stringContaining("runs: a disk is in use")]);
-    });
-  },
-);
+  it("that runs there, or may run there, is refused", async () => {
+    const folder = join(repository, "VirtualMachines/0004fb");
+    expect((await tbuild(folder, "--plan")).stderr).toContain("--stopped");
+    await dom0.run(`sleep 60 3<> ${repository}/VirtualDisks/a.img > /dev/null 2>&1 & echo started`);
+    const used = await tbuild(folder, "--plan", "--stopped");
+    expect([used.exitCode, used.stderr]).toEqual([3, expect.stringContaining("runs: a disk is in use")]);
+  });
+});
 
 // dom0's files are this machine's, through a file system that does not tell its holes.
 describeWith(

@@ -82,7 +82,7 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
       ].join("\n"),
     );
     await rm(root, { recursive: true });
-  }, 120_000);
+  });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   const reset = () => copyFile(pristine, image);
@@ -121,7 +121,7 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
     await tbuild("undo", image);
     expect(await sha256Of(image)).toBe(before);
     expect((await readdir(folder)).filter((name) => name.startsWith("disk"))).toEqual(["disk.img"]);
-  }, 120_000);
+  });
 
   it("in a qcow2 is sealed and scrubbed on all members", async () => {
     await reset();
@@ -136,7 +136,7 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
     expect((await tbuild("seal", "--check", "--residue", image)).exitCode).toBe(0);
     await tbuild("undo", qcow2);
     expect(await sha256Of(qcow2)).toBe(before);
-  }, 60_000);
+  });
 
   const oldBlock = (start: number, size: number) => (start + size) * mib - 65536;
   it.each([
@@ -231,7 +231,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
     await rm(root, { recursive: true });
     for (const disk of disks()) await copyFile(disk, join(pristine, basename(disk)));
     before = await Promise.all(disks().map(sha256Of));
-  }, 90_000);
+  });
   beforeEach(async () => {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder);
@@ -284,7 +284,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
       expect(undone.stdout).toContain(`undone, in ${first} too: seal`);
       await isAsBefore();
     }
-  }, 120_000);
+  });
 
   it.each([
     ["raw", "qcow2"] as const,
@@ -349,7 +349,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
     const used = await tbuild("seal", "--yes", ...disks());
     expect(used.stderr).toMatch(/mirror\.img: is in use/);
     await isAsBefore();
-  }, 60_000);
+  });
 
   it.each(["raw", "qcow2"])(
     "with the second in %s, is complete in both after a kill at any moment of a seal or an undo",

@@ -146,7 +146,7 @@ describeWith(needs, "a place that refuses", () => {
     await there("template", "push", "ol6-other", `${registry.address}/t`, "--plain-http");
     await there("module", "new", "dns", "--description", "Sets it.", "--into", join(made, "modules"));
     await host.run(["chmod", "-R", "a+rX", folder]);
-  }, 120_000);
+  });
   afterAll(async () => {
     await registry?.stop();
     await rm(folder, { recursive: true, force: true });

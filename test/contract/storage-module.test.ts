@@ -95,7 +95,7 @@ describeWith(needs, "the module storage on disks with partitions and LVM", () =>
           return [part.slice(0, end), part.slice(end + 1).replace(/^end 0\n[\s\S]*/m, "")];
         }),
     );
-  }, 150_000);
+  });
 
   it("makes partition, volume group, file system and mount", () => {
     expect(said.get("first")).toBe(

@@ -107,7 +107,7 @@ describe("a deployment", () => {
     const { unconfirmed } = await deploy(memoryPlace(world), text, options);
     expect(unconfirmed).toEqual(["vm1"]);
     expect(isIdle((await plan(memoryPlace(world), text, options)).plan)).toBe(true);
-  }, 30_000);
+  });
 
   it("waits as much longer as the place takes", async () => {
     world.silent.add("vm1");

@@ -403,7 +403,7 @@ print(json.dumps(values))" '${JSON.stringify(values)}' > /values
       expect(out).toContain("/home/grid/.ssh 700 grid\n/home/grid/.ssh/authorized_keys 600 grid\n");
       expect(out).toContain("\nLOCAL\n../usr/share/zoneinfo/Europe/Zurich\n");
       expect(code).toBe(0);
-    }, 60_000);
+    });
   });
 
 describeWith(rootNeeds, "each program of the additions", () => {

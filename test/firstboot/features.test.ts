@@ -189,7 +189,7 @@ out.write(json.dumps(answers))
     const { stdout, stderr } = spawnSync(path, ["-W", "ignore", "-c", program], {
       input: JSON.stringify(pieces.map(([text]) => text)),
       encoding: "utf8",
-      timeout: 20_000,
+      timeout: 60_000,
     });
     const answers = JSON.parse(stdout || stderr) as boolean[];
     // Python 3 parses it as a shift of print, and fails when it runs.

@@ -158,7 +158,6 @@ describeWith(needs, "the module grid", () => {
       );
       expect(added(done, "/etc/udev/rules.d/98-oracle-asm-named.rules")).toHaveLength(2);
     },
-    60_000,
   );
 
   it.each(Object.entries(gridResponses))(
@@ -175,7 +174,6 @@ describeWith(needs, "the module grid", () => {
       expect(added(done, "/etc/oracle/grid.rsp").sort()).toEqual([...expected.cluster].sort());
       expect(done.afterBoot?.said.join("\n")).toContain("grid: there is no installer: ");
     },
-    60_000,
   );
 
   it("says that there is no installer, is not a failure, and tries again at the next boot", async () => {
@@ -217,7 +215,7 @@ case $* in *'cat /var/lib/tbuild/grid/answer') echo 0 ;; esac
       ...asked("n3"),
       "config tools",
     ]);
-  }, 60_000);
+  });
 
   it("on another node runs root.sh when the first one asks, and answers with the result", async () => {
     const root = guest("/u01/app/19.0.0/grid", {
@@ -230,7 +228,7 @@ case $* in *'cat /var/lib/tbuild/grid/answer') echo 0 ;; esac
     expect(added(done, "/var/lib/tbuild/grid/answer")).toEqual(["0"]);
     expect(done.changes.find(({ path }) => path === "/var/lib/tbuild/grid/request")?.how).toBe("removed");
     expect(done.afterBoot?.said).toContain("grid: node n1 installs; waits for it to ask for root.sh here");
-  }, 60_000);
+  });
 
   it("on a machine that is not one of the nodes says so", async () => {
     const done = await rehearse(guest("/u01/app/19.0.0/grid"), { ...two, nodes: "n1:n1-vip,n2:n2-vip" });

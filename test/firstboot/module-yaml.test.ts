@@ -271,7 +271,7 @@ names['do_configure'](json.dumps(dict(('org.tbuild.sample.v.%d' % i, 'x' * 8000)
         const { stderr } = spawnSync(path, ["-c", caller], {
           input: wrapper,
           encoding: "utf8",
-          timeout: 15_000,
+          timeout: 60_000,
         });
         return stderr.trim().split("\n").at(-1);
       };
@@ -282,7 +282,6 @@ names['do_configure'](json.dumps(dict(('org.tbuild.sample.v.%d' % i, 'x' * 8000)
       await rm(folder, { recursive: true });
     }
   },
-  30_000,
 );
 
 describeWith(rootNeeds, "the program of a module for after the boot", () => {

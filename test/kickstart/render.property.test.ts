@@ -347,7 +347,7 @@ it("a random recipe is refused with a reason, or every value is exactly where it
     "files.from",
     "scripts.from",
   ]);
-}, 120_000);
+});
 
 // Everything that a recipe can express, with good values.
 const whole = {
@@ -432,7 +432,7 @@ it("a hostile value anywhere in a recipe is refused, or is written only where it
     for (const place of placesOf(good))
       for (const value of hostiles) await standsWhereItBelongs(withAt(good, place, value));
   }
-}, 60_000);
+});
 
 it.each([
   { detect: "flag", packages: ["ovmd", "strace"] },
@@ -478,7 +478,6 @@ it.each([
       await rm(folder, { recursive: true });
     }
   },
-  60_000,
 );
 
 /** Runs the provisioning of %post, with what would change this machine only told: the words that each got. */

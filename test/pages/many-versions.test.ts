@@ -40,7 +40,7 @@ describe("a catalog of 10 000 versions of one template", () => {
       }),
     );
     catalog = await readCatalog(memoryStore([master, ...versions]), records());
-  }, 60_000);
+  });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it("is drawn, searched and followed without searching all of it for each", () => {

@@ -82,7 +82,7 @@ describe("a registry that wants a login", () => {
       expect(await registryAt(server, somebody).hasBlob(digest)).toBe(true);
     }
     expect(tokens.asked[0]?.line).toContain("/token?service=s&scope=repository");
-  }, 60_000);
+  });
 
   it("says what was refused: the login at the token server, or the token", async () => {
     await using tokens = await faultServer((request, response) =>
