@@ -10,12 +10,12 @@ import { partsOf } from "../src/kickstart/check.ts";
 import { kickstartFaults } from "../src/kickstart/check-recipe.ts";
 import { noSecrets, renderKickstart } from "../src/kickstart/render.ts";
 import { discOf, lastUpdate } from "../src/recipe/discs.ts";
+import { recipeSchema, siteSchema } from "../src/recipe/json-schema.ts";
 import { loadRecipe, recipeNames } from "../src/recipe/load.ts";
 import { assignment } from "../src/recipe/merge.ts";
 import { majorOf, sealing } from "../src/recipe/recipe.ts";
 import { recipeReference, siteReference } from "../src/recipe/reference.ts";
 import { rules } from "../src/recipe/rules.ts";
-import { recipeSchema, siteSchema } from "../src/recipe/schema.ts";
 import { assets } from "../src/rehearsal/rehearsal.ts";
 import { kickstartTemplate } from "./kickstart-template.ts";
 

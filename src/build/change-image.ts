@@ -1,6 +1,6 @@
 import type { ImagePlace } from "../hypervisor/hypervisor.ts";
-import { openFar } from "../image/far.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
+import { openFar } from "../image/remote-image.ts";
 import { openImage } from "./guest-image.ts";
 import { machineName } from "./guest-machine.ts";
 import type { BuildContext, StepContext } from "./step.ts";

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
-import { visibleText } from "../guest/portrait.ts";
+import { visibleText } from "../guest/describe-guest.ts";
 import type { Host } from "../host/host.ts";
 import { openUntrusted } from "../image/untrusted.ts";
 import { makeFolders } from "../io/folders.ts";

@@ -6,7 +6,7 @@ import { kickstartFaults, refuseFaults } from "../kickstart/check-recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import { baseOf } from "./base/base-of.ts";
-import { converted } from "./further.ts";
+import { converted } from "./further-conversions.ts";
 import { gitState } from "./git-state.ts";
 import type { Ingredients } from "./master.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";

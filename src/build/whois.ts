@@ -1,8 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { portraitOf } from "../guest/describe-guest.ts";
 import type { Passport } from "../guest/passport.ts";
-import { portraitOf } from "../guest/portrait.ts";
 import { Survey } from "../guest/survey.ts";
 import type { Host } from "../host/host.ts";
 import { readImageFile, requireFile } from "../image/file/image-file.ts";

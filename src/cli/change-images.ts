@@ -13,7 +13,7 @@ import { explained } from "./explained.ts";
 import { interruptible, stays } from "./interrupt.ts";
 import { type FarFlags, farPath, type NamedImage, withImage } from "./named-image.ts";
 import { progressLine } from "./progress-line.ts";
-import { viaOption } from "./via.ts";
+import { viaOption } from "./via-option.ts";
 import { coloursFor, size } from "./words.ts";
 
 export interface ChangeFlags extends FarFlags {

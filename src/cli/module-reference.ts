@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ModuleYaml } from "../firstboot/module-yaml.ts";
+import type { JsonSchema } from "../recipe/json-schema.ts";
 import { keyTable } from "../recipe/reference.ts";
-import type { JsonSchema } from "../recipe/schema.ts";
 
 /** The JSON Schema of a module.yaml, for editors. */
 export function moduleSchema(): JsonSchema {

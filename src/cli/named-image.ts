@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { firstFault, TbuildError } from "../errors.ts";
-import type { FarFolder, FarPath } from "../image/far.ts";
+import type { FarFolder, FarPath } from "../image/remote-image.ts";
 
 /** An image, or a folder of images, that a command was given: local, or remote and mounted here. */
 export interface NamedImage {
@@ -26,7 +26,7 @@ export function farPath(text: string): FarPath | undefined {
 
 // Not in the function with `await using`: there, TypeScript 5.9 does not rewrite the name in import().
 async function open(path: FarPath, config: string | undefined) {
-  const { openFar } = await import("../image/far.ts");
+  const { openFar } = await import("../image/remote-image.ts");
   return openFar(path, config === undefined ? {} : { config });
 }
 

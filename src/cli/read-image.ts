@@ -7,7 +7,7 @@ import type { GuestTree } from "../image/tree.ts";
 import { printable } from "../io/escape.ts";
 import { interruptible, printing } from "./interrupt.ts";
 import { type FarFlags, withImage } from "./named-image.ts";
-import { viaOption } from "./via.ts";
+import { viaOption } from "./via-option.ts";
 
 export interface ReadFlags extends FarFlags {
   readonly via?: string;

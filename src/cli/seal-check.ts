@@ -6,7 +6,7 @@ import { amount } from "../io/units.ts";
 import { type ChangeFlags, eachImage, inOneMachine, interruptedBy, shownDone } from "./change-images.ts";
 import { stays } from "./interrupt.ts";
 import { accountLines, leftoverLines, stateLines, unknownOf } from "./seal-lines.ts";
-import { viaOption } from "./via.ts";
+import { viaOption } from "./via-option.ts";
 import { coloursFor } from "./words.ts";
 
 interface CheckFlags extends ChangeFlags {

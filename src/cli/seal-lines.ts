@@ -1,9 +1,9 @@
 import type { Leftovers } from "../guest/leftovers/index.ts";
-import { memoryClass, notLookedInto } from "../guest/memory.ts";
 import type { Findings, Outcome } from "../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../guest/residue.ts";
+import { memoryClass, notLookedInto } from "../guest/swapped-memory.ts";
 import { unusedSpaceClass } from "../guest/unused-space.ts";
-import type { OtherVolume } from "../image/disk/account.ts";
+import type { OtherVolume } from "../image/disk/other-volumes.ts";
 import { shown } from "../io/escape.ts";
 
 function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {

@@ -1,9 +1,5 @@
 import { checkInterrupted, Interrupted, TbuildError, together } from "../errors.ts";
 import { amount } from "../io/units.ts";
-import type { Plan } from "./plan.ts";
-import type { MachinePlan } from "./plan-machines.ts";
-import type { ApplyOptions, Run } from "./run.ts";
-import { markOf } from "./state.ts";
 import {
   bringTemplates,
   destroyDisk,
@@ -12,7 +8,11 @@ import {
   makeDisk,
   setGroup,
   shapeMachine,
-} from "./work.ts";
+} from "./actions.ts";
+import type { Plan } from "./plan.ts";
+import type { MachinePlan } from "./plan-machines.ts";
+import type { ApplyOptions, Run } from "./run.ts";
+import { markOf } from "./state.ts";
 
 export interface Applied {
   /** Machines whose configuration was not confirmed. */

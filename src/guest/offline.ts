@@ -4,12 +4,11 @@ import type { Watch } from "../host/pace.ts";
 import { lookBefore } from "../image/change/before.ts";
 import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
 import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
-import { emptied, type OtherVolume, said } from "../image/disk/account.ts";
+import { emptied, type OtherVolume, said } from "../image/disk/other-volumes.ts";
 import { readGuest } from "../image/read-guest.ts";
 import type { LockedPath } from "../image/tree.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";
-import { lookIntoSwap, memoryReport, swapPending } from "./memory.ts";
 import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
 import { declareRelease, type Major, type Release, readRelease } from "./release.ts";
 import {
@@ -21,6 +20,7 @@ import {
   tellsOfGuest,
 } from "./residue.ts";
 import { sealOperations } from "./seal/index.ts";
+import { lookIntoSwap, memoryReport, swapPending } from "./swapped-memory.ts";
 import { lookOutside, type NamedVolumes, namedVolumes, unusedSpaceReport, withUse } from "./unused-space.ts";
 
 /** A job on a guest in an image. */

@@ -1,7 +1,7 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import type { Mount } from "./access.ts";
-import type { OtherVolume } from "./disk/account.ts";
+import type { OtherVolume } from "./disk/other-volumes.ts";
 import type { ImageFile } from "./file/image-file.ts";
 import { openByBest } from "./open-volumes.ts";
 import type { AccessOptions } from "./ways/index.ts";

@@ -3,7 +3,7 @@ import type { Dispatcher } from "undici";
 import { CertificateError } from "./http-exchange.ts";
 import { reasonOf } from "./http-words.ts";
 import type { ProxyFor } from "./proxies.ts";
-import type { Limits } from "./watch.ts";
+import type { Limits } from "./stall-watch.ts";
 
 export type { Dispatcher } from "undici";
 

@@ -4,7 +4,7 @@ import type { Dispatcher, Dispatchers } from "./http-dispatchers.ts";
 import { type Answer, HttpError, type Question } from "./http-exchange.ts";
 import { reasonOf } from "./http-words.ts";
 import { type ProxyFor, shownProxy } from "./proxies.ts";
-import type { Watch } from "./watch.ts";
+import type { Watch } from "./stall-watch.ts";
 
 /** The settings for every request of a client. */
 export interface Sending {

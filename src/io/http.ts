@@ -5,7 +5,7 @@ import { type Sending, sendOnce } from "./http-once.ts";
 import { followed } from "./http-redirects.ts";
 import { resumedBody } from "./resumed-body.ts";
 import { mostBusyTries, mostTries, retryAfterMs, waitBefore } from "./retry.ts";
-import { type Limits, usualLimits, Watch } from "./watch.ts";
+import { type Limits, usualLimits, Watch } from "./stall-watch.ts";
 
 export {
   type Answer,

@@ -2,7 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { TbuildError } from "../errors.ts";
 import { type Answer, ChangedError, HttpError, type Question, RefusedError } from "./http-exchange.ts";
 import { mostTries, waitBefore } from "./retry.ts";
-import { type Limits, Stalled, type Watch } from "./watch.ts";
+import { type Limits, Stalled, type Watch } from "./stall-watch.ts";
 
 interface Sender {
   readonly watch: Watch;

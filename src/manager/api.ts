@@ -162,7 +162,7 @@ export interface ManagerAbout {
  * The operations of Oracle VM Manager that tbuild uses, over its CLI or its REST API. Each one resolves when
  * its job is done. Failures are `environment` faults that name the Manager and what it said; with the code
  * `outcome-unknown` if the connection or the deadline ended after the order was sent. Each method runs once:
- * `steady.ts` makes creations repeatable.
+ * `repeatable-creation.ts` makes creations repeatable.
  */
 export interface ManagerApi extends AsyncDisposable {
   /** For messages: `Oracle VM Manager ovmm.example`. */

@@ -2,7 +2,7 @@ import { TbuildError } from "../errors.ts";
 import type { Examined } from "../hypervisor/hypervisor.ts";
 import type { ManagerApi } from "./api.ts";
 import type { ManagerOptions } from "./options.ts";
-import { chosen, findOne } from "./steady.ts";
+import { chosen, findOne } from "./repeatable-creation.ts";
 
 /**
  * Checks what a site needs to work with its Manager, and reports each result as it is found. Changes nothing.

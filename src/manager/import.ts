@@ -1,6 +1,6 @@
 import { TbuildError } from "../errors.ts";
 import type { ManagerApi, Named } from "./api.ts";
-import { chosen, findOne } from "./steady.ts";
+import { chosen, findOne } from "./repeatable-creation.ts";
 
 export interface TemplateImport {
   /** URLs that the Manager's servers can reach; several for a template in several files. */

@@ -13,7 +13,7 @@ import { type ManagerOptions, portOf } from "./options.ts";
 import { certificateOf, restClient } from "./rest/client.ts";
 import type { RestLogin } from "./rest/login.ts";
 import { restManager } from "./rest/manager.ts";
-import { type Identity, trust, trustedIdentity } from "./trusted.ts";
+import { type Identity, trust, trustedIdentity } from "./trusted-identities.ts";
 
 /** The context for opening a Manager. */
 export interface ManagerContext {

@@ -3,7 +3,7 @@ import { TbuildError } from "../errors.ts";
 import type { ManagerApi, VmSeen } from "./api.ts";
 import { disksOf, removeVm, slotsOf } from "./devices.ts";
 import { makesPvm, noPvm } from "./no-pvm.ts";
-import { chosen, createSteadily, findOne } from "./steady.ts";
+import { chosen, createSteadily, findOne } from "./repeatable-creation.ts";
 
 /*
  * A template of a machine is a clone, and its disks are copies: the machine stays as it is. The clone has an unfinished name until

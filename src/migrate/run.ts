@@ -2,7 +2,7 @@ import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Packed } from "../bundles/write/format.ts";
 import type { Shipment } from "../bundles/write/shipment.ts";
-import { ship } from "../bundles/write/shipping.ts";
+import { ship } from "../bundles/write/shipping-format.ts";
 import { shippings } from "../bundles/write/table.ts";
 import { TbuildError } from "../errors.ts";
 import { type Fitness, fitnessWords } from "../guest/fitness/fitness.ts";

@@ -1,7 +1,7 @@
 import { choicesOf } from "../firstboot/value-types.ts";
 import { text } from "../html.ts";
-import { noParametersSentence } from "../model/known.ts";
 import type { Manifest, Parameter } from "../model/manifest.ts";
+import { noParametersSentence } from "../model/manifest-sentences.ts";
 
 /** The contract of a template as a form that writes the messages. What the user types stays in the page. */
 export function contractForm(manifest: Pick<Manifest, "contract" | "name" | "recipeText">): string {

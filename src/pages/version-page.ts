@@ -1,7 +1,7 @@
 import { definitions, page, section, table, text } from "../html.ts";
 import { amount, size } from "../io/units.ts";
-import { bootSentence, firstBootSentence } from "../model/known.ts";
 import { type GuestRecord, type Manifest, workTime } from "../model/manifest.ts";
+import { bootSentence, firstBootSentence } from "../model/manifest-sentences.ts";
 import { packageVersion } from "../model/rpm-version.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
 import { badges } from "./badges.ts";

@@ -1,4 +1,4 @@
-import type { PackagedFiles } from "../guest/portrait.ts";
+import type { PackagedFiles } from "../guest/describe-guest.ts";
 import type { Runner } from "../host/host.ts";
 import type { PackageRecord } from "../model/manifest.ts";
 

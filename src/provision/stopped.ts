@@ -1,5 +1,5 @@
+import { servicesOf } from "../guest/describe-guest.ts";
 import { guestNames } from "../guest/files/names.ts";
-import { servicesOf } from "../guest/portrait.ts";
 import { readRpmDatabase } from "../guest/rpm/database.ts";
 import type { GuestTree } from "../image/tree.ts";
 import type { Recipe } from "../recipe/recipe.ts";

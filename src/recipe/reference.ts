@@ -1,4 +1,4 @@
-import { type JsonSchema, recipeSchema, requiredKeys, siteSchema } from "./schema.ts";
+import { type JsonSchema, recipeSchema, requiredKeys, siteSchema } from "./json-schema.ts";
 
 /** `docs/recipe.md`: every key of a recipe, from the schema. */
 export function recipeReference(): string {

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { shown } from "../io/escape.ts";
 import { type Finding, suggestion } from "./findings.ts";
+import type { JsonSchema } from "./json-schema.ts";
 import { type Located, locatedAt, pathInFile, placeOf, plain } from "./located.ts";
-import type { JsonSchema } from "./schema.ts";
 
 /**
  * The errors in a file's shape, in plain words: each with its position, its path, and the closest valid word.

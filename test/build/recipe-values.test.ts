@@ -9,7 +9,7 @@ import { checkpointKey, parentOf } from "../../src/build/checkpoints.ts";
 import { gather } from "../../src/build/gather.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { type AnyStep, allInputs } from "../../src/build/pipeline.ts";
-import { prove } from "../../src/build/prove.ts";
+import { prove } from "../../src/build/preflight.ts";
 import { planTemplate } from "../../src/build/template.ts";
 import type { Workshop } from "../../src/build/workshop.ts";
 import { localHost } from "../../src/host/local.ts";

@@ -8,7 +8,7 @@ import { planJob } from "../../src/guest/offline.ts";
 import { repairOperations } from "../../src/guest/seal/index.ts";
 import { localHost, shellQuoted } from "../../src/host/local.ts";
 import type { ImageAccess } from "../../src/image/access.ts";
-import { openFar } from "../../src/image/far.ts";
+import { openFar } from "../../src/image/remote-image.ts";
 import { kpartxAccess } from "../../src/image/ways/kpartx.ts";
 import { snapshotPieces } from "../../src/image/ways/snapshot.ts";
 import { fileWord } from "../../src/io/escape.ts";

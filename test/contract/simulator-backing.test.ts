@@ -12,7 +12,7 @@ import { waitFor } from "../../src/host/wait-for.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import type { ManagerApi } from "../../src/manager/api.ts";
 import { importTemplate } from "../../src/manager/import.ts";
-import { serveFiles } from "../../src/manager/serving.ts";
+import { serveFiles } from "../../src/manager/serve-files.ts";
 import type { Backing } from "../../src/manager/simulator/backing/backing.ts";
 import { machinesBehind } from "../../src/manager/simulator/backing/machines.ts";
 import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { textsIn } from "../../src/build/disk-texts.ts";
 import { whois } from "../../src/build/whois.ts";
-import { portraitOf } from "../../src/guest/portrait.ts";
+import { portraitOf } from "../../src/guest/describe-guest.ts";
 import { Survey } from "../../src/guest/survey.ts";
 import { localHost } from "../../src/host/local.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";

@@ -12,10 +12,10 @@ import type { KickstartPart } from "../../src/kickstart/part.ts";
 import { kickstart, noSecrets } from "../../src/kickstart/render.ts";
 import { shellWords } from "../../src/kickstart/shell-words.ts";
 import { postProvisioning } from "../../src/provision/post-script.ts";
+import type { JsonSchema } from "../../src/recipe/json-schema.ts";
 import { effective, majorOf, Recipe } from "../../src/recipe/recipe.ts";
 import { mediumFolder } from "../../src/recipe/repositories.ts";
 import { rules } from "../../src/recipe/rules.ts";
-import type { JsonSchema } from "../../src/recipe/schema.ts";
 import { mkfsOptions } from "../../src/recipe/volume-ids.ts";
 import { kickstartTemplate } from "../kickstart-template.ts";
 

@@ -9,9 +9,9 @@ import { Interrupted } from "../../src/errors.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { ManagerApi } from "../../src/manager/api.ts";
 import { openManager } from "../../src/manager/open.ts";
+import { createSteadily, findOne } from "../../src/manager/repeatable-creation.ts";
 import type { InjectedFault } from "../../src/manager/simulator/settings.ts";
 import { startSimulator } from "../../src/manager/simulator/simulator.ts";
-import { createSteadily, findOne } from "../../src/manager/steady.ts";
 import { failure } from "./failure.ts";
 import { openOn, openSimulator, optionsFor } from "./open.ts";
 

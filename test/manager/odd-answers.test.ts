@@ -3,8 +3,8 @@ import type { Client } from "ssh2";
 import { describe, expect, it } from "vitest";
 import type { ManagerApi } from "../../src/manager/api.ts";
 import { exec } from "../../src/manager/cli/ssh/exec.ts";
+import { createSteadily } from "../../src/manager/repeatable-creation.ts";
 import type { InjectedFault } from "../../src/manager/simulator/settings.ts";
-import { createSteadily } from "../../src/manager/steady.ts";
 import { failure } from "./failure.ts";
 import { openSimulator } from "./open.ts";
 

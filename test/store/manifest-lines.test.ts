@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/model/digest.ts";
 import { lineOf, manifestDigest, manifestText, readManifest } from "../../src/model/manifest.ts";
-import { openNews } from "../../src/store/compare/news.ts";
+import { openNews } from "../../src/store/compare/change-summary.ts";
 import { type LinesOptions, linesIn } from "../../src/store/manifest-lines.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

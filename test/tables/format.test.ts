@@ -6,8 +6,8 @@ import { packAll } from "../../src/bundles/write/index.ts";
 import { formats } from "../../src/bundles/write/table.ts";
 import type { BundleFormat } from "../../src/choices.ts";
 import { makeProgram } from "../../src/cli/program.ts";
+import { recipeSchema } from "../../src/recipe/json-schema.ts";
 import { recipeReference } from "../../src/recipe/reference.ts";
-import { recipeSchema } from "../../src/recipe/schema.ts";
 import { memoryStore } from "../fakes/memory-store.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

@@ -9,8 +9,8 @@ import { makeProgram } from "../../src/cli/program.ts";
 import type { TbuildError } from "../../src/errors.ts";
 import type { HypervisorKind } from "../../src/hypervisor/hypervisor.ts";
 import { hypervisors } from "../../src/hypervisor/table.ts";
+import { siteSchema } from "../../src/recipe/json-schema.ts";
 import { siteReference } from "../../src/recipe/reference.ts";
-import { siteSchema } from "../../src/recipe/schema.ts";
 import { Site } from "../../src/recipe/site.ts";
 
 // The one line that a new hypervisor needs.

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { makeProgram } from "../../src/cli/program.ts";
-import { viaOption } from "../../src/cli/via.ts";
+import { viaOption } from "../../src/cli/via-option.ts";
 import { TbuildError } from "../../src/errors.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { ImageAccess, Volume } from "../../src/image/access.ts";

@@ -9,8 +9,8 @@ import { pullTemplate } from "../../store/exchange/oci/template.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
 import { packedMemory } from "../home.ts";
 import type { BuildContext } from "../step.ts";
-import type { Made } from "./made.ts";
 import { shortReference } from "./places.ts";
+import type { Made } from "./recipe-facts.ts";
 
 /** Fetches a template into the store and the records, if it is still the one that was checked. */
 export async function fetchResult(

@@ -8,13 +8,13 @@ import { storeFolder } from "../../store/folder/store-folder.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Taken } from "../run-pipeline.ts";
 import type { BuildContext } from "../step.ts";
-import { type Ask, asker } from "./asking.ts";
+import { type Ask, asker } from "./ask-registry.ts";
 import { fetchResult, packed } from "./fetch.ts";
-import type { Made } from "./made.ts";
 import { entryPlace, megabytes, shortReference } from "./places.ts";
+import type { Made } from "./recipe-facts.ts";
 import { distrustOf, refusalOf } from "./refusal.ts";
 import { resultKey } from "./result-key.ts";
-import { keepTaken, takenBefore } from "./taken.ts";
+import { keepTaken, takenBefore } from "./taken-checkpoint.ts";
 
 /** How long a registry may take to say whether it has a result. */
 const lookupMs = 20_000;

@@ -1,11 +1,11 @@
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { findLeftovers, readTraits, type Trait } from "../../guest/leftovers/index.ts";
-import { swapPending } from "../../guest/memory.ts";
 import { applyAll, type Done, type Operation } from "../../guest/operation.ts";
 import { type Passport, writePassport } from "../../guest/passport.ts";
 import { sealOperations, sealsSwap, swapRenewal } from "../../guest/seal/index.ts";
 import { sealOnline } from "../../guest/seal-online.ts";
+import { swapPending } from "../../guest/swapped-memory.ts";
 import { renewSwap } from "../../image/change/swap.ts";
 import { volumesOf } from "../../image/disk/disk.ts";
 import type { Digest } from "../../model/digest.ts";

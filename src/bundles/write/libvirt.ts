@@ -1,7 +1,7 @@
 import { domainXml } from "./domain-xml.ts";
 import { text } from "./parcel.ts";
 import { travelling } from "./shipment.ts";
-import { addQcow2, type Shipping } from "./shipping.ts";
+import { addQcow2, type Shipping } from "./shipping-format.ts";
 
 /** The default folder of libvirt's images. */
 export const libvirtImages = "/var/lib/libvirt/images";

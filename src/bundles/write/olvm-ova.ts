@@ -1,7 +1,7 @@
 import { uuidOf } from "../../model/uuid.ts";
 import { type OlvmDisk, olvmOvf } from "./olvm-ovf.ts";
 import { type Shipment, type TravellingDisk, travelling } from "./shipment.ts";
-import { addQcow2, type Shipping } from "./shipping.ts";
+import { addQcow2, type Shipping } from "./shipping-format.ts";
 
 /**
  * An OVA in the dialect of oVirt and Oracle Linux Virtualization Manager, as Oracle's own packer writes it

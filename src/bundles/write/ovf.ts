@@ -1,5 +1,5 @@
-import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
+import { bootSentence, firstBootSentence } from "../../model/manifest-sentences.ts";
 import { inSendingOrder } from "../../model/root-password.ts";
 import { escaped as text } from "./xml.ts";
 

@@ -1,6 +1,6 @@
 import { text } from "./parcel.ts";
 import { type Shipment, travelling } from "./shipment.ts";
-import { addQcow2, type Shipping } from "./shipping.ts";
+import { addQcow2, type Shipping } from "./shipping-format.ts";
 
 /** The machine's number. It must be free in the whole cluster, so it may have to be changed at installation. */
 export const proxmoxId = 9000;

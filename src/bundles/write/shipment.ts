@@ -1,7 +1,7 @@
 import type { DeviceKind, DomainType, Firmware } from "../../choices.ts";
 import type { Run } from "../../model/disk.ts";
-import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
+import { bootSentence, firstBootSentence } from "../../model/manifest-sentences.ts";
 import { uuidOf } from "../../model/uuid.ts";
 import type { Store } from "../../store/store.ts";
 import { readVif } from "../../vm-cfg/devices.ts";

@@ -6,7 +6,7 @@ import { ova } from "./ova.ts";
 import { proxmox } from "./proxmox.ts";
 import { qcow2 } from "./qcow2.ts";
 import { raw } from "./raw.ts";
-import { bundleOf, type Shipping } from "./shipping.ts";
+import { bundleOf, type Shipping } from "./shipping-format.ts";
 import { ovmTgz, xl } from "./tgz.ts";
 import { xva } from "./xva.ts";
 

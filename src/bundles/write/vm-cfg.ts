@@ -1,6 +1,6 @@
 import type { StoredDisk } from "../../model/disk.ts";
-import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
+import { bootSentence, firstBootSentence } from "../../model/manifest-sentences.ts";
 import { domainKeys } from "../../vm-cfg/machine.ts";
 import type { Dialect, Value } from "../../vm-cfg/value.ts";
 import { notFor, writtenCfg, xlDisk } from "../../vm-cfg/write.ts";

@@ -5,7 +5,7 @@ import { counted } from "./format.ts";
 import { ovaXml, vdiReference } from "./ova-xml.ts";
 import type { TarParcel } from "./parcel.ts";
 import { type TravellingDisk, travelling } from "./shipment.ts";
-import type { Loading, Shipping } from "./shipping.ts";
+import type { Loading, Shipping } from "./shipping-format.ts";
 
 const blockBytes = 1 << 20;
 

@@ -16,7 +16,7 @@ import { asFlag, type ChangeFlags, changeImages, eachImage } from "../change-ima
 import { interruptible, stays } from "../interrupt.ts";
 import { type NamedImage, withImage } from "../named-image.ts";
 import { progressLine } from "../progress-line.ts";
-import { viaOption } from "../via.ts";
+import { viaOption } from "../via-option.ts";
 import { coloursFor } from "../words.ts";
 
 interface Flags extends ChangeFlags {

@@ -6,7 +6,7 @@ import { pathsOf } from "../../guest/files/listing.ts";
 import { ownerIn } from "../../guest/files/names.ts";
 import { copyOut } from "../../guest/files/take-out.ts";
 import type { Attributes, GuestTree } from "../../image/tree.ts";
-import { bringing } from "../bringing.ts";
+import { bringing } from "../bring-files-in.ts";
 import { type ChangeFlags, changeImages } from "../change-images.ts";
 import { type GuestPath, guestPath, noImage } from "../guest-path.ts";
 import { leftOutNotes } from "../left-out.ts";

@@ -8,7 +8,7 @@ import { temporaryFolder } from "../../host/temporary.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { shown } from "../../io/escape.ts";
 import { writeFile } from "../../io/write-file.ts";
-import { bringing } from "../bringing.ts";
+import { bringing } from "../bring-files-in.ts";
 import { type ChangeFlags, changeImages } from "../change-images.ts";
 import { type GuestPath, requiredGuestPath } from "../guest-path.ts";
 import { stays } from "../interrupt.ts";

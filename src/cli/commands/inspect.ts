@@ -13,7 +13,7 @@ import { amount } from "../../io/units.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { table } from "../table.ts";
-import { viaOption } from "../via.ts";
+import { viaOption } from "../via-option.ts";
 import { size } from "../words.ts";
 
 interface Flags extends FarFlags {

@@ -6,7 +6,7 @@ import { jsonText, printable } from "../../io/escape.ts";
 import { reasonOf } from "../../io/file-fault.ts";
 import { importTemplate } from "../../manager/import.ts";
 import { openManager } from "../../manager/open.ts";
-import { notAsked, serveFiles } from "../../manager/serving.ts";
+import { notAsked, serveFiles } from "../../manager/serve-files.ts";
 import { interruptible } from "../interrupt.ts";
 import { siteManager } from "../open-manager.ts";
 

@@ -4,7 +4,7 @@ import { exitCodes, TbuildError } from "../../errors.ts";
 import { forgetChanges, makeTemplateImage, type TemplateImage } from "../../guest/template-image.ts";
 import { localHost } from "../../host/local.ts";
 import type { ImagePlace } from "../../hypervisor/hypervisor.ts";
-import { type FarFolder, openFar } from "../../image/far.ts";
+import { type FarFolder, openFar } from "../../image/remote-image.ts";
 import { accesses } from "../../image/ways/table.ts";
 import { jsonText, printable } from "../../io/escape.ts";
 import { openManager } from "../../manager/open.ts";
@@ -22,7 +22,7 @@ import { siteManager } from "../open-manager.ts";
 import { openSite } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
 import { accountLines, leftoverLines, stateLines, unknownOf } from "../seal-lines.ts";
-import { viaOption } from "../via.ts";
+import { viaOption } from "../via-option.ts";
 
 interface TemplateFlags extends FarFlags {
   readonly name: string;

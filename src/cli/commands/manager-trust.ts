@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { identityOf, trustIdentity } from "../../manager/open.ts";
 import { portOf } from "../../manager/options.ts";
-import { trustedIdentity } from "../../manager/trusted.ts";
+import { trustedIdentity } from "../../manager/trusted-identities.ts";
 import { askYes } from "../ask.ts";
 import { interruptible } from "../interrupt.ts";
 import { siteManager } from "../open-manager.ts";

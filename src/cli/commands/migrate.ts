@@ -16,7 +16,7 @@ import { farPath } from "../named-image.ts";
 import { progressLine } from "../progress-line.ts";
 import { readSize } from "../sizes.ts";
 import { version } from "../version.ts";
-import { viaOption } from "../via.ts";
+import { viaOption } from "../via-option.ts";
 import { size } from "../words.ts";
 
 interface Flags {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { recipeSchema, siteSchema } from "../../recipe/json-schema.ts";
 import { recipeReference, siteReference } from "../../recipe/reference.ts";
-import { recipeSchema, siteSchema } from "../../recipe/schema.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
   const { markdown = false, ofSite = false } = command.opts<{ markdown?: boolean; ofSite?: boolean }>();

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type BuildResult, build, type StoppedBuild } from "../../build/build.ts";
 import { inGroups } from "../../build/lineage.ts";
-import { prove } from "../../build/prove.ts";
+import { prove } from "../../build/preflight.ts";
 import type { BuildRequest } from "../../build/request.ts";
 import { recipeFolders, type Workshop } from "../../build/workshop.ts";
 import { Interrupted, TbuildError, together } from "../../errors.ts";

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { archiveArrivals } from "../../guest/files/bring-in.ts";
 import { fileFault } from "../../io/file-fault.ts";
-import { bringing } from "../bringing.ts";
+import { bringing } from "../bring-files-in.ts";
 import { type ChangeFlags, changeImages } from "../change-images.ts";
 import { guestPathOrRoot } from "../guest-path.ts";
 

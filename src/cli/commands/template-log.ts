@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
 import { isUntried } from "../../model/manifest.ts";
-import { type News, openNews } from "../../store/compare/news.ts";
+import { type News, openNews } from "../../store/compare/change-summary.ts";
 import { groupedBy } from "../../store/grouped-by.ts";
 import {
   type CatalogEntry,

@@ -9,7 +9,7 @@ import { interruptible } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { progressLine } from "../progress-line.ts";
 import { table } from "../table.ts";
-import { viaOption } from "../via.ts";
+import { viaOption } from "../via-option.ts";
 import { coloursFor } from "../words.ts";
 
 interface TwinFlags extends FarFlags {

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import type { GuestMode } from "../../choices.ts";
 import type { GuestTree } from "../../image/tree.ts";
-import { type Early, lookInto } from "./early.ts";
+import { type Early, lookInto } from "./early-userspace.ts";
 import { conversion, type Finding, orReason } from "./finding.ts";
 
 export interface Driver {

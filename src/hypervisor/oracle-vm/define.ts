@@ -1,6 +1,6 @@
 import { type DomainType, domainTypes, modeOf } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
-import { createSteadily } from "../../manager/steady.ts";
+import { createSteadily } from "../../manager/repeatable-creation.ts";
 import type { VmSpec } from "../hypervisor.ts";
 import { insertDisc } from "./discs.ts";
 import { diskMade } from "./disks.ts";

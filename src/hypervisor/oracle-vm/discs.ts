@@ -3,7 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import type { ManagerOptions } from "../../manager/options.ts";
-import { notAsked, serveFiles } from "../../manager/serving.ts";
+import { notAsked, serveFiles } from "../../manager/serve-files.ts";
 import { kernelDisc } from "../../media/kernel-disc.ts";
 import type { DirectBoot } from "../hypervisor.ts";
 import { discName } from "./marks.ts";

@@ -5,7 +5,7 @@ import type { Host, Runner } from "../../host/host.ts";
 import { sleep } from "../../host/wait-for.ts";
 import { reasonOf } from "../../io/file-fault.ts";
 import type { ManagerApi, Named } from "../../manager/api.ts";
-import { createSteadily } from "../../manager/steady.ts";
+import { createSteadily } from "../../manager/repeatable-creation.ts";
 import { imageFormat, type VirtualDisk } from "../hypervisor.ts";
 import type { FarDisks } from "../xen/disks.ts";
 import { diskName, markOf, mayBeOf } from "./marks.ts";

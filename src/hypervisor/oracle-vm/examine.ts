@@ -2,7 +2,7 @@ import type { GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import { examineManager } from "../../manager/examine.ts";
 import { makesPvm, noPvm } from "../../manager/no-pvm.ts";
-import { chosen, findOne } from "../../manager/steady.ts";
+import { chosen, findOne } from "../../manager/repeatable-creation.ts";
 import type { Examined, ManagerAccess } from "../hypervisor.ts";
 import type { OracleVmOptions } from "./options.ts";
 import type { Servers } from "./servers.ts";

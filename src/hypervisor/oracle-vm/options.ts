@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ipv4, sshAddress, trialAddresses, trialAddressesMeaning } from "../addresses.ts";
-import { patienceOption } from "../patience.ts";
+import { patienceOption } from "../patience-option.ts";
 
 /** The site's options for building on Oracle VM, besides its key `manager`. */
 export const OracleVmOptions = z.strictObject({

@@ -3,7 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { FarHost } from "../../host/ssh.ts";
 import type { ManagerApi } from "../../manager/api.ts";
-import { chosen, findOne } from "../../manager/steady.ts";
+import { chosen, findOne } from "../../manager/repeatable-creation.ts";
 import { buildNetwork, type HypervisorPlaces, type ManagerAccess, type Nic } from "../hypervisor.ts";
 import { type FarDisks, farDisks } from "../xen/disks.ts";
 import { type XenPaths, xenPaths } from "../xen/machine.ts";

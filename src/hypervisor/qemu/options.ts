@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { patienceOption } from "../patience.ts";
+import { patienceOption } from "../patience-option.ts";
 
 /** The site's options for qemu. */
 export const QemuOptions = z.strictObject({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { sshAddress, trialAddresses } from "../addresses.ts";
-import { patienceOption } from "../patience.ts";
+import { patienceOption } from "../patience-option.ts";
 
 /** The site's options for a Xen host. */
 export const XenOptions = z.strictObject({

@@ -1,6 +1,6 @@
 import type { Mount } from "../access.ts";
-import type { OtherVolume } from "../disk/account.ts";
 import type { Unresolved } from "../disk/fstab.ts";
+import type { OtherVolume } from "../disk/other-volumes.ts";
 import type { Unclaimed } from "../disk/unclaimed.ts";
 import type { Layer } from "../file/image-file.ts";
 import type { GuestTree } from "../tree.ts";

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
-import type { OtherVolume } from "./account.ts";
 import type { FstabEntry } from "./fstab.ts";
+import type { OtherVolume } from "./other-volumes.ts";
 
 // The folders in which a seal looks for identities, besides the home folders of /etc/passwd.
 const sealedPlaces = ["/etc", "/var", "/root", "/home", "/usr", "/opt", "/srv", "/boot", "/tmp", "/nsr"];

@@ -3,7 +3,6 @@ import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { openExt } from "../ext/ext.ts";
 import { readImageFile } from "../file/image-file.ts";
-import type { OtherVolume } from "./account.ts";
 import { coveredPlaces, isCover } from "./covered.ts";
 import { insideOf, type Layout, layoutOf } from "./disk.ts";
 import {
@@ -15,6 +14,7 @@ import {
   resolveMounts,
 } from "./fstab.ts";
 import { nextStep } from "./members.ts";
+import type { OtherVolume } from "./other-volumes.ts";
 
 /** The guest's mounts, from the `/etc/fstab` of the volume that contains it. */
 export async function mountsOf(image: string): Promise<readonly Mount[]> {

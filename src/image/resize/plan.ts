@@ -7,9 +7,9 @@ import { type PlannedChange, planOn } from "../change/planned-change.ts";
 import { namesFor } from "../change/undo.ts";
 import { insideOf, tableOf } from "../disk/disk.ts";
 import { fileSystemOf } from "../disk/filesystem.ts";
-import type { FarFolder } from "../far.ts";
 import { readImageFile } from "../file/image-file.ts";
 import { imageFacts, refuseChange } from "../open.ts";
+import type { FarFolder } from "../remote-image.ts";
 import { grow } from "./grow.ts";
 import { targetOf } from "./target.ts";
 

@@ -1,7 +1,7 @@
 import type { WayIn } from "../../choices.ts";
 import type { Host } from "../../host/host.ts";
 import type { ImageAccess } from "../access.ts";
-import type { FarFolder } from "../far.ts";
+import type { FarFolder } from "../remote-image.ts";
 import { debugfsAccess } from "./debugfs.ts";
 import { directAccess } from "./direct.ts";
 import { guestfishAccess } from "./guestfish.ts";

@@ -4,11 +4,11 @@ import { partsOf } from "../check.ts";
 import type { KickstartPart } from "../part.ts";
 import { sections } from "../table.ts";
 import { takeCommand } from "./commands.ts";
+import { settle } from "./drop-refused.ts";
 import { Findings, type LeftOut, type Standing } from "./findings.ts";
 import { readLine } from "./read-line.ts";
 import { takeSection } from "./sections.ts";
 import { finishServices } from "./services.ts";
-import { settle } from "./settle.ts";
 import { finishStorage } from "./storage-members.ts";
 
 export { releaseOfKickstart } from "./release.ts";

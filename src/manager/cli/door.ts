@@ -1,7 +1,7 @@
 import { Interrupted, TbuildError } from "../../errors.ts";
 import { sleep } from "../../host/wait-for.ts";
 import { atMost } from "../../io/parallel.ts";
-import { hidden } from "../hidden.ts";
+import { hidden } from "../hide-secrets.ts";
 import { saysLocked } from "../locked.ts";
 import { type Block, breaksOff, linesOf, readAnswers, readXmlAnswer } from "./answer.ts";
 import type { Command } from "./command.ts";

@@ -3,7 +3,7 @@ import { Interrupted, TbuildError } from "../../errors.ts";
 import { sleep } from "../../host/wait-for.ts";
 import { type Answer, CertificateError, type Client, httpClient } from "../../io/http.ts";
 import { atMost } from "../../io/parallel.ts";
-import { hidden } from "../hidden.ts";
+import { hidden } from "../hide-secrets.ts";
 import { faultsOf, type RestFaults } from "./faults.ts";
 import { jobResult } from "./jobs.ts";
 import { faultIn, type Json, jsonIn } from "./json.ts";

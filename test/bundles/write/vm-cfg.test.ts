@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { vmCfg, xlCfg } from "../../../src/bundles/write/vm-cfg.ts";
-import { firstBootSentence } from "../../../src/model/known.ts";
 import type { Manifest } from "../../../src/model/manifest.ts";
+import { firstBootSentence } from "../../../src/model/manifest-sentences.ts";
 import { readVmCfg } from "../../../src/vm-cfg/document.ts";
 import { machineOf } from "../../../src/vm-cfg/machine.ts";
 import { sampleManifest } from "../../manifest-sample.ts";

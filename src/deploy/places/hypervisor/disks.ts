@@ -1,6 +1,6 @@
 import { TbuildError } from "../../../errors.ts";
 import type { Place } from "../../place.ts";
-import { foreign, type Kept } from "./kept.ts";
+import { foreign, type Kept } from "./machine-records.ts";
 
 /** Makes disks that exist apart from machines, attaches them to machines, and removes them. */
 export function disksAt({

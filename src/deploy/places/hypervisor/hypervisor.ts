@@ -3,8 +3,8 @@ import { TbuildError } from "../../../errors.ts";
 import { lock } from "../../../host/lock.ts";
 import type { Place, PlaceContext, PlaceKind } from "../../place.ts";
 import { disksAt } from "./disks.ts";
-import { keptAt } from "./kept.ts";
 import { lookAt, strangersOn } from "./look.ts";
+import { keptAt } from "./machine-records.ts";
 import { machinesAt } from "./machines.ts";
 import { conversationWith, forgetReports } from "./reports.ts";
 

@@ -1,6 +1,6 @@
 import { TbuildError } from "../../../errors.ts";
 import type { DiskUser, Inventory, Mark, NicWanted, Place, SeenMachine } from "../../place.ts";
-import type { Kept, MachineRecord } from "./kept.ts";
+import type { Kept, MachineRecord } from "./machine-records.ts";
 
 /** The objects of a deployment at the place, and the needed names that others use. */
 export async function lookAt(

@@ -1,7 +1,7 @@
 import { TbuildError } from "../../../errors.ts";
 import { buildNetwork, type Nic } from "../../../hypervisor/hypervisor.ts";
 import type { MachineWanted, Mark, NicWanted, Place } from "../../place.ts";
-import { foreign, type Kept } from "./kept.ts";
+import { foreign, type Kept } from "./machine-records.ts";
 import { forgetReports } from "./reports.ts";
 
 /** Makes machines, changes them, and removes them. */

@@ -1,7 +1,7 @@
 import { atMost } from "../../../io/parallel.ts";
 import type { ManagerApi, Named } from "../../../manager/api.ts";
 import type { ManagerOptions } from "../../../manager/options.ts";
-import { chosen, createSteadily } from "../../../manager/steady.ts";
+import { chosen, createSteadily } from "../../../manager/repeatable-creation.ts";
 import type { CloneWay, Mark } from "../../place.ts";
 import { type CloneContext, type CloneRequests, cloneRequests } from "./clone-requests.ts";
 import { customizerName, unfinishedName } from "./marks.ts";

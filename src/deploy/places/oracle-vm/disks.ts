@@ -1,6 +1,6 @@
 import { TbuildError } from "../../../errors.ts";
 import type { ManagerApi } from "../../../manager/api.ts";
-import { createSteadily } from "../../../manager/steady.ts";
+import { createSteadily } from "../../../manager/repeatable-creation.ts";
 import { markIn, markLine, type Place } from "../../place.ts";
 import { blind } from "./marks.ts";
 import { isThere, mappingsOf } from "./seen.ts";

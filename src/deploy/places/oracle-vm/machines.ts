@@ -1,7 +1,7 @@
 import { TbuildError } from "../../../errors.ts";
 import type { ManagerApi } from "../../../manager/api.ts";
 import type { ManagerOptions } from "../../../manager/options.ts";
-import { chosen, findOne } from "../../../manager/steady.ts";
+import { chosen, findOne } from "../../../manager/repeatable-creation.ts";
 import { type MachineWanted, type Mark, markIn, markLine } from "../../place.ts";
 import type { Clones } from "./clone.ts";
 import { blind, machineDescription, unfinishedName } from "./marks.ts";

@@ -1,5 +1,5 @@
 import type { ManagerApi } from "../../../manager/api.ts";
-import { findOne } from "../../../manager/steady.ts";
+import { findOne } from "../../../manager/repeatable-creation.ts";
 import { markIn, markLine, type Place } from "../../place.ts";
 
 /** Adds and removes network cards of machines. */

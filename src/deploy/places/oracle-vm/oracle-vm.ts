@@ -2,10 +2,11 @@ import { TbuildError } from "../../../errors.ts";
 import type { ManagerApi, VmSeen } from "../../../manager/api.ts";
 import { openManager } from "../../../manager/open.ts";
 import type { ManagerOptions } from "../../../manager/options.ts";
-import { chosen } from "../../../manager/steady.ts";
+import { chosen } from "../../../manager/repeatable-creation.ts";
 import { type Mark, markIn, type Place, type PlaceContext, type PlaceKind } from "../../place.ts";
-import { apartAt } from "./apart.ts";
+import { apartAt } from "./anti-affinity.ts";
 import { clonesOf } from "./clone.ts";
+import { conversationAt } from "./conversation.ts";
 import { disksAt } from "./disks.ts";
 import { machineMade } from "./machines.ts";
 import { finalNameOf } from "./marks.ts";
@@ -13,7 +14,6 @@ import { nicsAt } from "./nics.ts";
 import { power } from "./power.ts";
 import { removeHalf, removeMachine } from "./removal.ts";
 import { isThere, lookAt, strangersOn } from "./seen.ts";
-import { conversationAt } from "./talk.ts";
 import { templateAt } from "./templates.ts";
 
 /** Oracle VM Manager as a place: the one that the site names. */

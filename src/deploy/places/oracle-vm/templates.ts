@@ -2,7 +2,7 @@ import { TbuildError } from "../../../errors.ts";
 import type { ManagerApi, Named } from "../../../manager/api.ts";
 import { makesPvm, noPvm } from "../../../manager/no-pvm.ts";
 import { readEach } from "../../../manager/read-each.ts";
-import { findOne } from "../../../manager/steady.ts";
+import { findOne } from "../../../manager/repeatable-creation.ts";
 import { markIn, type PlacedTemplate, type TemplateWanted } from "../../place.ts";
 import { mappingsOf } from "./seen.ts";
 

@@ -1,5 +1,5 @@
 import { type Job, Refusal, type Thing, type World } from "../world.ts";
-import { of } from "./of.ts";
+import { of } from "./referring.ts";
 
 export function createGroup(world: World, pool: Thing, name: string, description = ""): Job {
   return world.begin(

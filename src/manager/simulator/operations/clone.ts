@@ -1,5 +1,5 @@
 import type { Job, Thing, World } from "../world.ts";
-import { of } from "./of.ts";
+import { of } from "./referring.ts";
 import { refusePvm } from "./vms.ts";
 import { freeMac } from "./vnics.ts";
 

@@ -8,7 +8,7 @@ export * from "./anti-affinity.ts";
 export * from "./clone.ts";
 export * from "./imports.ts";
 export * from "./messages.ts";
-export * from "./of.ts";
+export * from "./referring.ts";
 export * from "./storage.ts";
 export * from "./vms.ts";
 export * from "./vnics.ts";

@@ -1,6 +1,6 @@
 import { type Job, Refusal, type Thing, type World } from "../world.ts";
 import { removeGroup } from "./anti-affinity.ts";
-import { of } from "./of.ts";
+import { of } from "./referring.ts";
 
 export interface DiskFields {
   readonly name: string;

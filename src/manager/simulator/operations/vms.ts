@@ -3,7 +3,7 @@ import { makesPvm } from "../../no-pvm.ts";
 import type { BackedMachine } from "../backing/backing.ts";
 import { type Job, Refusal, type Thing, type World } from "../world.ts";
 import { isTooNear, leaveGroups } from "./anti-affinity.ts";
-import { of } from "./of.ts";
+import { of } from "./referring.ts";
 import { removeCustomizer } from "./storage.ts";
 
 export interface VmFields {

@@ -2,9 +2,9 @@ import { TbuildError } from "../../../errors.ts";
 import { printable } from "../../../io/escape.ts";
 import { type Answer, HttpError } from "../../../io/http.ts";
 import { retryAfterMs } from "../../../io/retry.ts";
-import { Stalled } from "../../../io/watch.ts";
+import { Stalled } from "../../../io/stall-watch.ts";
 import { certificateFault, type TrustPlaces } from "./certificates.ts";
-import { limitedText } from "./limited.ts";
+import { limitedText } from "./limited-body.ts";
 import type { Login } from "./login.ts";
 
 /** The server, and the user. */

@@ -11,7 +11,7 @@ import { asDigest, type Digest, digestOf } from "../../../model/digest.ts";
 import { type TrustPlaces, trust } from "./certificates.ts";
 import { apiHost, type Credentials } from "./credentials.ts";
 import { refusedError, unreachable } from "./faults.ts";
-import { limited } from "./limited.ts";
+import { limited } from "./limited-body.ts";
 import { loginTo, wantsLogin } from "./login.ts";
 import { isDigest, type Reference, referenceText } from "./reference.ts";
 import { allTags, type Tags } from "./tags.ts";

@@ -1,5 +1,5 @@
 import type { Answer } from "../../../io/http.ts";
-import { limitedText } from "./limited.ts";
+import { limitedText } from "./limited-body.ts";
 
 export interface Tags {
   readonly names: readonly string[];

@@ -2,7 +2,7 @@ import type { GuestMode } from "../choices.ts";
 import { TbuildError, together } from "../errors.ts";
 import { amount } from "../io/units.ts";
 import { contextOf } from "./context.ts";
-import { furtherName } from "./further.ts";
+import { furtherName } from "./further-conversions.ts";
 import { gather } from "./gather.ts";
 import { prepare } from "./prepare.ts";
 import { recipeParts } from "./recipe-parts.ts";

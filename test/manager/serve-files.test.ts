@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManagerOptions } from "../../src/manager/options.ts";
-import { serveFiles } from "../../src/manager/serving.ts";
+import { serveFiles } from "../../src/manager/serve-files.ts";
 
 let folder: string;
 let manager: Server;

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { cpioArchive } from "../../src/guest/convert/cpio.ts";
-import { lookInto } from "../../src/guest/fitness/early.ts";
+import { lookInto } from "../../src/guest/fitness/early-userspace.ts";
 
 const asked = { releases: new Set(["1"]), args: "", isModule: () => false };
 const file = (path: string, data: string, mode = 0o755) => ({ path, mode, data: Buffer.from(data) });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { portraitOf } from "../../src/guest/portrait.ts";
+import { portraitOf } from "../../src/guest/describe-guest.ts";
 import { maskSecrets } from "../../src/guest/secrets.ts";
 import { Survey } from "../../src/guest/survey.ts";
 import { packageRecord } from "../../src/provision/installed.ts";

@@ -1,7 +1,7 @@
 import { TbuildError } from "../../../errors.ts";
 import type { AntiAffinityGroups, ManagerApi } from "../../../manager/api.ts";
 import type { ManagerOptions } from "../../../manager/options.ts";
-import { chosen, createSteadily } from "../../../manager/steady.ts";
+import { chosen, createSteadily } from "../../../manager/repeatable-creation.ts";
 import { type Inventory, type Mark, markLine } from "../../place.ts";
 import { groupName } from "./marks.ts";
 

@@ -5,7 +5,7 @@ import { allInputs, type Pipeline } from "../pipeline.ts";
 import type { Taken } from "../run-pipeline.ts";
 import type { PasswordMarks } from "../secrets.ts";
 import type { BuildContext } from "../step.ts";
-import type { Made } from "./made.ts";
+import type { Made } from "./recipe-facts.ts";
 import { sharedStep } from "./result-key.ts";
 
 interface TakenResult {
