@@ -3,7 +3,7 @@ import { Interrupted, TbuildError } from "../errors.ts";
 import type { BuildRequest } from "./request.ts";
 import type { BuildContext } from "./step.ts";
 
-/** Suggests the next commands for this build. */
+/** Adds the next commands for this build to an error. */
 export async function withAdvice(
   context: BuildContext,
   request: BuildRequest,

@@ -5,7 +5,7 @@ import { localHost } from "../host/local.ts";
 import { amount } from "../io/units.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 
-// A module that fails at first boot costs a whole build, so it is refused before one begins.
+// A module that fails at first boot costs a whole build, so such modules are refused before the build begins.
 export async function refuseBrokenModules(recipe: Recipe, folders: readonly string[]): Promise<void> {
   const major = majorOf(recipe.release) as Major;
   const forRelease = { name: `ol${major}`, python: releases[major].python };

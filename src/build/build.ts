@@ -18,12 +18,12 @@ import { StepTimes } from "./step-times.ts";
 import { whereStepsWork } from "./where-steps-work.ts";
 import type { Workshop } from "./workshop.ts";
 
-/** A build that stopped after the step that its caller named. */
+/** A build that stopped after the step given with `--until`. */
 export interface StoppedBuild {
   readonly id: string;
   readonly folder: string;
   readonly until: string;
-  /** The guest's disk as the step left it, if it has one already. */
+  /** The guest's disk as the step left it, if the guest already has one. */
   readonly disk?: string;
   readonly ran: Readonly<Record<string, number>>;
 }
@@ -125,7 +125,7 @@ export async function build(
   }
 }
 
-/** Brings a result here, as a step of its own. `undefined` if that failed: then it is built. */
+/** Fetches a result, as a step of its own. Returns `undefined` if that failed; then the result is built. */
 async function take(context: BuildContext, found: FoundResult): Promise<Taken | undefined> {
   const { place, bytes } = found;
   const step = "take-result";
@@ -158,7 +158,7 @@ export async function plan(
 ): Promise<{
   id: string;
   steps: readonly PlannedStep[];
-  /** The bytes that the cache sends. */
+  /** The number of bytes to fetch from the cache. */
   fetched?: number;
   notes: string[];
   further: readonly GuestMode[];
@@ -187,6 +187,6 @@ function noTrial(why: string): string {
   return `no boot trial: ${why}; the image is audited, but not booted`;
 }
 
-/** After a guest's fault, its machine can be inspected. Other failures are not the machine's. */
+/** After a guest's fault, its machine can be examined. Other failures have nothing to do with the machine. */
 export const keepGuestFault: OnFailure = async ({ error }) =>
   error instanceof TbuildError && error.fault === "guest" ? "keep" : "clean";

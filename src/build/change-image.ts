@@ -6,8 +6,8 @@ import { machineName } from "./guest-machine.ts";
 import type { BuildContext, StepContext } from "./step.ts";
 
 /**
- * Changes a raw image: on the hypervisor's bench if the site has one, and otherwise here. The step's clean-up is `clearBench` with
- * the same purpose.
+ * Changes a raw image: on the hypervisor's bench if the site has one, otherwise on this machine. The step's
+ * clean-up calls `clearBench` with the same purpose.
  */
 export async function changeImage<Result>(
   context: StepContext,

@@ -10,25 +10,24 @@ import { basesAmong, refuseCircle } from "./lineage.ts";
 import { type RecipeParts, recipeParts } from "./recipe-parts.ts";
 import type { Workshop } from "./workshop.ts";
 
-/** A recipe that has to be built, as one job of a queue. */
+/** A recipe to build, as one job of a CI queue. */
 export interface ToBuild {
   readonly recipe: string;
   /**
-   * 0 for a recipe that needs no other one of the list; otherwise one more than the highest level that it
+   * 0 for a recipe that needs no other recipe of the list; otherwise one more than the highest level that it
    * needs.
    */
   readonly level: number;
   /** The recipe of the list whose template it starts from. */
   readonly needs: readonly string[];
-  /** What changed: keys of the recipe, and `module:`, `file:`, `script:`, `kickstart` or `from` for what it refers to. */
+  /** What changed: keys of the recipe, or its parts: `module:`, `file:`, `script:`, `kickstart` or `from`. */
   readonly why: readonly string[];
 }
 
 /**
- * The recipes of the repo whose builds would differ from those at a commit, each after the one that it starts
- * from. Compares the resolved recipes and the files that they refer to, not which files were touched: a
- * comment in a recipe is no change, and a change in a recipe affects every recipe that extends it. Builds
- * nothing and changes nothing.
+ * The recipes of the repo whose builds would differ from those at a commit, each after the recipe that it
+ * starts from. Compares the resolved recipes and the files that they refer to. So a changed comment does not
+ * count, and a change in a recipe affects every recipe that extends it. Builds nothing and changes nothing.
  */
 export async function changedSince(workshop: Workshop, commit: string): Promise<ToBuild[]> {
   const now = await allParts(workshop);
@@ -74,7 +73,7 @@ async function differences(
   ];
 }
 
-// For a file that is in the repo in both versions. A file elsewhere is the same for both.
+// For a file that exists in both versions of the repo. A file outside the repo is the same for both.
 async function hasOtherBase(old: RecipeParts, now: RecipeParts, cacheFile: string): Promise<boolean> {
   const { from } = now.loaded.recipe;
   if (from === undefined || from !== old.loaded.recipe.from || originOf(from) !== "file") return false;
@@ -96,7 +95,7 @@ function differingKeys(
   return [...keys].filter((key) => one[key] !== other[key]);
 }
 
-// A recipe also changes if the one that it starts from does.
+// A recipe also changes if the recipe that it starts from changes.
 function inOrder(
   now: ReadonlyMap<string, RecipeParts>,
   why: ReadonlyMap<string, readonly string[]>,
@@ -126,7 +125,7 @@ function inOrder(
     .sort((one, other) => one.level - other.level || (one.recipe < other.recipe ? -1 : 1));
 }
 
-/** The recipes and kickstarts of a commit, in a folder that is removed at the end. */
+/** The recipes and kickstarts of a commit, in a folder that is removed afterwards. */
 async function treeAt({ host, recipes, kickstarts }: Workshop, commit: string) {
   const git = (...args: string[]) => host.run(["git", "-C", recipes, ...args], { allow: [1, 128] });
   const top = await git("rev-parse", "--show-toplevel", "--show-prefix");
@@ -146,7 +145,7 @@ async function treeAt({ host, recipes, kickstarts }: Workshop, commit: string) {
   try {
     const [root = "", prefix = ""] = top.stdout.split("\n");
     const [tree, id] = [join(folder.path, "tree"), found.stdout.trim()];
-    // A separate index, so the repository's does not change.
+    // Uses a separate index, so the repository's index does not change.
     const env = { GIT_INDEX_FILE: join(folder.path, "index") };
     await host.run(["git", "-C", root, "read-tree", id], { env });
     await host.run(["git", "-C", root, "checkout-index", "--all", `--prefix=${tree}/`], { env });

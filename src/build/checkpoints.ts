@@ -16,7 +16,10 @@ const Checkpoint = z.object({
   recipe: z.string(),
   step: z.string(),
   inputs: z.record(z.string(), z.string()),
-  /** The id of the previous checkpoint, or of several (`parentOf`). A disk here may be based on that one's disk. */
+  /**
+   * The id of the previous checkpoint, or of several (`parentOf`). This checkpoint's disk may be an overlay
+   * of that one's disk.
+   */
   parent: z.string().optional(),
   made: z.string(),
   /** The version of tbuild that made it, and the digest of its code for this step. */
@@ -33,8 +36,8 @@ export type Checkpoint = Readonly<Omit<z.infer<typeof Checkpoint>, "inputs" | "p
 };
 
 /**
- * The key of a step's result. It contains the *id* of the previous checkpoint, which is random and new each time that
- * checkpoint is made. So a disk based on one result is never mistaken for a disk based on another.
+ * The key of a step's result. It contains the *id* of the previous checkpoint. The id is random and new each
+ * time that checkpoint is made. So a disk based on one result is never mistaken for a disk based on another.
  */
 export function checkpointKey(step: string, inputs: Inputs, parent: string | undefined): string {
   const sorted = Object.entries(inputs).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -44,7 +47,7 @@ export function checkpointKey(step: string, inputs: Inputs, parent: string | und
     .slice(0, 32);
 }
 
-/** What the next checkpoints have as their parent: the ids of the results of a stage, joined. */
+/** The parent of the next checkpoints: the ids of the results of a stage, joined. */
 export function parentOf(stage: readonly Pick<Checkpoint, "id">[]): string | undefined {
   return stage.length === 0 ? undefined : stage.map(({ id }) => id).join(between);
 }
@@ -115,7 +118,10 @@ export class Checkpoints {
     return parse(text, this.placesOf(final));
   }
 
-  /** Makes checkpoints accessible to their owner only, including those of older versions: their disks contain secrets. */
+  /**
+   * Makes checkpoints accessible to their owner only, because their disks contain secrets. This includes
+   * checkpoints of older versions.
+   */
   async close(): Promise<void> {
     await makeFolders(this.folder);
     await chmod(this.folder, 0o700);
@@ -125,7 +131,7 @@ export class Checkpoints {
 
   /**
    * Folders that no build can use any more: partial ones, and checkpoints whose previous step has been made
-   * again since. `parts` is false while a build runs, whose folder is partial, too.
+   * again. While a build runs, its folder is partial, too, so `parts` must be false.
    */
   async useless(options: { readonly parts: boolean }): Promise<Useless[]> {
     const names = await namesIn(this.folder);
@@ -191,7 +197,7 @@ async function close(folder: string): Promise<void> {
   }
 }
 
-// Another build is working in it, or has swept it.
+// Another build is working in it, or has removed it.
 function goneMeanwhile(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
 }

@@ -26,7 +26,7 @@ export async function discContents(
   return found;
 }
 
-/** The packages in the kickstart: the recipe's, and those that every kickstart of tbuild names. */
+/** The packages that the kickstart installs: the recipe's, and those of every kickstart of tbuild. */
 export function packagesFromDisc(recipe: Recipe): string[] {
   const kernel = recipe.kernel === "rhck" ? "kernel" : "kernel-uek";
   return [...new Set(["@core", "openssh-server", kernel, ...recipe.packages.base])];
@@ -34,7 +34,7 @@ export function packagesFromDisc(recipe: Recipe): string[] {
 
 async function copyMetadata(iso: Iso, repository: string, to: string): Promise<void> {
   await makeFolders(join(to, "repodata"));
-  // Most of the metadata is file lists and changelogs, which are not needed here.
+  // Most of the metadata is file lists and changelogs, which are skipped.
   for (const entry of await iso.list(`${repository}/repodata`))
     if (entry.kind === "file" && /^[\w.+-]+$/.test(entry.name) && !/filelists|other|sqlite/.test(entry.name))
       await iso.extract(`${repository}/repodata/${entry.name}`, join(to, "repodata", entry.name));

@@ -9,7 +9,9 @@ import type { Manifest } from "../model/manifest.ts";
 import { manifestDigest } from "../model/manifest.ts";
 import type { Store } from "../store/store.ts";
 
-/** The text of files whose text is not in the manifest, read from the template's disk, with secrets masked. */
+/**
+ * The texts of files that the manifest does not contain, read from the template's disk, with secrets masked.
+ */
 export async function textsIn(
   { host, store }: { readonly host: Host; readonly store: Store },
   manifest: Manifest,
@@ -22,7 +24,7 @@ export async function textsIn(
     throw new TbuildError(
       "environment",
       `${manifest.name}@${manifest.version}: its disk is missing from this store`,
-      { hint: "Omit --texts: all other differences are recorded." },
+      { hint: "Omit --texts to compare everything except the contents of these files." },
     );
   const image = join(options.folder, `texts-${process.pid}.img`);
   await makeFolders(options.folder);

@@ -5,7 +5,10 @@ import type { Workshop } from "./workshop.ts";
 
 const waitMs = 20_000;
 
-/** Whether the registries of the site's cache answer, and whether this builder can trust what is there. */
+/**
+ * Checks whether the registries of the site's cache answer, and whether this builder can verify their
+ * entries.
+ */
 export async function examineCache(
   { site, openRegistry, records }: Pick<Workshop, "site" | "openRegistry" | "records">,
   signal: AbortSignal,
@@ -38,7 +41,7 @@ async function placeExamined(
   try {
     const reference = entryPlace(place, "doctor");
     const registry = await openRegistry(reference, { plainHttp, signal: AbortSignal.any([signal, limit]) });
-    // There need not be one.
+    // The registry must answer, but need not have this manifest.
     await registry.getManifest("doctor");
     return { what, ok: true, text: "answers" };
   } catch (error) {

@@ -12,7 +12,10 @@ import type { Workshop } from "./workshop.ts";
 
 const gib = 2 ** 30;
 
-/** A rehearsal of ol6-grid, with its medium, disks and bundles, takes 6 GiB; a build from Oracle's disc 8 GiB. */
+/**
+ * A rehearsal of ol6-grid takes 6 GiB with its medium, disks and bundles; a build from Oracle's disc takes 8
+ * GiB.
+ */
 const wantedBytes = 8 * gib;
 
 /** Checks what every build needs from this machine: programs, versions, KVM, space, rights, ports, network. */
@@ -45,7 +48,7 @@ function programsExamined(missing: readonly Package[]): Examined[] {
     {
       what: "programs",
       ok: true,
-      text: `everything that builds need is installed${text === "" ? "" : `; not installed, and optional: ${text}`}`,
+      text: `all required programs are installed${text === "" ? "" : `; not installed, and optional: ${text}`}`,
     },
   ];
 }
@@ -101,7 +104,10 @@ async function firstThere(folder: string): Promise<string> {
   return firstThere(dirname(folder));
 }
 
-/** Whether the server of this machine's Debian packages answers: the rehearsal medium is made from them. */
+/**
+ * Checks whether the server of this machine's Debian packages answers, because the rehearsal medium is made
+ * from them.
+ */
 async function networkExamined({ host, environment }: Workshop, signal: AbortSignal): Promise<Examined[]> {
   const what = "network";
   const mend = "check /etc/apt/sources.list, the network and http_proxy";
@@ -113,7 +119,7 @@ async function networkExamined({ host, environment }: Workshop, signal: AbortSig
     });
   const url = /^https?:\S+$/m.exec(listed?.stdout ?? "")?.[0];
   if (listed === undefined)
-    return [{ what, ok: true, text: "not tested: no apt-get lists a server of Debian packages" }];
+    return [{ what, ok: true, text: "not tested: apt-get does not list the servers of Debian packages" }];
   if (url === undefined)
     return [{ what, ok: false, text: "apt has no http source of Debian packages", mend }];
   try {

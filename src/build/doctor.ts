@@ -99,8 +99,8 @@ async function passwordsExamined(
 }
 
 /**
- * Checks the packages that the installer will take from the disc, if the disc is present: with
- * --ignoremissing, the installer does not report missing ones.
+ * Checks the packages that the installer will take from the disc, if the disc is present. The installer
+ * itself does not report missing packages, because it runs with --ignoremissing.
  */
 async function packagesOnDisc(
   workshop: Workshop,
@@ -215,7 +215,8 @@ async function discExamined(workshop: Workshop, recipe: Recipe): Promise<Examine
   const disc = discOf(recipe);
   const file = join(workshop.home.isoFolder, disc.file);
   const found = await stat(file).catch(() => undefined);
-  const known = disc.sha256 === undefined ? "; its expected sha256 is unknown: set iso.sha256" : "";
+  const known =
+    disc.sha256 === undefined ? "; its expected sha256 is unknown: set iso.sha256 in the recipe" : "";
   return {
     what: "disc",
     ok: found !== undefined && disc.sha256 !== undefined,
@@ -232,7 +233,7 @@ function packagesExamined(
   const missing = missingFrom(contents, wanted);
   if (missing.length === 0)
     return [{ what: "packages", ok: true, text: `every package for yum is available (${wanted.length})` }];
-  // The contents of an unreadable repository are unknown.
+  // Unreadable repositories may contain the missing packages.
   const where =
     unread > 0
       ? `not in the readable repositories (${[...contents.keys()].join(", ")})`

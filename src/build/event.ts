@@ -5,7 +5,7 @@ export type BuildEvent =
       readonly build: string;
       /** The steps that will run. */
       readonly steps: readonly string[];
-      /** Those of them that run side by side. */
+      /** Groups of steps that run side by side. */
       readonly sideBySide?: readonly (readonly string[])[];
       /** Recent durations of each step in ms, if known. */
       readonly expected: Readonly<Record<string, number>>;

@@ -9,7 +9,7 @@ const typeOf = {
   kvm: "XEN_HVM",
 } as const satisfies Record<GuestMode, DomainType>;
 
-/** The recipe of one of its further conversions. */
+/** The recipe of one of the additional conversions. */
 export function converted(recipe: Recipe, to: GuestMode | undefined): Recipe {
   if (to === undefined) return recipe;
   const bundles = recipe.convert.find((one) => one.to === to)?.bundles ?? recipe.bundles;

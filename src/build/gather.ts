@@ -30,7 +30,7 @@ export async function gather(
   const base = await baseOf(workshop, recipe, folder, request.rehearse);
   if (!base) refuseFaults(request.name, kickstartFaults(rendered, loaded));
   const { text } = rendered;
-  // The name and version in the first line affect nothing.
+  // The name and version in the first line do not affect the result.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
   if (request.rehearse && recipe.machine.firmware === "uefi")
     throw new TbuildError("usage", `${request.name}: the rehearsal medium installs for a BIOS only`, {

@@ -1,6 +1,9 @@
 import type { Host } from "../host/host.ts";
 
-/** The commit of `folders` and whether they differ from it; the first folder determines the repository. `undefined` outside git. */
+/**
+ * The commit of `folders`, and whether they differ from it. The first folder determines the repository.
+ * `undefined` outside git.
+ */
 export async function gitState(
   host: Host,
   folders: readonly string[],

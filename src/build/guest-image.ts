@@ -2,7 +2,7 @@ import { dirname, relative } from "node:path";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
 import type { StepContext } from "./step.ts";
 
-/** Opens a raw image of a guest in the way that the site configures. Changes are written when it is closed. */
+/** Opens a raw image of a guest by the site's access method. Changes are written when it is closed. */
 export async function openImage(
   context: StepContext,
   image: string,
@@ -16,7 +16,10 @@ export async function openImage(
   });
 }
 
-/** Makes an overlay of a disk in the folder of an earlier step. The path in it is relative, so both can be moved. */
+/**
+ * Makes an overlay of a disk in the folder of an earlier step. It refers to that disk by a relative path, so
+ * both can be moved.
+ */
 export async function makeOverlay(
   { host }: Pick<StepContext, "host">,
   disk: string,

@@ -16,12 +16,12 @@ import { namesIn } from "../io/durable.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import type { BuildContext, MachineContext } from "./step.ts";
 
-/** The names of a build's machines. All start with the build's id, so they can be found after a crash. */
+/** The names of a build's machines. All start with the build's id, so machines can be found after a crash. */
 export function machineName(context: Pick<BuildContext, "id">, purpose: string): string {
   return `${context.id}-${purpose}`;
 }
 
-/** What a build's folder keeps of a machine for debugging after a failure. `ssh` is the login command. */
+/** What a build's folder keeps of a machine, to examine it after a failure. `ssh` is the login command. */
 export function machineFile(
   buildFolder: string,
   machine: string,
@@ -35,13 +35,13 @@ export function folderOfMachine(builds: string, machine: string): string {
   return join(builds, /^.*-[0-9a-f]{6}(?=-)/.exec(machine)?.[0] ?? machine);
 }
 
-/** Removes the login data of a machine that is gone or never needed it. */
+/** Removes the login data of a machine that no longer exists or needs no login. */
 export async function forgetLogin(buildFolder: string, machine: string): Promise<void> {
   for (const file of await namesIn(buildFolder))
     if (file.startsWith(`${machine}.`)) await rm(join(buildFolder, file), { force: true });
 }
 
-/** Removes a machine of this build and its login data. Absent is fine. */
+/** Removes a machine of this build and its login data, if they exist. */
 export async function discard(
   context: Pick<BuildContext, "id" | "folder" | "hypervisor">,
   purpose: string,
@@ -60,7 +60,7 @@ export function machineSpec(
     readonly cdroms?: readonly string[];
     readonly macs: readonly string[];
     readonly address?: string;
-    /** `hvm` if left out: a master is installed and provisioned so. */
+    /** Default: `hvm`, because a master is installed and provisioned as an HVM guest. */
     readonly domainType?: GuestMode;
     /** After the system disk. */
     readonly further?: readonly DiskContent[];
@@ -135,7 +135,8 @@ export async function loggedIn(
           0o600,
         );
       known = address;
-      // If the connection goes through another machine, only a login shows whether the guest answers.
+      // If the connection goes through another machine, an open port proves nothing: only a login shows
+      // whether the guest answers.
       if (!last && target.through === undefined && !(await sshAnswers(target.host, target.port)))
         return undefined;
       const host = sshHost(target, (argv) => context.report({ type: "command", host: name, argv }));
@@ -152,8 +153,8 @@ export async function loggedIn(
 }
 
 /**
- * Works with a running machine, and fails immediately if the machine cannot continue. A host with a full disk stops it
- * silently, and waiting for its console or ssh would take long.
+ * Works with a running machine, and fails immediately if the machine cannot continue. If the host's disk is
+ * full, the machine stops silently, and it would take long to notice on its console or by ssh.
  */
 export async function whileRunning<T>(context: MachineContext, name: string, work: Promise<T>): Promise<T> {
   const done = new AbortController();
@@ -178,7 +179,7 @@ export function patient({ hypervisor }: Pick<MachineContext, "hypervisor">, ms: 
 /** Shuts a guest down from the inside, as an operator would, and waits until the machine has stopped. */
 export async function shutDown(context: MachineContext, guest: LiveGuest): Promise<void> {
   context.progress("shutting down");
-  // The command loses its connection. Success means that the machine stops.
+  // The command loses its connection, so success means that the machine stops.
   await guest.host.run(["sh", "-c", "sync; (sleep 1; exec poweroff) >/dev/null 2>&1 </dev/null &"], {
     signal: context.signal,
   });
@@ -197,7 +198,7 @@ export async function* teeConsole(context: MachineContext, name: string): AsyncI
   }
 }
 
-/** A PNG of the screen for the report. A missing picture does not fail a build. */
+/** Stores a PNG of the screen for the report. Without a picture, the build still succeeds. */
 export async function takePicture(
   context: MachineContext,
   step: string,
@@ -219,7 +220,10 @@ export async function takePicture(
   }
 }
 
-/** Waits until the guest reports `key` with a value that `wanted` accepts. Returns everything that it reported. */
+/**
+ * Waits until the guest reports `key` with a value that `wanted` accepts. Returns all values that it
+ * reported.
+ */
 export async function reported(
   context: MachineContext,
   messages: Messages,
@@ -253,7 +257,7 @@ async function unreached(
   return new TbuildError("guest", why, {
     subject: name,
     cause,
-    hint: `Read its console in ${context.hypervisor.consolePlace(name)}. If the host is slow, set hypervisor.patience in the site file.`,
+    hint: `Read its console in ${context.hypervisor.consolePlace(name)}. If the host is slow, raise hypervisor.patience in the site file.`,
     lines: await consoleTail(context, name),
   });
 }

@@ -13,11 +13,11 @@ export interface Home {
   readonly builds: string;
   readonly machines: string;
   readonly store: string;
-  /** States of deployments, and what places keep of their machines. */
+  /** The states of deployments, and the records that places keep of their machines. */
   readonly deployments: string;
   /** Cached facts: which accelerator works, how long steps take. */
   readonly memory: string;
-  /** The cache of list lines, so that manifests need not be read each time. */
+  /** A cache of list lines, so that listing does not read every manifest. */
   readonly index: string;
   /** Bundles, one folder for each version of a template. */
   readonly bundles: string;
@@ -42,7 +42,7 @@ export function homeAt(
   };
 }
 
-/** Remembers where the deflated blocks of bundles are. */
+/** Remembers the positions of deflated blocks in bundles. */
 export function packedMemory({ memory }: Pick<Home, "memory">): string {
   return join(memory, "packed");
 }

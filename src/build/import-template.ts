@@ -26,10 +26,13 @@ export interface ImportOptions {
   readonly domainType?: Manifest["domainType"];
   /** The size limits of a disk and of an archive, in bytes. */
   readonly mostBytes: number;
-  /** The folder for unpacking. Nothing is left there. */
+  /** The folder for unpacking. It is empty afterwards. */
   readonly workFolder: string;
   readonly tbuild: string;
-  /** The state of the file when it was inspected. A changed file is an `integrity` fault. */
+  /**
+   * The state of the file when it was inspected. If the file has changed since, an `integrity` fault is
+   * thrown.
+   */
   readonly digest?: Digest;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string, done?: number, total?: number) => void;
@@ -43,7 +46,10 @@ export interface Imported {
   readonly notes: readonly string[];
 }
 
-/** Publishes a template or image from elsewhere as a version, unpacked and inspected, without a lineage. */
+/**
+ * Publishes a template or image from elsewhere as a version. It is unpacked and inspected, and has no
+ * lineage.
+ */
 export async function importTemplate(
   host: Host,
   { store, records }: Pick<BuildContext, "store" | "records">,
@@ -90,7 +96,7 @@ type Inspected = GuestFacts & {
   readonly portrait?: GuestRecord;
 };
 
-/** Inspects the disk with a root file system. Parts that need the kernel to be opened stay unknown. */
+/** Inspects the disk with a root file system. Anything that only the kernel can open stays unknown. */
 async function inspectDisks(
   host: Host,
   unpacked: Unpacked,
@@ -135,7 +141,7 @@ async function inspectDisks(
   return { ...nothing, packages: [], unknown: reasons };
 }
 
-// Without it, the version is just as good, but `diff` shows less.
+// The version is still valid without this, but `diff` shows less.
 async function portrayed(survey: Survey, unknown: string[]): Promise<{ readonly portrait?: GuestRecord }> {
   try {
     return { portrait: await portraitOf(survey, {}) };
@@ -150,7 +156,10 @@ const mostFileBytes = 16 << 20;
 const mostBytesTogether = 512 << 20;
 const mostNames = 100_000;
 
-/** Limits the guest's data: a hostile image can contain huge sparse files, or many of them, at no cost. */
+/**
+ * Limits the guest's data: a hostile image can contain huge sparse files, or very many files, at almost no
+ * cost.
+ */
 function withBounds(tree: GuestTree): GuestTree {
   let [bytesRead, names] = [0, 0];
   const readOnly = async () => {
@@ -287,7 +296,10 @@ function manifestOf(
   };
 }
 
-/** The described machine. With another domain type, the settings that start the described one are omitted. */
+/**
+ * The described machine. If the domain type was overridden, settings that only the described type uses are
+ * omitted.
+ */
 function machineOf(
   said: Unpacked["said"],
   asked: Manifest["domainType"] | undefined,

@@ -53,7 +53,7 @@ export async function makeInstallMedia(
       ...made.files,
       ...(await readdir(part)).filter((name) => !made.files.includes(name)).sort(),
     ];
-    // Its contents allow a login as root.
+    // Its contents allow logging in as root.
     for (const file of files)
       if ((await stat(join(part, file))).isFile()) await chmod(join(part, file), 0o600);
     if (request.replace) await rm(request.out, { recursive: true, force: true });
@@ -76,7 +76,7 @@ function refuseNonsense({ recipe, kickstart, iso, rehearse, addons, form, url }:
       : recipe === undefined && iso === undefined
         ? "a kickstart does not say which disc it needs; name the disc with --iso"
         : rehearse && (iso !== undefined || recipe === undefined)
-          ? "--rehearse makes the disc for a recipe; name a recipe, and leave out --iso"
+          ? "--rehearse makes the disc for a recipe; name a recipe, and omit --iso"
           : addons !== undefined && form !== "remaster"
             ? "--addons puts packages on the installation disc, so it requires --as remaster"
             : (form === "network") !== (url !== undefined)

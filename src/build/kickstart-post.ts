@@ -7,7 +7,7 @@ import type { Recipe } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
 import { mirrorsFor } from "./repository-server.ts";
 
-/** The %post of a recipe that provisions there; `undefined` for others. */
+/** The %post section of a recipe that provisions in %post; `undefined` for other recipes. */
 export async function postOf(
   { recipe, file }: Pick<LoadedRecipe, "recipe" | "file">,
   options: Omit<WorkOptions, "folder">,
@@ -17,19 +17,22 @@ export async function postOf(
     : undefined;
 }
 
-/** A placeholder for each user's password, where the kickstart is only shown. */
+/** A placeholder for each user's password, for a kickstart that is only shown. */
 export function shownPasswords({ users }: Pick<Recipe, "users">): Record<string, string> {
   return Object.fromEntries(
     users.filter(({ password }) => password).map(({ name }) => [name, "@PASSWORD-HASH@"]),
   );
 }
 
-/** The mirrors that a machine which is built elsewhere can reach: it sees no folders of this one. */
+/** The mirrors for a machine that is built elsewhere. It cannot reach folders of this machine. */
 export function mirrorsOutside({ mirrors }: Pick<Site, "mirrors">): Record<string, string> {
   return Object.fromEntries(Object.entries(mirrors).filter(([, where]) => /^(https?|ftp):/.test(where)));
 }
 
-/** The mirrors as a build shows them. It serves the folders on any free port; 80 stands for it. */
+/**
+ * The mirrors in a kickstart that is only shown. A build serves folders on any free port; here, port 80
+ * stands for it.
+ */
 export function mirrorsInBuild({ mirrors }: Pick<Site, "mirrors">): Record<string, string> {
   return mirrorsFor(mirrors, {}).urls(80);
 }

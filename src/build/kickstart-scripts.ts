@@ -4,8 +4,9 @@ import { partsOf } from "../kickstart/check.ts";
 import type { KickstartFault } from "../kickstart/part.ts";
 
 /**
- * Warnings of scripts that bash refuses. The installer's parser does not read them, so they fail while it runs. Scripts for other
- * interpreters, and those with a part in another file, are not checked.
+ * Warns of scripts that bash rejects. The installer's parser does not check them, so they would fail while
+ * the installer runs. Scripts for other interpreters, and scripts that are partly in another file, are not
+ * checked.
  */
 export async function scriptFaults(host: Runner, text: string, major: number): Promise<KickstartFault[]> {
   const faults: KickstartFault[] = [];
@@ -14,7 +15,7 @@ export async function scriptFaults(host: Runner, text: string, major: number): P
     if (body.some((one) => /^\s*%(include|ksappend)\b/.test(one))) continue;
     const fault = await bashFault(host, body.map((one) => `${one}\n`).join(""));
     if (!fault) continue;
-    // An error at the end of the script is in the line behind it.
+    // bash reports an error at the end of the script in the line after it.
     const within = Math.min(fault.line, body.length);
     faults.push({
       line: line + within,
@@ -27,7 +28,8 @@ export async function scriptFaults(host: Runner, text: string, major: number): P
 
 const scripts = new Set(["%pre", "%pre-install", "%post", "%traceback", "%onerror"]);
 
-// Without `--interpreter`, which the parsers let one abbreviate, it is /bin/sh: bash on Oracle Linux.
+// Without `--interpreter` (which the parsers also accept abbreviated), the interpreter is /bin/sh: bash on
+// Oracle Linux.
 function isForShell(head: string): boolean {
   const [, interpreter = "/bin/sh"] = /\s--i[a-z]*(?:=|\s+)["']?([^\s"']+)/.exec(head) ?? [];
   return /(?:^|\/)(?:ba)?sh$/.test(interpreter);

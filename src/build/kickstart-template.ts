@@ -6,7 +6,10 @@ import type { KickstartTemplate } from "../kickstart/render.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { shipped } from "./shipped.ts";
 
-/** A recipe's template from the first folder that has it. Partials come from all folders, nearest first. */
+/**
+ * The recipe's kickstart template, from the first folder that has it. Partials come from all folders, nearest
+ * first.
+ */
 export async function kickstartTemplate(
   kickstarts: string,
   { kickstart, release }: Pick<Recipe, "kickstart" | "release">,

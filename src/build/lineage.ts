@@ -6,7 +6,7 @@ import { recipeFolders, recipeOf, type Workshop } from "./workshop.ts";
 
 type Recipes = ReadonlyMap<string, Pick<Recipe, "name" | "from">>;
 
-/** The recipe whose template each recipe starts from, of any version, if it is another one of them. */
+/** For each recipe, the other recipe in the list whose template it starts from, regardless of version. */
 export function basesAmong(recipes: Recipes): (name: string) => string | undefined {
   const byTemplate = new Map([...recipes].map(([file, { name }]) => [name, file]));
   return (name) => {
@@ -18,7 +18,7 @@ export function basesAmong(recipes: Recipes): (name: string) => string | undefin
   };
 }
 
-/** Recipes that start from each other. */
+/** Finds recipes that start from each other. */
 export function refuseCircle(line: readonly string[]): never {
   throw new TbuildError("usage", `start from each other: ${line.join(", ")}`, {
     subject: "recipes",
@@ -27,8 +27,9 @@ export function refuseCircle(line: readonly string[]): never {
 }
 
 /**
- * The order in which recipes are built: groups whose recipes do not need each other, each after those that it starts
- * from. `withBases`: together with the recipes that they start from, unless `from` names a version or a channel.
+ * The order in which recipes are built: a list of groups. Recipes of a group are independent, and each comes
+ * after the recipes that it starts from. `withBases` adds the recipes that these start from, unless `from`
+ * names a version or a channel.
  */
 export async function inGroups(
   workshop: Workshop,
@@ -61,7 +62,7 @@ export async function inGroups(
   return groups;
 }
 
-// One with errors starts from nothing here. Whoever builds it, or starts from it, gets the error.
+// A recipe with errors counts as starting from nothing here. Building it reports the error.
 async function addRecipes(
   workshop: Workshop,
   names: readonly string[],

@@ -65,16 +65,19 @@ export async function manifestOf(
   };
 }
 
-// Names and versions only: a site's mirrors and addresses may contain passwords, and must not be published.
+// Names and versions only: a site's mirrors and addresses may contain passwords, which must not be published.
 export async function hostsOf({ hypervisor }: Pick<BuildContext, "hypervisor">): Promise<Hosts> {
   return {
     builder: `${hostname()}, Linux ${release()} ${arch()}, ${amount(cpus().length, "cpu")}, node ${process.versions.node}`,
-    // A step that needs no machine does not fail because the hypervisor does not answer.
+    // Does not fail a step that needs no machine just because the hypervisor does not answer.
     hypervisor: await hypervisor.describe().catch(() => "did not answer"),
   };
 }
 
-/** Where this is made, and the steps that were made elsewhere: `hypervisor of install-guest, provision-guest`. */
+/**
+ * Where this version is made, and the steps that were made elsewhere: `hypervisor of install-guest,
+ * provision-guest`.
+ */
 export function hostsOfAll(here: Hosts, steps: Readonly<Record<string, Hosts>>): Hosts {
   const elsewhere = new Map<string, string[]>();
   for (const [step, hosts] of Object.entries(steps))

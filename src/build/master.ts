@@ -21,7 +21,7 @@ export interface Ingredients {
   readonly folder: string;
   readonly passwords: Passwords;
   readonly medium: Step<object, FetchedMedium>;
-  /** Takes the template that the recipe starts from; then nothing is installed. */
+  /** Takes the template that the recipe starts from. Nothing is installed then. */
   readonly base?: Step<object, Sources & InstalledGuest>;
   readonly kickstart: KickstartTemplate;
   /** The digest of the rendered kickstart, without the build's secrets. */
@@ -29,8 +29,8 @@ export interface Ingredients {
   readonly provisionInputs: Inputs;
   readonly modules: readonly FirstBootModule[];
   /**
-   * The digest of the files that the seal adds to notice clones by their MAC addresses, if the recipe says
-   * so.
+   * The digest of the files that the seal adds to detect clones by their MAC addresses, if the recipe asks
+   * for this.
    */
   readonly cloneDetection?: Digest;
   readonly frame: ManifestFrame;
@@ -44,7 +44,9 @@ export interface MadeTemplate {
   readonly frame: ManifestFrame;
 }
 
-/** From a disc, or another template, to a stored master: HVM, with its additions and modules, never sealed. */
+/**
+ * From a disc, or another template, to a stored master: HVM, with guest additions and modules, never sealed.
+ */
 export function planMaster(made: Ingredients) {
   return startOf(made)
     .step(provisionGuest(made, made.provisionInputs))

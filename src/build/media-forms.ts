@@ -100,7 +100,7 @@ export const mediaForms = {
       files: [file, "ks.cfg"],
       commandLine: installCommandLine(medium, { kickstart: "initrd", talksOn }),
       notes: [
-        `put it into the first CD drive, and the unchanged ${medium.file} into the second`,
+        `put it into the first CD drive, and the original ${medium.file} into the second`,
         uefi ? "it starts under BIOS and UEFI" : "it starts under a BIOS, but not under UEFI",
         diskFirst,
       ],

@@ -27,13 +27,13 @@ export function newPassport(
 interface Sealed {
   readonly image: string;
   readonly passport: Passport;
-  /** What is recorded of its contents. */
+  /** The part of a passport that the manifest records. */
   readonly guest: GuestRecord;
 }
 
 /**
- * The sealed image with a passport for `version` and its recipe. If a cached image was published before, under another
- * number or for another recipe, a copy of it gets the new passport.
+ * The sealed image with a passport for `version` and its recipe. If the cached image was published before,
+ * under another number or for another recipe, a copy of it gets a new passport.
  */
 export async function imageOfVersion(
   context: StepContext,

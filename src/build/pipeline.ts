@@ -8,8 +8,8 @@ import { stepCode } from "./step-code.ts";
 export type AnyStep = Step<any, any>;
 
 /**
- * A sequence of stages. A stage is a step, or steps that run side by side. A step whose input no earlier stage provides is
- * a compile error.
+ * A sequence of stages. A stage is one step, or several that run side by side. If no earlier stage provides a
+ * step's input, the code does not compile.
  */
 export class Pipeline<State extends object> {
   readonly stages: readonly (readonly AnyStep[])[];
@@ -31,7 +31,7 @@ export class Pipeline<State extends object> {
     return new Pipeline<State & Gives>([...this.stages, [step]]);
   }
 
-  /** Two steps that need nothing of each other. The first is optional, so a later step cannot rely on what it provides. */
+  /** Two independent steps. The first is optional, so a later step cannot rely on its results. */
   sideBySide<Optional extends object, Gives extends object>(
     condition: boolean,
     optional: Step<State, Optional>,
@@ -51,7 +51,7 @@ export class Pipeline<State extends object> {
     return new Pipeline<Partial<State>>([...stages, cut]);
   }
 
-  /** An optional step provides nothing that a later one needs. */
+  /** An optional step provides nothing that later steps need. */
   stepIf<Gives extends object>(condition: boolean, step: Step<State, Gives>): Pipeline<State> {
     return condition ? new Pipeline<State>([...this.stages, [step]]) : this;
   }
@@ -72,10 +72,10 @@ export function untilStep<State extends object>(
   return pipeline.upTo(last);
 }
 
-/** The result that an earlier build left for a step with the same inputs. */
+/** The result that an earlier build left for the same step and inputs. */
 export interface Earlier {
   readonly checkpoint: Checkpoint;
-  /** Why it cannot be used any more. */
+  /** Why the result can no longer be used. */
   readonly outdated: string | undefined;
 }
 

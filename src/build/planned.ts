@@ -8,9 +8,9 @@ export interface PlannedStep {
   readonly step: string;
   readonly text: string;
   readonly kept: boolean;
-  /** The steps that it runs side by side with. */
+  /** The steps that run side by side with this one. */
   readonly beside?: readonly string[];
-  /** The cache entry that replaces it. */
+  /** The cache entry that is used instead of running it. */
   readonly from?: string;
   /** For a step that will run: why no checkpoint can be used. */
   readonly why: readonly string[];
@@ -58,7 +58,7 @@ function plannedStep(step: AnyStep, stage: readonly AnyStep[]) {
   return { step: step.name, text: step.describe(), ...(beside.length > 0 && { beside }) };
 }
 
-/** The plan if a result of a cache, from the entry `from`, stands for all steps up to `last`. */
+/** The plan if the cache entry `from` provides the results of all steps up to `last`. */
 export function planAfter<State extends object>(
   { stages }: Pipeline<State>,
   { last, from }: { readonly last: string; readonly from: string | undefined },
@@ -94,7 +94,7 @@ async function reasons(
   return [last.parent === parent ? "its result no longer exists" : "made from another result"];
 }
 
-// After a step that runs, inputs that depend on it are still unknown.
+// After a step that will run, inputs that depend on it are not known yet.
 async function knownInputs(step: AnyStep, state: object, isWhole: boolean): Promise<Inputs | undefined> {
   try {
     return await allInputs(step, state);

@@ -12,8 +12,9 @@ import { proveDisc } from "./steps/fetch-medium.ts";
 import type { Workshop } from "./workshop.ts";
 
 /**
- * Resolves all recipes, and checks what their builds need before the first step: disc, passwords, programs. `later`: those
- * whose base is built first, so only their own parts can be checked. Throws one error that lists everything missing.
+ * Resolves all recipes, and checks everything that their builds need before the first step: disc, passwords,
+ * programs. For recipes in `later`, whose base is built first, only their own parts can be checked. Throws
+ * one error that lists everything missing.
  */
 export async function prove(
   workshop: Workshop,
@@ -48,12 +49,12 @@ async function proveOne(
   const { planned } = await prepare(made, request, context, workshop.results);
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
   if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
-  // A cached guest already has its passwords.
+  // A cached guest already has its passwords, so they are not needed.
   if (steps.includes("provision-guest")) await made.passwords.prove();
   await checkSite(context, steps, made.made.mode);
 }
 
-// No machine is started before its tools are known to exist.
+// Checks the tools before any machine is started.
 async function checkSite(context: BuildContext, steps: readonly string[], mode: GuestMode): Promise<void> {
   if (steps.includes("boot-trial") || steps.includes("place-template"))
     await context.hypervisor.checkMode?.(mode);

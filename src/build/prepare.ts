@@ -9,17 +9,17 @@ import type { BuildContext } from "./step.ts";
 import { planTemplate } from "./template.ts";
 import { trialMode } from "./trial-mode.ts";
 
-/** A build before it runs: its steps, and what each of them will do. */
+/** A build before it runs: its steps, and what each step will do. */
 export interface PreparedBuild {
   readonly pipeline: ReturnType<typeof pipelineOf>;
   readonly planned: readonly PlannedStep[];
-  /** A finished result in the site's cache, where this home's checkpoints are not enough. */
+  /** A finished result in the site's cache, if this home's checkpoints are not enough. */
   readonly found?: FoundResult;
-  /** Why no clone is booted. */
+  /** Why no clone will boot. */
   readonly untried?: string;
 }
 
-/** Decides what a build does. It is planned once, here. Changes nothing. */
+/** Plans a build: decides once what each step does. Changes nothing. */
 export async function prepare(
   made: Ingredients,
   request: BuildRequest,
@@ -50,7 +50,8 @@ async function planOwn(
     return { ...(await planned(undefined)), untried };
   }
   if (!request.noTrial) return await planned(trial.mode);
-  // `--no-trial` spares a trial that would run. One that is finished stays, and with it the version that it tried.
+  // `--no-trial` skips a trial that would run. A finished trial is kept, together with the version that it
+  // tested.
   const tried = await planned(trial.mode);
   if (tried.planned.some(({ step, kept }) => step === "boot-trial" && kept)) return tried;
   return { ...(await planned(undefined)), untried: "--no-trial" };

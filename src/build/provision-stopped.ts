@@ -21,13 +21,16 @@ import type { StepContext } from "./step.ts";
 /** What provisioning leaves in a guest, for the steps after it. */
 export interface GuestAnswers {
   readonly packages: readonly PackageRecord[];
-  /** The files of packages in /etc. Other files there, and changed ones, were made by hand. */
+  /** The packages' files in /etc. Other files there, and changed ones, were edited by hand. */
   readonly packagedFiles: PackagedFiles;
   /** The first-boot modules of packages, with their parameters. */
   readonly modulesThere: readonly EnumeratedModule[];
 }
 
-/** Configures a guest in `image`, an overlay of the template's disk that it makes. Or returns why that is impossible. */
+/**
+ * Configures the guest in `image`, a new overlay of the template's disk. If editing is not enough, returns
+ * the reason.
+ */
 export async function provisionStopped(
   context: StepContext,
   { recipe, folder }: { readonly recipe: Recipe; readonly folder: string },
@@ -67,7 +70,7 @@ async function inStopped(
   return answers;
 }
 
-/** The same answers as those of a running guest. */
+/** Gives the same facts as a running guest would. */
 async function read(tree: GuestTree, recipe: Recipe): Promise<GuestAnswers | string> {
   const packages = (await readPackageRecords(tree)) ?? [];
   const packagedFiles: Record<string, { package: string; digest: string }> = {};
@@ -78,7 +81,7 @@ async function read(tree: GuestTree, recipe: Recipe): Promise<GuestAnswers | str
   return unknown[0] ?? { packages, packagedFiles, modulesThere: modules };
 }
 
-// The base's manifest says from which repository a package came.
+// The base's manifest records the repository of each package.
 function withRepositories(
   packages: readonly PackageRecord[],
   before: readonly PackageRecord[],

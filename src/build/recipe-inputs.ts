@@ -3,7 +3,7 @@ import { contentOf } from "../provision/acts.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Inputs } from "./inputs.ts";
 
-/** The inputs of provisioning by section, so that a plan can name the section that changed. */
+/** The inputs of provisioning by section of the recipe, so that a plan can name the section that changed. */
 export async function provisionInputs(recipe: Recipe, folder: string): Promise<Inputs> {
   const files = await Promise.all(
     recipe.files.map(async (file) => [file, digestOf(await contentOf(folder, file.content, file.from))]),

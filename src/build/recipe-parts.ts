@@ -16,7 +16,7 @@ import { postOf, shownPasswords } from "./kickstart-post.ts";
 import { kickstartTemplate } from "./kickstart-template.ts";
 import { recipeFolders, recipeOf, type Workshop } from "./workshop.ts";
 
-/** A recipe with what it refers to in its repo: modules, files, scripts, kickstart. */
+/** A recipe and its parts in the repo: modules, files, scripts, kickstart. */
 export interface RecipeParts {
   readonly loaded: LoadedRecipe;
   readonly modules: readonly FirstBootModule[];
@@ -27,8 +27,8 @@ export interface RecipeParts {
 }
 
 /**
- * Reads a recipe and its parts. All errors in them are found here. Does not look for the template that it
- * starts from.
+ * Reads a recipe and its parts. All errors in them are found here. Does not look for the template that the
+ * recipe starts from.
  */
 export async function recipeParts(workshop: Workshop, name: string): Promise<RecipeParts> {
   const loaded = await recipeOf(workshop, name);
@@ -56,7 +56,7 @@ async function moduleFolder(name: string, file: string, recipes: readonly string
   return folders[0] ?? name;
 }
 
-/** The recipe's files and scripts, which may be in separate files. */
+/** The recipe's files and scripts. Their contents may be in separate files. */
 async function digestsOf(recipe: Recipe, folder: string): Promise<Record<string, Digest>> {
   const digests: Record<string, Digest> = {};
   for (const { path, content, from } of recipe.files)

@@ -34,7 +34,7 @@ export async function makeRecipeRepo(host: Host, folder: string): Promise<string
   return files.map((file) => relative(folder, file)).sort();
 }
 
-// A killed `init` leaves only files of tbuild, of which git knows none.
+// A killed `init` leaves only files that tbuild wrote and git does not track.
 async function isComplete(host: Host, folder: string): Promise<boolean> {
   const recipes = join(folder, "recipes");
   if (!(await exists(recipes))) return false;
@@ -49,11 +49,11 @@ async function isComplete(host: Host, folder: string): Promise<boolean> {
 
 interface Copied {
   readonly written: string[];
-  /** What was there already, with the same contents. */
+  /** Files that already existed with the same contents. */
   readonly present: string[];
 }
 
-// Names that start with a dot are kept as `dot-…`: npm does not pack a .gitignore.
+// A file such as .gitignore is stored as `dot-gitignore`, because npm does not pack a .gitignore.
 async function copyTree(from: string, to: string, { written, present }: Copied): Promise<void> {
   for (const source of await filesIn(from)) {
     const target = join(to, relative(from, source).replaceAll(/(^|\/)dot-/g, "$1."));

@@ -8,7 +8,10 @@ export interface RepositoryContents {
   readonly packages: number;
   /** All names, for suggestions. */
   readonly names: ReadonlySet<string>;
-  /** `name.arch` of every package, including other architectures: a package may be named like that. */
+  /**
+   * `name.arch` of every package, including those of other architectures, because recipes may name packages
+   * like that.
+   */
   readonly builds: ReadonlySet<string>;
   /** What packages provide besides their names. */
   readonly provides: ReadonlySet<string>;
@@ -82,7 +85,7 @@ function groupReader(groups: Set<string>): TagReader {
   };
 }
 
-// Streams: the metadata of ol7_latest has 200 MB.
+// Reads the metadata as a stream: that of ol7_latest has 200 MB.
 async function tagsOf(url: string, host: Host, options: DownloadOptions, read: TagReader): Promise<void> {
   let rest = "";
   const decoder = new TextDecoder();

@@ -40,7 +40,7 @@ export function mirrorsFor(
   const served = { ...Object.fromEntries(folders), ...standIns };
   return {
     served,
-    // Default: the address at which qemu's user network shows this machine's loopback.
+    // Default: the address by which a guest in qemu's user network reaches this machine's loopback.
     urls: (port, host = "10.0.2.2") => ({
       ...mirrors,
       ...Object.fromEntries(Object.keys(served).map((id) => [id, `http://${host}:${port}/${id}/`])),
@@ -49,8 +49,8 @@ export function mirrorsFor(
 }
 
 /**
- * The address at which guests reach this machine's loopback. Throws if they cannot, and folders must be
- * served to them.
+ * The address by which guests reach this machine's loopback. Throws if folders must be served to guests that
+ * cannot reach it.
  */
 export function loopbackFor(
   hypervisor: Pick<Hypervisor, "name" | "buildAddresses">,
@@ -93,7 +93,7 @@ async function answer(
     .pipe(response);
 }
 
-/** A rehearsal has stand-ins for some repositories, and must not use the others. */
+/** A rehearsal has stand-ins for some repositories, and must not use the rest. */
 export function onlyStandIns(standIns: Readonly<Record<string, string>>): { only?: readonly string[] } {
   const ids = Object.keys(standIns);
   return ids.length > 0 ? { only: ids } : {};

@@ -9,7 +9,10 @@ import { type AnyStep, allInputs, codeInput, earlierResult, type Pipeline } from
 import { coveredBy, type Span, spanOf } from "./spans.ts";
 import type { BuildContext, Hosts, StepContext } from "./step.ts";
 
-/** What to do with a failed step and its machine: keep it, clean up, or clean up and run the step again. */
+/**
+ * What to do with a failed step and its machine: keep the machine, clean up, or clean up and run the step
+ * again.
+ */
 export type AfterFailure = "keep" | "clean" | "retry";
 export type OnFailure = (failed: FailedStep) => Promise<AfterFailure>;
 
@@ -28,7 +31,7 @@ export interface NextStep {
 }
 export type BeforeStep = (next: NextStep) => Promise<void>;
 
-/** A result that stands for all steps up to its own, with their times. */
+/** A result that replaces all steps up to its own, with their times. */
 export interface Taken {
   readonly checkpoint: Checkpoint;
   readonly timings: Readonly<Record<string, number>>;
@@ -44,8 +47,9 @@ export interface RunOptions {
 type Facts = Pick<StepContext, "timings" | "took" | "makers" | "hosts">;
 
 /**
- * Uses checkpoints, runs the other steps, and cleans up after each: the next machine can need what the last one has, such as its
- * MAC address. Before the first step that runs, it also removes what a killed run has left of any step.
+ * Uses checkpoints, runs the other steps, and cleans up after each step, because the next machine may need
+ * the same resources, such as the MAC address. Before the first step that runs, also removes everything that
+ * a killed run left behind.
  */
 export async function runPipeline<State extends object>(
   pipeline: Pipeline<State>,
@@ -108,13 +112,13 @@ interface Placed {
 interface Stage {
   readonly context: BuildContext;
   readonly options: RunOptions;
-  /** What the stages before it provide. */
+  /** The results of the earlier stages. */
   readonly state: object;
   readonly parent: string | undefined;
   readonly facts: Facts;
-  /** A stage before it ran, so no checkpoint of it can be used. */
+  /** An earlier stage ran, so no checkpoint of this stage can be used. */
   readonly ran: boolean;
-  /** Removes what a killed run has left, once. */
+  /** Removes what a killed run left behind, once. */
   readonly clean: () => Promise<void>;
 }
 
@@ -134,7 +138,8 @@ async function runStage(placed: readonly Placed[], stage: Stage): Promise<Result
     for (const { step, place } of placed) {
       const inputs = await allInputs(step, state);
       const key = checkpointKey(step.name, inputs, parent);
-      // Two builds may need the same result at the same time. The second uses the result of the first.
+      // Two builds may need the same result at the same time. The second waits, and uses the result of the
+      // first.
       locks.push(await lockOf(context, step, key));
       const earlier = stage.ran ? undefined : await earlierResult(context, step, key);
       if (earlier && earlier.outdated === undefined) {
@@ -166,13 +171,16 @@ async function workersBeside(
   return running > 1 && placed.some(({ step }) => step.runsMachine) ? yieldingWorkers() : undefined;
 }
 
-/** Steps that run side by side: the first that fails for good stops the others, and one question is asked at a time. */
+/**
+ * Runs steps side by side. The first one that fails for good stops the others. Only one question is asked at
+ * a time.
+ */
 class Together {
   private readonly stopping = new AbortController();
   private failure: { readonly step: string; readonly error: unknown } | undefined;
   private asking: Promise<unknown> = Promise.resolve();
 
-  /** The step that stopped the others. An interruption is no failure. */
+  /** The step that stopped the others. An interruption does not count as a failure. */
   get failed(): string | undefined {
     return this.failure?.error instanceof Interrupted ? undefined : this.failure?.step;
   }
@@ -197,7 +205,7 @@ class Together {
   }
 }
 
-/** Runs a step until it succeeds, or must not be retried, and cleans up after it. */
+/** Runs a step until it succeeds or must not be retried, and cleans up after it. */
 async function runMember(
   { step, place }: Placed,
   { context: outer, options, state, parent, facts }: Stage,
@@ -316,7 +324,7 @@ async function runStep(
   }
 }
 
-// An error with the name of its step is easier to find in a log of ten builds.
+// With the name of its step, an error is easier to find in a log of ten builds.
 function named(error: unknown, step: string): unknown {
   if (!(error instanceof TbuildError)) return error;
   return error.within(step, { cause: error.cause ?? error });

@@ -5,15 +5,21 @@ import type { Host } from "../host/host.ts";
 import { lookedUp, type SecretFinder } from "../io/secret-source.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 
-/** User → salt and digest of the password: tells whether it is another, without holding it. */
+/**
+ * For each user, a salt and a digest of the password. They show whether the password changed, without
+ * containing it.
+ */
 export type PasswordMarks = Readonly<Record<string, string>>;
 
-/** The passwords of a recipe's users. Each use looks them up where the recipe says; they are neither logged nor stored. */
+/**
+ * The passwords of a recipe's users. Each use fetches them from the source that the recipe names. They are
+ * neither logged nor stored.
+ */
 export class Passwords {
   private readonly recipe: Pick<Recipe, "users" | "release" | "update">;
   private readonly lookUp: (reference: SecretReference) => ReturnType<typeof lookedUp>;
 
-  /** `folder`: where the paths in the recipe start. */
+  /** `folder`: relative paths in the recipe start there. */
   constructor(
     recipe: Pick<Recipe, "users" | "release" | "update">,
     folder: string,
@@ -30,7 +36,7 @@ export class Passwords {
     return hashes;
   }
 
-  /** The marks of all passwords, as a guest gets them now. */
+  /** The marks of all current passwords. */
   async marks(): Promise<PasswordMarks> {
     const marks: Record<string, string> = {};
     for (const [name, secret] of await this.found())
@@ -38,7 +44,9 @@ export class Passwords {
     return marks;
   }
 
-  /** Says which passwords are not those of the marks. A password that is not at hand cannot be compared. */
+  /**
+   * Says which passwords differ from those of the marks. A password that is not available cannot be compared.
+   */
   async changed(marks: PasswordMarks): Promise<string | undefined> {
     const changed: string[] = [];
     for (const { name, secret } of await this.all()) {
@@ -84,7 +92,7 @@ async function markOf(secret: string, salt: string): Promise<string> {
   return `${salt}:${(await derive(secret, salt, 32)).toString("hex")}`;
 }
 
-/** `$6$…`, or `$1$…` if the release is too old for it. */
+/** `$6$…`, or `$1$…` if the release does not support it. */
 export async function hashed(
   host: Host,
   recipe: Pick<Recipe, "release" | "update">,

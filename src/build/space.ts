@@ -2,7 +2,7 @@ import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Home } from "./home.ts";
 
-/** Space that files take on their disk, in bytes; holes take none. */
+/** The disk space that files take, in bytes; holes take none. */
 export interface Used {
   readonly what: string;
   readonly folder: string;
@@ -11,7 +11,7 @@ export interface Used {
   readonly how: string;
 }
 
-/** The disk space of tbuild's folders, the largest first. Checkpoints are listed by recipe and step. */
+/** The disk space of tbuild's folders, largest first. Checkpoints are listed by recipe and step. */
 export async function usedSpace(home: Home): Promise<Used[]> {
   const checkpoints = await home.checkpoints.all();
   const rows: Omit<Used, "bytes">[] = [
@@ -32,7 +32,10 @@ export async function usedSpace(home: Home): Promise<Used[]> {
   return used.filter(({ bytes }) => bytes > 0).sort((a, b) => b.bytes - a.bytes);
 }
 
-/** The space of a file or folder on its disk; 0 if it does not exist. A file with several names counts for each. */
+/**
+ * The disk space of a file or folder; 0 if it does not exist. A file with several names counts once for each
+ * name.
+ */
 export async function bytesIn(path: string): Promise<number> {
   const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;

@@ -12,7 +12,7 @@ export function spanOf({ made, ms }: Pick<Checkpoint, "made" | "ms">): Span {
   return { begin: end - ms, end };
 }
 
-/** Milliseconds that are in at least one of the spans. */
+/** The total milliseconds that at least one span covers. */
 export function coveredBy(spans: readonly Span[]): number {
   let covered = 0;
   let until = Number.NEGATIVE_INFINITY;

@@ -37,7 +37,7 @@ export class StepTimes {
     await rename(`${this.file}.${process.pid}`, this.file);
   }
 
-  // These are only estimates, so an unreadable file counts as none.
+  // These are only estimates, so an unreadable file is ignored.
   private async read(): Promise<Times> {
     const text = await readFile(this.file, "utf8").catch(() => "{}");
     try {

@@ -15,7 +15,7 @@ export interface BuildContext {
   /** The recipe's name, with the suffix `-rehearsal` for a rehearsal. */
   readonly name: string;
   readonly rehearsal: boolean;
-  /** The folder for people: log, console, pictures, report, bundles. */
+  /** The folder with files for people: log, console, pictures, report, bundles. */
   readonly folder: string;
   readonly home: Home;
   readonly host: Host;
@@ -41,7 +41,10 @@ export interface StepContext extends BuildContext {
   readonly out: string;
   /** Milliseconds of the previous steps, including cached ones. */
   readonly timings: Readonly<Record<string, number>>;
-  /** Milliseconds in which the previous steps worked, including cached ones. Steps side by side count once. */
+  /**
+   * The total time in which the previous steps worked, in milliseconds, including cached ones. Parallel work
+   * counts once.
+   */
   readonly took: number;
   /** The version of tbuild that made each previous step, including cached ones. */
   readonly makers: Readonly<Record<string, string>>;
@@ -50,32 +53,33 @@ export interface StepContext extends BuildContext {
   readonly progress: (text: string, done?: number, total?: number) => void;
 }
 
-/** The context that machines need, from a build or another command. `folder` keeps the data for logins. */
+/** The context that machines need, from a build or another command. `folder` stores the login data. */
 export type MachineContext = Pick<
   StepContext,
   "id" | "folder" | "host" | "hypervisor" | "report" | "signal" | "progress"
 >;
 
-// `run`, `inputs` and `outdated` are properties, not methods: only then does the compiler check Needs.
+// `run`, `inputs` and `outdated` are properties instead of methods, because only then does the compiler check
+// Needs.
 export interface Step<Needs extends object = object, Gives extends object = object> {
   readonly name: string;
   /** The step's module, `import.meta.url`. Its code and everything that it imports also shape the result. */
   readonly module: string;
   describe(): string;
-  /** It runs the guest's disk in a machine of the hypervisor. */
+  /** True if the step runs the guest's disk in a machine of the hypervisor. */
   readonly runsMachine?: boolean;
-  /** It changes the guest's image where the site says. */
+  /** True if the step changes the guest's image at the place that the site names. */
   readonly changesImage?: true;
-  /** Pure. Together with the previous results, this identifies the result. */
+  /** Pure. Together with the previous results, identifies the result. */
   readonly inputs: (state: Needs) => Inputs;
   readonly run: (context: StepContext, state: Needs) => Promise<Gives>;
-  /** Why its inputs do not identify the result on another machine. */
+  /** Why the inputs do not identify the result on another machine. */
   readonly unshared?: string;
   /**
-   * The reason why a cached result cannot be used although its inputs are the same: something outside its folder is gone,
-   * or a password changed. No input may contain a password.
+   * Why a cached result cannot be used although its inputs are the same: a file outside its folder is
+   * missing, or a password changed. No input may contain a password.
    */
   readonly outdated?: (context: BuildContext, gives: Gives) => Promise<string | undefined>;
-  /** Removes what `run` may have left outside its folder, by name, even after a crash. */
+  /** Removes everything that `run` may have left outside its folder, by name, even after a crash. */
   cleanup?(context: BuildContext): Promise<void>;
 }

@@ -9,9 +9,10 @@ import { publishTemplate } from "./steps/publish-template.ts";
 import { sealImage } from "./steps/seal-image.ts";
 
 /**
- * From a disc, or another template, to a published template: the master, then a copy of it that is converted,
- * sealed, audited, booted, packed and numbered. It is packed while its clones boot. `trial` is the mode in which clones boot; without it, there
- * is no boot trial. `places`: the hypervisor keeps the template, too.
+ * From a disc, or another template, to a published template: stores the master, then converts, seals, audits,
+ * boots, packs and numbers a copy of it. The copy is packed while its clones boot. `trial` is the mode in
+ * which clones boot; without it, there is no boot trial. With `places`, the hypervisor also gets the
+ * template.
  */
 export function planTemplate(ingredients: Ingredients, trial: GuestMode | undefined, places = false) {
   const { recipe, mode, frame } = ingredients.made;

@@ -5,16 +5,16 @@ import type { Messages } from "../hypervisor/hypervisor.ts";
 import { consoleTail } from "./guest-machine.ts";
 import type { MachineContext } from "./step.ts";
 
-/** A clone that reports nothing new for `quietMs` hangs. One that is not done after `allMs` never will be. */
+/** A clone that reports nothing new for `quietMs` counts as hanging. A clone must finish within `allMs`. */
 export interface Deadlines {
   readonly quietMs: number;
   readonly allMs: number;
 }
 
-/** For a hypervisor with hardware virtualization; `patience` multiplies them. */
+/** Times for a hypervisor with hardware virtualization; `patience` multiplies them. */
 export const usualDeadlines: Deadlines = { quietMs: 300_000, allMs: 3_600_000 };
 
-/** Where a clone has the output of its modules. */
+/** The file in a clone with the output of its modules. */
 export const logFile = "/var/log/ovm-template-config.log";
 
 /**
@@ -41,7 +41,7 @@ export async function configured(
         throw new TbuildError("guest", `first-boot configuration ${state}`, {
           subject: name,
           lines: await lines(),
-          hint: `Run the module alone, in seconds: tbuild module rehearse. In the clone, ${logFile} has its whole output.`,
+          hint: `Run only this module with tbuild module rehearse, which takes seconds. Its whole output is in ${logFile} of the clone.`,
         });
       const quiet = Date.now() - last.since >= quietMs * patience;
       if (!late && !quiet) return undefined;
@@ -53,7 +53,7 @@ export async function configured(
         {
           subject: name,
           lines: await lines(),
-          hint: "`tbuild module rehearse` runs the module alone, in seconds. `timeout` in its module.yaml limits how long it may take.",
+          hint: "Run only this module with tbuild module rehearse, which takes seconds. `timeout` in its module.yaml limits its run time.",
         },
       );
     },

@@ -11,7 +11,7 @@ import type { MachineContext } from "./step.ts";
 import { logFile, usualDeadlines } from "./trial-configuration.ts";
 
 /**
- * Writes the disc from which a clone without guest additions takes its values. It is removed with the
+ * Writes the disc from which a clone without guest additions reads its values. It is removed with the
  * machine's login data.
  */
 export async function valuesDisc(
@@ -32,9 +32,11 @@ export async function valuesDisc(
   return output;
 }
 
-const configurationFailed = "the clone noticed that it is a clone, but its configuration failed";
+const configurationFailed = "the clone was detected as a clone, but its configuration failed";
 
-/** Waits until a clone that notices itself has taken its root password from the disc: sshd starts after that. */
+/**
+ * Waits until a clone with clone detection has taken its root password from the disc. sshd starts after that.
+ */
 export async function configuredByDisc(context: MachineContext, name: string, login: Login): Promise<Host> {
   const done = new AbortController();
   const scoped = { ...context, signal: AbortSignal.any([context.signal, done.signal]) };
@@ -71,7 +73,8 @@ export async function configuredByDisc(context: MachineContext, name: string, lo
   }
 }
 
-// A clone lets an operator in after a failure, too, and not every console shows the failure: a PVM guest's is hvc0.
+// A clone also lets an operator log in after a failure, and not every console shows the failure: that of a
+// PVM guest is hvc0.
 async function requireConfigured(guest: Host, name: string): Promise<void> {
   if (!(await statusOf(guest)).pending) return;
   const { stdout } = await guest.run(["tail", "-n", "40", logFile]);

@@ -33,7 +33,7 @@ import { configuredByDisc, proveRecorded, valuesDisc } from "./trial-disc.ts";
 export type Trial = Pick<Recipe, "machine" | "nics" | "release" | "trial"> & {
   /** The mode in which the clones boot. Default: `hvm`. */
   readonly mode?: GuestMode;
-  /** How the clones notice that they are clones. Default: by the flag of the guest additions. */
+  /** How clones are detected. Default: by the flag of the guest additions. */
   readonly detect?: CloneDetector;
 };
 
@@ -45,7 +45,7 @@ export interface TriedClone {
 
 /**
  * Boots disposable clones of `images` (the system disk, then further disks) with new MACs, configures them by
- * first-boot messages with the root password last, checks them, and reboots each. Afterwards they are
+ * first-boot messages with the root password last, checks them, and reboots each. Afterwards, all are
  * stopped; `discardClones` removes them.
  */
 export async function tryClones(
@@ -57,7 +57,7 @@ export async function tryClones(
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
   const stop = new AbortController();
   const scoped = { ...context, signal: AbortSignal.any([context.signal, stop.signal]) };
-  // In parallel, because each clone keeps one core busy. If one fails, the others are stopped.
+  // All clones run in parallel, because each keeps only one core busy. If one fails, the others are stopped.
   const outcomes = await Promise.allSettled(
     numbers.map((number) =>
       tryClone(scoped, trial, images, number).catch((error) => {
@@ -86,7 +86,7 @@ export async function compareClones(context: MachineContext, out: string): Promi
   }
 }
 
-/** Removes the machines of a trial, and their login data. Absent is fine. */
+/** Removes the machines of a trial and their login data, if they exist. */
 export async function discardClones(
   context: Pick<MachineContext, "id" | "folder" | "hypervisor">,
   count: number,
@@ -137,7 +137,7 @@ async function tryClone(
   const guest = await loggedIn(context, name, login, 120_000);
   const identity = await checkClone(context, guest, trial, wanted, macs);
   const seen = [
-    `${wanted.hostname} got its hostname, its address ${wanted.address} and the root password from ${byDisc ? "a disc, after it noticed that it is a clone" : "messages"}`,
+    `${wanted.hostname} got its hostname, its address ${wanted.address} and the root password from ${byDisc ? "a disc, after it was detected as a clone" : "messages"}`,
     `${wanted.hostname} has its own host keys and machine id`,
     ...trial.trial.checks.map((argv) => `${wanted.hostname}: ${shellQuoted(argv)}`),
   ];
@@ -206,7 +206,10 @@ async function configureByMessages(
   await orLetIn(context, name, login, configured(context, name, messages));
 }
 
-/** Before it reports that a clone was not configured, keeps the login for `tbuild console --ssh`, if it works. */
+/**
+ * Before reporting that a clone was not configured, stores its login for `tbuild console --ssh`, if the login
+ * works.
+ */
 async function orLetIn(
   context: MachineContext,
   name: string,
@@ -224,7 +227,7 @@ async function orLetIn(
   }
 }
 
-/** A trial is planned only if there is a channel. */
+/** A trial is planned only if the hypervisor can send messages. */
 function channelOf({ hypervisor }: Pick<MachineContext, "hypervisor">): MessageChannel {
   if (!hypervisor.messages) throw new Error(`${hypervisor.name} has no channel for messages`);
   return hypervisor.messages;
@@ -307,14 +310,14 @@ async function identityIn(guest: Host): Promise<Identity> {
   return await readIdentity(tree);
 }
 
-// The files of EL5 and EL6, and of EL7 and later. After a completed first boot, neither says yes.
+// The files of EL5 and EL6, and those of EL7 and later. After a completed first boot, neither contains yes.
 async function armedIn(guest: Host): Promise<boolean> {
   const files = ["/etc/sysconfig/ovmd", "/etc/sysconfig/ovm-template-initial-config"];
   const out = await guest.run(["grep", "-is", "^INITIAL_CONFIG=[\"']*yes", ...files], { allow: [1, 2] });
   return out.stdout.trim() !== "";
 }
 
-// ssh asks a program for the password: so neither the process list nor an environment ever shows it.
+// ssh gets the password from a program, so it never appears in the process list or an environment.
 async function askpass(context: MachineContext, machine: string, password: string): Promise<string> {
   const secret = machineFile(context.folder, machine, "password");
   const program = machineFile(context.folder, machine, "askpass");

@@ -24,7 +24,7 @@ import type { Workshop } from "./workshop.ts";
 
 export interface TwinRequest {
   readonly image: string;
-  /** The machines, and the values to configure them with. Default: one processor, 1 GiB, one nic. */
+  /** The machines to boot, and the values to configure them with. Default: one processor, 1 GiB, one nic. */
   readonly recipe?: Recipe;
 }
 
@@ -74,7 +74,7 @@ export async function bootTwins(
   }
 }
 
-// Whether a trial is possible depends on the guest, and is checked before a machine is started.
+// Whether a trial is possible depends on the guest. This is checked before a machine is started.
 async function trialOf(
   site: Site,
   image: string,
@@ -89,7 +89,7 @@ async function trialOf(
   if (guest.detect === "flag" && !messages?.reaches.includes(guest.additions))
     throw new TbuildError(
       "environment",
-      `${name} cannot configure its clones: it does not reach ${guest.additions === "oracle" ? "Oracle's" : "tbuild's"} guest additions`,
+      `${name} cannot configure its clones: it cannot send messages to ${guest.additions === "oracle" ? "Oracle's" : "tbuild's"} guest additions`,
       {
         subject: image,
         hint: "Boot and configure two clones on Oracle VM, shut them down, and compare their disks: tbuild twins ONE OTHER",
@@ -130,7 +130,7 @@ async function lookAt({ tree, mounts }: DraftedGuest, image: string): Promise<Lo
         hint: `Seal it first: tbuild seal ${fileWord(image)}`,
       },
     );
-  // Both kinds have the same services and files.
+  // Both kinds of guest additions have the same services and files.
   const program = (await textIn(tree, "/usr/sbin/ovmd")) ?? "";
   return {
     release: `ol${major}`,

@@ -4,7 +4,10 @@ import type { Pipeline } from "./pipeline.ts";
 import type { PlannedStep } from "./planned.ts";
 import type { Workshop } from "./workshop.ts";
 
-/** Lines about the steps whose disks are copied to another host and back; none if all work on this machine. */
+/**
+ * Names the steps whose disks are copied to another host and back. No lines if all steps work on this
+ * machine.
+ */
 export function whereStepsWork(
   { hypervisor: { disksOn, bench } }: Pick<Workshop, "hypervisor">,
   { steps }: Pick<Pipeline<object>, "steps">,
@@ -23,11 +26,11 @@ export function whereStepsWork(
     ...(inMachines.length === 0
       ? []
       : [
-          `${named(inMachines)}: on ${disksOn}, so the disk travels there and back (up to ${most}, without its holes)`,
+          `${named(inMachines)}: on ${disksOn}, so the disk is copied there and back (up to ${most}, without its holes)`,
         ]),
     ...(onBench.length === 0
       ? []
-      : [`${named(onBench)}: by kpartx on ${bench?.name}; the system disk travels there and back in each`]),
+      : [`${named(onBench)}: by kpartx on ${bench?.name}; each copies the system disk there and back`]),
   ];
   const last = lines.pop();
   return last === undefined ? [] : [...lines, `${last}; all other steps${rest} work on this machine`];

@@ -37,7 +37,7 @@ export interface WhoisOptions {
 }
 
 /**
- * Finds the version that a disk came from: by its passport, otherwise by the data that is still in place on the version's
+ * Finds the version that a disk came from: by its passport, or by the data that still matches the version's
  * disk. If that disk is not here, by the ids of its file systems and the contents of /etc.
  */
 export async function whois(
@@ -98,7 +98,7 @@ async function byContent(
       .map((entry) => ({ entry, why: resemblanceWords(one, others.length) })),
   );
   if (templates.every(({ here }) => here)) return found;
-  // A version whose disk is elsewhere may match better than its siblings here.
+  // A version whose disk is elsewhere may match better than the similar versions here.
   return [...found, ...(await byFiles(templates, survey, read)).filter(({ entry }) => !entry.here)];
 }
 
@@ -108,7 +108,7 @@ function resemblanceWords({ share, own, decided }: Resemblance, others: number):
   return `${left}; of the blocks that distinguish similar versions, ${own} of ${decided} match this one`;
 }
 
-// A disk that ran keeps its file systems' ids. If several versions have them, /etc shows which one it was.
+// A used disk keeps its file systems' ids. If several versions have them, /etc shows which version it was.
 async function byFiles(
   templates: readonly CatalogEntry[],
   survey: Survey,

@@ -12,7 +12,7 @@ import type { Results } from "./cache/results.ts";
 import type { Home } from "./home.ts";
 import { shipped } from "./shipped.ts";
 
-/** An opened site, which builds use. */
+/** The opened site that builds use. */
 export interface Workshop {
   readonly home: Home;
   readonly host: Host;

@@ -17,7 +17,7 @@ export async function ask(question: string, signal?: AbortSignal): Promise<strin
   }
 }
 
-/** Asks a question to which only `y` and `yes` agree. */
+/** Asks a yes-or-no question. Only `y` and `yes` count as yes. */
 export async function askYes(question: string, signal?: AbortSignal): Promise<boolean> {
   return /^y(?:es)?$/i.test(await ask(`${question} [y/N] `, signal));
 }

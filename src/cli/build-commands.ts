@@ -35,7 +35,7 @@ function addSetup(program: Command): void {
       "list the missing Debian packages, and what they are for; exits 1 if a required one is missing",
     )
     .option("--yes", "install the required ones with apt-get")
-    .option("--all", "with --yes: install the optional ones, too")
+    .option("--all", "with --yes: also install the optional ones")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild setup --yes")
     .action(lazily(() => import("./commands/setup.ts")));
@@ -52,8 +52,8 @@ function addRecipe(program: Command): void {
       "--fresh",
       "ignore cached steps and the site's cache; the new result replaces the one in the cache",
     )
-    .option("--no-cache", "do not use the site's cache: take nothing from it, push nothing to it")
-    .option("--no-trial", "boot no clones: the version is marked as untried everywhere")
+    .option("--no-cache", "do not use the site's cache: neither read it nor push to it")
+    .option("--no-trial", "do not boot clones; the version is marked as untried")
     .addOption(
       new Option(
         "--on-error <what>",
@@ -65,7 +65,7 @@ function addRecipe(program: Command): void {
     .option("--until <step>", "stop after this step (see tbuild plan); the next build continues from there")
     .option(
       "--with-bases",
-      "first build the recipes that they start from (from:); what is finished is kept, or comes from the site's cache",
+      "first build the recipes that these start from (from:), unless their results are cached",
     )
     .option("--jobs <n>", "number of parallel builds", "1")
     .option("--json", "print events as JSON lines")
@@ -117,8 +117,8 @@ function addPlan(program: Command): void {
     .argument("<name>", "a recipe")
     .option("--rehearse", "plan a rehearsal")
     .option("--fresh", "ignore cached steps and the site's cache")
-    .option("--no-cache", "do not look into the site's cache")
-    .option("--no-trial", "plan a build that boots no clones")
+    .option("--no-cache", "do not query the site's cache")
+    .option("--no-trial", "plan a build without booting clones")
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/plan.ts")));
 }

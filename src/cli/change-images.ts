@@ -34,13 +34,15 @@ export interface Changing<Result extends Worked = Outcome> {
   readonly plan: (file: string, options: ChangeOptions) => Promise<PlannedChange<Result>>;
   /** Lines about the findings, shown below the plan. */
   readonly remarks: (outcome: Result) => string[];
-  /** True if it changes only the root's volume, so that any other volume may be left out. */
+  /** True if the change needs only the root's volume, so other volumes may be left out. */
   readonly needsRootOnly?: boolean;
-  /** True if the result is unknown for this outcome. The command then exits with the code for that. */
+  /** True if this outcome leaves the result unknown. The command then exits with the code for unknown. */
   readonly isUnknown?: (outcome: Result) => boolean;
-  /** True if standard output is for what the change itself prints. The plan then goes to standard error, if there is one. */
+  /**
+   * True if the change itself prints to standard output. Its plan, if any, is then printed to standard error.
+   */
   readonly ownsOutput?: boolean;
-  /** What to say after Ctrl-C, if the images are not the user's own. */
+  /** The message after Ctrl-C, if the images are not the user's own. */
   readonly stays?: string;
   /** Lines about an image after its change, or if there is nothing to change. */
   readonly after?: (image: NamedImage, signal: AbortSignal) => Promise<Afterwards>;
@@ -117,8 +119,8 @@ export async function changeImages<Result extends Worked>(
 }
 
 /**
- * Runs `work` for each image. Failures are reported immediately; the first determines the exit code. `whatStays` is what
- * holds after an interruption.
+ * Runs `work` for each image. Failures are reported immediately; the first determines the exit code.
+ * `whatStays` says what an interruption leaves.
  */
 export async function eachImage(
   images: readonly (string | NamedImage)[],
@@ -209,7 +211,9 @@ function placesIn({ pieces, alongside = [] }: Pick<PlannedChange<unknown>, "piec
   return places;
 }
 
-/** The local images among those of a command: the disks of one machine are changed with the first of them. */
+/**
+ * The command's local images. If several are disks of one machine, they are changed together with the first.
+ */
 export function inOneMachine(images: readonly (string | NamedImage)[]) {
   const taken = new Set<string>();
   return {
@@ -238,7 +242,7 @@ function lockWord(flags: string): string {
     .join(" and ");
 }
 
-/** Asks whether an image is to be changed, unless the flags say so. */
+/** Asks before an image is changed, unless a flag has already decided. */
 export async function isAgreed(
   image: string,
   { yes, json }: ChangeFlags,

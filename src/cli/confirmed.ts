@@ -2,8 +2,8 @@ import { TbuildError } from "../errors.ts";
 import { askYes } from "./ask.ts";
 
 /**
- * Asks for permission for the losses that `losses` names. Throws `usage` if there is no terminal to ask on,
- * or the answer is no.
+ * Asks before something is lost; `losses` lists what. Throws `usage` if there is no terminal to ask on, or
+ * the answer is no.
  */
 export async function confirmed(losses: readonly string[], what: string): Promise<void> {
   if (losses.length === 0) return;

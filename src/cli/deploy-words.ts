@@ -8,8 +8,8 @@ type Row = { readonly sign: string; readonly what: string; readonly lines: reado
 const signs = { create: "+", change: "~", replace: "±", destroy: "-", keep: " " } as const;
 
 /**
- * A plan, with a block for each change. Parts that are kept are only counted, unless they were changed
- * outside tbuild.
+ * Describes a plan, with a block for each change. Unchanged parts are only counted, except those that were
+ * changed outside tbuild.
  */
 export function planText(plan: Plan, colours: Colours): string {
   const paint = {
@@ -56,7 +56,7 @@ export function planText(plan: Plan, colours: Colours): string {
 function sumOf(plan: Plan): string {
   const all = [...plan.machines, ...plan.disks, ...plan.groups].map(({ action }) => action);
   const count = (...actions: string[]) => all.filter((one) => actions.includes(one)).length;
-  if (all.length === 0) return "Nothing of it exists any more; its state will be deleted.";
+  if (all.length === 0) return "Nothing of this deployment is left; its state will be deleted.";
   if (isIdle(plan)) return `Nothing to do: ${amount(count("keep"), "part is", "parts are")} as in the file.`;
   const parts = [
     [count("create"), "to create"],

@@ -12,8 +12,9 @@ export interface GuestPath {
 }
 
 /**
- * Parses `IMAGE:/PATH`, where IMAGE may be on another machine: `root@ovs1:/OVS/x.img:/etc/hosts`. `undefined` for a word that
- * names no image, as a path of this machine. Names are written as tbuild shows them: `\xe4` for a byte that is not UTF-8.
+ * Parses `IMAGE:/PATH`, where IMAGE may be on another machine: `root@ovs1:/OVS/x.img:/etc/hosts`. Returns
+ * `undefined` if the word names no image, for example if it is a local path. Names are written as tbuild
+ * shows them: `\xe4` for a byte that is not UTF-8.
  */
 export function guestPath(word: string): GuestPath | undefined {
   for (let at = word.indexOf(":"); at > 0; at = word.indexOf(":", at + 1)) {
@@ -25,7 +26,9 @@ export function guestPath(word: string): GuestPath | undefined {
   return farPath(image) ? { image, path: absolute(word.slice(at + 1)) } : undefined;
 }
 
-/** As `guestPath`; a word that names only an image means the root of its guest. Throws for any other word. */
+/**
+ * Like `guestPath`; a word that names only an image means the root of its guest. Throws for any other word.
+ */
 export function guestPathOrRoot(word: string): GuestPath {
   const found = isFile(word) ? undefined : guestPath(word);
   if (found) return found;
@@ -38,14 +41,14 @@ export function guestPathOrRoot(word: string): GuestPath {
   throw noImage(word);
 }
 
-/** As `guestPath`. Throws for any other word. */
+/** Like `guestPath`. Throws for any other word. */
 export function requiredGuestPath(word: string): GuestPath {
   const found = guestPath(word);
   if (!found) throw noImage(word);
   return found;
 }
 
-/** The word names no image, or one that does not exist. */
+/** The word names no image, or an image that does not exist. */
 export function noImage(word: string): TbuildError {
   const at = word.indexOf(":/");
   return new TbuildError(

@@ -210,7 +210,7 @@ function addSeal(program: Command): void {
     .addOption(
       new Option(
         "--detect <choice>",
-        "how a clone notices that it is one: the guest additions' flag (default), or its MAC addresses, for guests without additions",
+        "how a clone is detected: by the guest additions' flag (default), or by its MAC addresses (for guests without additions)",
       ).choices(cloneDetectors),
     )
     .addHelpText(

@@ -7,13 +7,13 @@ interface Work {
 
 const running = new Set<Work>();
 
-/** What holds after an interruption, for commands of the same kind. */
+/** What an interruption leaves, for each kind of command. */
 export const stays = {
   unchanged: "nothing was changed",
   image: "no image is half changed; `tbuild undo` restores one that was finished",
   noOutput: "nothing was written",
-  sent: "what was sent stays there; the same command sends the rest",
-  machines: "what was made stays; the same command does the rest",
+  sent: "the registry keeps what was sent; the same command sends the rest",
+  machines: "finished parts are kept; the same command does the rest",
 } as const;
 
 /**
@@ -65,8 +65,8 @@ const outputClosed = Symbol("the reader of our output exited");
 const isQuiet = new WeakSet<AbortSignal>();
 
 /**
- * As `interruptible`, for work that only prints: if its reader has enough (`| head`), it ends silently and
- * without a failure.
+ * Like `interruptible`, for work that only prints. If the reader closes the pipe (`| head`), the work ends
+ * silently and without a failure.
  */
 export async function printing(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   let own: AbortSignal | undefined;

@@ -58,7 +58,7 @@ function withFolders<Result>(
   return withImage(name, flags, (one) => withFolders(others, flags, work, [...opened, one]));
 }
 
-/** With the user's paths instead of local ones. */
+/** With the user's paths in place of local ones. */
 function shownIn(found: Inventory, shown: (text: string) => string): Inventory {
   return {
     ...found,
@@ -76,7 +76,7 @@ function shownIn(found: Inventory, shown: (text: string) => string): Inventory {
   };
 }
 
-/** Pure: the inventory for people. */
+/** The inventory as text. Pure. */
 export function inventoryLines({ machines, orphans, usedTwice, twins, unread }: Inventory): string[] {
   const colours = coloursFor(process.stdout);
   const section = (title: string, lines: readonly string[]) =>

@@ -16,9 +16,9 @@ export function lazily(load: () => Promise<CommandFile>) {
 }
 
 /**
- * The same for a command that holds the files of a guest in memory. There can be a million, so the heap grows to a third more than
- * what is in use, not to double. Builds are not such commands: packing would collect garbage three times as often, which takes a
- * third of its processor time.
+ * The same for a command that holds a guest's files in memory. A guest can have a million files, so the heap
+ * may exceed the used memory by a third only, instead of doubling. Builds use the default: with a small heap,
+ * packing would collect garbage three times as often, which takes a third of its processor time.
  */
 export function lazilyInGuests(load: () => Promise<CommandFile>) {
   const run = lazily(load);

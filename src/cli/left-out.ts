@@ -2,7 +2,7 @@ import { exitCodes } from "../errors.ts";
 import type { LeftOut } from "../guest/files/take-out.ts";
 import { shown } from "../io/escape.ts";
 
-/** Names each path that is left out, on standard error. `conclude` makes the command exit with 1 if there was one. */
+/** Reports each omitted path on standard error. `conclude` makes the command exit with 1 if there was one. */
 export function leftOutNotes(): { readonly leftOut: LeftOut; readonly conclude: () => void } {
   let count = 0;
   return {

@@ -7,7 +7,7 @@ interface ListSettings {
 }
 
 const comma = /,/;
-/** A comma within a path separates nothing. */
+/** Separates paths at commas. A comma inside a path does not count. */
 export const betweenPaths = /,(?=\/)/;
 
 /**
@@ -30,7 +30,7 @@ export function listOption(
   });
 }
 
-/** For an option that may be repeated, and whose value may have commas. */
+/** For a repeatable option whose value may contain commas. */
 export function collected(value: string, before: readonly string[]): string[] {
   return [...before, value];
 }

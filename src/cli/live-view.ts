@@ -8,7 +8,7 @@ interface Running {
   /** The steps that run now: several if they run side by side. */
   readonly steps: Map<string, RunningStep>;
   readonly expected: Readonly<Record<string, number>>;
-  /** The steps that have not started, as stages. */
+  /** The stages that have not started. */
   left: string[][];
 }
 
@@ -27,8 +27,9 @@ interface RunningStep {
 const consoleLines = 3;
 
 /**
- * Shows at the bottom of the terminal what each running build does, with the last lines of its guest's console. Finished
- * steps scroll up above it. No line is wider than the terminal, so the drawing can be erased exactly.
+ * Shows at the bottom of the terminal what each running build does, with the last lines of its guest's
+ * console. Finished steps scroll up above this. No line is wider than the terminal, so everything drawn can
+ * be erased exactly.
  */
 export function liveView(terminal: NodeJS.WriteStream, colours: Colours): Reporter {
   const builds = new Map<string, Running>();
@@ -55,7 +56,7 @@ export function liveView(terminal: NodeJS.WriteStream, colours: Colours): Report
       liveLines(build, running, { frame, width: columns() - 1, interrupted }),
     );
     const whole = each.flat(2);
-    // If there is not enough room, steps come before their guests' consoles.
+    // If there is not enough room, steps take precedence over the guests' consoles.
     const shown =
       whole.length <= room ? whole : each.flatMap((steps) => steps.map(([head = ""]) => head)).slice(0, room);
     drawn = shown;
@@ -163,8 +164,8 @@ function liveLines(build: string, running: Running, { frame, width, interrupted 
 }
 
 /**
- * The estimated time left, if it is known, in words that get shorter. Steps that run side by side take as long as the longest
- * of them.
+ * The estimated time left, if known, in ever shorter wordings. Steps that run side by side take as long as
+ * the longest of them.
  */
 function leftOf({ steps, expected, left }: Running): string[] {
   const now = [...steps.values()].map(({ name, since }) => {

@@ -19,7 +19,7 @@ export interface Found {
   readonly path: string;
 }
 
-/** A migration in lines. What is left out is at the top. */
+/** Describes a migration in lines. Omissions come first. */
 export function migrationLines({ source, plan, guest, shipment, path }: Found): string[] {
   const colours = coloursFor(process.stdout);
   const { machine } = source;

@@ -6,8 +6,8 @@ import type { ForRelease } from "../firstboot/check/index.ts";
 import { type Major, parseMajor, releases } from "../guest/release.ts";
 
 /**
- * The folders of modules: each is named by its path, or by its name if recipes can use it. Without names, all that recipes can
- * use: each name once, nearest first.
+ * The folders of modules. A module is named by its path, or by its name if recipes can use it. Without names:
+ * all modules that recipes can use, each name once, nearest folder first.
  */
 export async function moduleFoldersOf(named: readonly string[], command: Command): Promise<string[]> {
   if (named.length === 0) return await usableModules(command);

@@ -2,14 +2,14 @@ import { existsSync } from "node:fs";
 import { firstFault, TbuildError } from "../errors.ts";
 import type { FarFolder, FarPath } from "../image/remote-image.ts";
 
-/** An image, or a folder of images, that a command was given: local, or remote and mounted here. */
+/** An image, or a folder of images, that the user named: local, or remote and mounted here. */
 export interface NamedImage {
   /** The name that the user gave. */
   readonly name: string;
   /** The local path to read and write. */
   readonly file: string;
   readonly far?: FarFolder;
-  /** A text about it with the user's path (`ovs1:/OVS/…`) instead of the local mount. */
+  /** Replaces the local mount in a text with the path that the user gave (`ovs1:/OVS/…`). */
   shown(text: string): string;
 }
 
@@ -24,7 +24,8 @@ export function farPath(text: string): FarPath | undefined {
   return address === undefined || path === undefined ? undefined : { address, path };
 }
 
-// Not in the function with `await using`: there, TypeScript 5.9 does not rewrite the name in import().
+// Kept out of the function with `await using`, because TypeScript 5.9 does not rewrite the name in import()
+// there.
 async function open(path: FarPath, config: string | undefined) {
   const { openFar } = await import("../image/remote-image.ts");
   return openFar(path, config === undefined ? {} : { config });

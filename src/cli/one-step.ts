@@ -5,7 +5,10 @@ import { coloursFor } from "./words.ts";
 
 export type Progress = (text: string, done?: number, total?: number) => void;
 
-/** Runs work as a single step, with progress on stderr, or as events on stdout with `json`. `stays` is what holds after an interruption. */
+/**
+ * Runs work as a single step, with progress on stderr, or as events on stdout with `json`. `stays` says what
+ * an interruption leaves.
+ */
 export async function oneStep<T>(
   what: { readonly name: string; readonly step: string; readonly json: boolean; readonly stays: string },
   work: (options: { signal: AbortSignal; progress: Progress }) => Promise<T>,

@@ -22,7 +22,7 @@ export async function siteManager(
     options: site.manager,
     context: {
       environment,
-      // Relative to the current folder, like the other paths of a site.
+      // Relative to the current folder, like the other paths in a site file.
       folder: ".",
       memory: home.memory,
       askSecret,

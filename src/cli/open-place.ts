@@ -12,7 +12,10 @@ import { finder } from "../store/records/finder.ts";
 import { askSecret } from "./ask-secret.ts";
 import { managerAccess, openSite } from "./open-site.ts";
 
-/** The place of the site, and what a deployment needs beside it. `at`: a kind of place, else the first that the site has. */
+/**
+ * Opens the site's place to deploy to, and what else a deployment needs. `at` is a kind of place (default:
+ * the first in the site).
+ */
 export async function openPlace(
   command: Command,
   signal: AbortSignal,
@@ -64,7 +67,7 @@ export async function openPlace(
   };
 }
 
-/** The hypervisor with the machines of deployments, apart from those of builds. */
+/** The hypervisor with the machines of deployments, separate from those of builds. */
 export async function deploymentHypervisor({
   home,
   host,

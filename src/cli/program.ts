@@ -18,7 +18,7 @@ export function makeProgram(): Command {
     .version(version())
     .exitOverride()
     .helpCommand(false)
-    // Commands inherit it. Terms are short, so that descriptions are wrapped beside them on 80 columns.
+    // Commands inherit this. Terms are short, so descriptions fit beside them on 80 columns.
     .configureHelp({ subcommandTerm, minWidthToWrap: 20 })
     .showSuggestionAfterError()
     .addOption(
@@ -97,7 +97,7 @@ function repeated(text: string, before: readonly string[] | undefined): readonly
   return [...(before ?? []), text];
 }
 
-/** After a wrong usage, each command points at its own help. */
+/** After a usage error, each command points at its own help. */
 function pointToOwnHelp(command: Command, name: string): void {
   const what = command.commands.length > 0 ? "lists all commands" : "describes it";
   command.showHelpAfterError(`(${name} --help ${what})`);

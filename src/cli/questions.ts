@@ -17,7 +17,7 @@ interface Asking {
   readonly signal: AbortSignal;
 }
 
-/** Throws `usage` if `option` cannot ask anybody. */
+/** Throws `usage` if `option` cannot ask anyone. */
 export function requireSomebody(option: string, { jobs, json }: { jobs: number; json: boolean }): void {
   const why = json
     ? "it asks questions, and --json is for programs"
@@ -29,7 +29,7 @@ export function requireSomebody(option: string, { jobs, json }: { jobs: number; 
   if (why !== undefined) throw new TbuildError("usage", why, { subject: option });
 }
 
-/** `undefined` for the default of a build. */
+/** `undefined` selects the build's default. */
 export function onFailureOf(choice: OnError | undefined, asking: Asking): OnFailure | undefined {
   if (choice === undefined) return undefined;
   if (choice === "retry") return onceMore();
@@ -41,7 +41,7 @@ export function onFailureOf(choice: OnError | undefined, asking: Asking): OnFail
         "",
         explained(systemFault(firstFault(error)) ?? error),
         "",
-        `${build}: ${step} failed. Look into it from another terminal:`,
+        `${build}: ${step} failed. Examine it from another terminal:`,
         ...machines.map((machine) => `  tbuild console ${machine}`),
         ...(machines.length === 0 ? ["  this build has no machine"] : []),
         `  less ${fileWord(`${asking.workshop.home.builds}/${build}/log.txt`)}`,
@@ -69,7 +69,7 @@ export function stopBefore({ screen, signal }: Omit<Asking, "workshop">): Before
     });
 }
 
-/** Runs each step again once; after that, the default of a build. */
+/** Retries each step once. After that, applies the build's default. */
 function onceMore(): OnFailure {
   const tried = new Set<string>();
   return async (failed) => {

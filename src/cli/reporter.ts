@@ -11,13 +11,15 @@ export interface Reporter {
   event(build: string, event: BuildEvent): void;
   /** Reports an interruption in a place that is not redrawn. */
   say(text: string): void;
-  /** Runs `work` while nothing is drawn, for a question. */
+  /** Runs `work` while nothing is drawn, so it can ask a question. */
   pausing<Result>(work: () => Promise<Result>): Promise<Result>;
   /** Ends the drawing. */
   close(): void;
 }
 
-/** One JSON object per event, for machines. Of things that are counted, one count per second and step, and the last. */
+/**
+ * One JSON object per event, for programs. Counts are reported once per second and step; the last one always.
+ */
 export function jsonReporter(write: (line: string) => void): Reporter {
   const isToldNow = countsToTell();
   return {
@@ -35,7 +37,8 @@ export function lineReporter(
   write: (line: string) => void,
   options: { readonly verbose: boolean },
 ): Reporter {
-  // Every count would fill a log; every tenth part is enough. Steps of a build may run side by side.
+  // A line for every count would fill a log, so every tenth part is reported. Steps of a build may run side
+  // by side.
   const told = new Map<string, string>();
   return {
     event(build, event) {
@@ -108,7 +111,7 @@ function plainLine(event: BuildEvent, verbose: boolean): string | undefined {
   return `failed: ${printable(event.error)}`;
 }
 
-// Bytes of a disk mean nothing to a person; packages do.
+// Counts packages, because the bytes of a disk mean nothing to people.
 function countOf(done = 0, total = 0): string {
   if (total === 0) return "";
   return total < 100_000 ? ` (${done}/${total})` : ` (${Math.floor((100 * done) / total)} %)`;

@@ -7,7 +7,7 @@ import { reasonOf } from "../io/file-fault.ts";
 import { placed } from "../recipe/located.ts";
 import { askSecret } from "./ask-secret.ts";
 
-/** A first-boot value, from where it is kept. Throws a `usage` fault that names its place in the file. */
+/** Fetches a first-boot value from its source. Throws a `usage` fault that names its place in the file. */
 export async function resolvedValue({ key, value, at }: GivenValue): Promise<string> {
   if (typeof value === "string") return value;
   const fail = (what: string, hint: string) =>
@@ -45,7 +45,7 @@ export async function resolvedValue({ key, value, at }: GivenValue): Promise<str
   return found;
 }
 
-// The module ssh reads \n as the end of a line, so that a private key can be the file that ssh-keygen wrote.
+// The module ssh reads \n as the end of a line, so a private key can be the file that ssh-keygen wrote.
 function inOneLine(key: string, text: string): string {
   const isKey = /^com\.oracle\.linux\.ssh\.(?:private-key\.\d+|host-[a-z0-9]+-key)$/.test(key);
   return isKey && text.startsWith("-----BEGIN ") ? text.replaceAll(/\r?\n/g, "\\n") : text;

@@ -8,7 +8,7 @@ import { withSystemPrograms } from "./search-path.ts";
 
 /** Runs one command line and returns its exit code. The only place that turns errors into messages. */
 export async function run(args: readonly string[]): Promise<number> {
-  // A closed pipe (`| head`) is not a failure. Work in progress is stopped and cleans up.
+  // A closed pipe (`| head`) is not a failure. Work in progress is stopped, and cleans up.
   let lost: unknown;
   for (const [stream, name] of [
     [process.stdout, "standard output"],
@@ -20,7 +20,8 @@ export async function run(args: readonly string[]): Promise<number> {
       if (stopWork()) return;
       process.exit(isClosed ? (process.exitCode ?? 0) : told(lost));
     });
-  // Work in progress cleans up by itself. Other commands end at once; their partial files go with the process.
+  // Work in progress cleans up by itself. Other commands end at once, and their temporary files disappear
+  // with the process.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => {
       if (!isWorking()) process.exit(told(new Interrupted()));

@@ -37,7 +37,7 @@ export async function checkSeal(
     );
     for (const one of findings.with ?? []) done(one);
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
-    // Accepting unknown parts changes the exit code, but not the answer.
+    // Accepting unknown parts changes the exit code, but not the report.
     const unread = unknownOf(findings);
     if (!isClean) process.exitCode ||= 1;
     else if (unread.length > 0 && !flags.allowUnmounted) process.exitCode ||= exitCodes.unknown;

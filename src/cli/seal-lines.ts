@@ -16,7 +16,7 @@ export function unknownOf({
   classes,
   backing,
 }: Pick<Findings, "others" | "classes" | "backing">): string[] {
-  // What the user left out on purpose is reported, but does not count.
+  // Volumes that the user left out on purpose are reported, but do not count.
   const unseen = classes.filter(
     ({ name, state, why }) =>
       [memoryClass, unusedSpaceClass].includes(name) &&
@@ -30,7 +30,7 @@ function backingName(file: string): string {
   return `the backing file ${file}`;
 }
 
-/** What a seal does not cover, a line each. */
+/** One line for each thing that a seal does not cover. */
 export function accountLines({
   others,
   elsewhere,
@@ -49,7 +49,7 @@ export function accountLines({
   ].map(shown);
 }
 
-/** A line for each state that occurs, the worst with its reasons. */
+/** One line for each state that occurs. The worst state is listed with its reasons. */
 export function stateLines(
   findings: Pick<Findings, "classes" | "others" | "elsewhere" | "backing">,
 ): string[] {
@@ -88,7 +88,7 @@ export function leftoverLines(leftovers: Leftovers | undefined): string[] {
   ];
 }
 
-/** What remains of removed data, and where. */
+/** The remains of removed data, and where they are. */
 export function freedHint({ scrubbed, backing }: Pick<Outcome, "scrubbed" | "backing">): string[] {
   return [
     scrubbed === undefined

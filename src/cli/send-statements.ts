@@ -20,8 +20,8 @@ export async function sendTo(registry: Registry, records: Records, name: string)
 }
 
 /**
- * Sends the statements about a template to all registries that it was pushed to or pulled from here. If this was not
- * requested, prints how to do it.
+ * Sends the statements about a template to all registries that it was pushed to or pulled from here. If the
+ * user did not ask for this, prints how to do it.
  */
 export async function sendOut(
   { home, host, records }: Pick<Workshop, "home" | "host" | "records">,

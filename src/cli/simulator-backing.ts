@@ -12,8 +12,8 @@ import { openSite } from "./open-site.ts";
 const mostBytes = 2 ** 40;
 
 /**
- * Real machines of a hypervisor for the simulated Manager, in the home. Only one simulator at a time can use
- * them.
+ * Real machines of a hypervisor for the simulated Manager, stored in the home folder. Only one simulator at a
+ * time can use them.
  */
 export async function simulatorBacking(
   command: Command,

@@ -1,10 +1,10 @@
 import stringWidth from "string-width";
 import wrapAnsi from "wrap-ansi";
 
-// With less room beside the other columns, the terminal wraps better.
+// If the last column has less room than this, the terminal wraps it better.
 const leastWidth = 24;
 
-/** The columns of the terminal that standard output is, or no limit. */
+/** The width of the terminal that standard output goes to; no limit if it is not a terminal. */
 function terminalWidth(): number {
   return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
 }
@@ -15,8 +15,8 @@ export function table(rows: readonly (readonly string[])[], width = terminalWidt
 }
 
 /**
- * Aligns columns to their widest cell, except the last one. On `width` columns, the last one is wrapped beside the others,
- * so a row may have several lines. A word that is longer than its place, such as a path to copy, stays whole.
+ * Aligns columns to their widest cell, except the last one. The last column is wrapped to fit into `width`,
+ * so a row may have several lines. A word that is too long, such as a path to copy, is not broken.
  */
 export function tableRows(rows: readonly (readonly string[])[], width = terminalWidth()): string[] {
   const widths: number[] = [];
@@ -35,7 +35,7 @@ export function tableRows(rows: readonly (readonly string[])[], width = terminal
   });
 }
 
-// Almost every cell is ASCII, and string-width splits each into graphemes.
+// A shortcut: almost every cell is ASCII, and string-width splits each cell into graphemes.
 function widthOf(text: string): number {
   return /^[ -~]*$/.test(text) ? text.length : stringWidth(text);
 }

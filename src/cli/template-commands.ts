@@ -109,7 +109,7 @@ function addNames(template: Command): void {
     .action(lazily(() => import("./commands/template-revoke.ts")));
 }
 
-// The store itself, and the ways out of it and into it.
+// Commands that check, prune, export and import the store.
 function addExchange(template: Command): void {
   template
     .command("export")

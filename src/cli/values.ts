@@ -30,7 +30,10 @@ export async function readValues(
   return { shown, values: readYaml(shown, bytes.toString("utf8")) };
 }
 
-/** The answers in checked values, with secrets fetched from where they refer to. Prints warnings, and throws all errors at once. */
+/**
+ * The answers in checked values, with secrets fetched from their sources. Prints warnings, and throws all
+ * errors at once.
+ */
 export async function answersOf(
   shown: string,
   contract: readonly Parameter[],
@@ -49,7 +52,7 @@ export async function answersOf(
   return answers;
 }
 
-// References are resolved only now. Faults in their values are reported without the value, which may be a
+// References are resolved only now. Errors in their values are reported without the value, which may be a
 // secret.
 function faultsOfResolved(
   contract: readonly Parameter[],

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** tbuild's version, from package.json. An error is reported with it, so it must not fail itself. */
+/** tbuild's version, from package.json. Never throws, because reports of errors include it. */
 export function version(): string {
   try {
     const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");

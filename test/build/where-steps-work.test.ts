@@ -40,7 +40,7 @@ async function notes(site: string, recipe: string): Promise<string[]> {
 
 const mine = "extends: ol6-base\nname: mine\nmachine: { disk: 20G }\ndisks: [{ size: 4G }]\n";
 const rest =
-  "so the disk travels there and back (up to 24 GiB, without its holes); all other steps, such as the conversion, work on this machine";
+  "so the disk is copied there and back (up to 24 GiB, without its holes); all other steps, such as the conversion, work on this machine";
 
 it("a plan says in one line which steps work on a server of Oracle VM, and how large the disk is", async () => {
   expect(await notes(oracleVm, mine)).toEqual([
@@ -58,7 +58,7 @@ it("a plan names a boot trial there, and an online seal", async () => {
 it("a plan names the steps that convert and seal on a server, if the site says so", async () => {
   const onServer = oracleVm.replace("  kind", "  convertOn: server\n  kind");
   expect(await notes(onServer, mine)).toEqual([
-    "convert-image, seal-image: by kpartx on root@ovs1.example.com; the system disk travels there and back in each; all other steps work on this machine",
+    "convert-image, seal-image: by kpartx on root@ovs1.example.com; each copies the system disk there and back; all other steps work on this machine",
   ]);
 });
 

@@ -11,7 +11,7 @@ describe("console --ssh of a machine without ssh", () => {
     ["ol6-grid-rehearsal-92c453-provision", /^It is still booting/],
     [
       "ol6-grid-rehearsal-92c453-trial-2",
-      /^This clone of the template has no login before its first boot .*`tbuild console ol6-grid-rehearsal-92c453-trial-2`/,
+      /^Nobody can log in to this clone until its first boot .*`tbuild console ol6-grid-rehearsal-92c453-trial-2`/,
     ],
     ["vm001", /^It belongs to a deployment/],
     ["my-trial-1", /^It belongs to a deployment/],

@@ -61,8 +61,8 @@ describe.skipIf(lacking !== undefined)(
       const pipeline = steps(recipe, bench);
       const planned = await planOf(pipeline, context);
       expect(whereStepsWork(context, pipeline, planned, recipe)).toEqual([
-        "place-template: on root@dom0, so the disk travels there and back (up to 12 GiB, without its holes)",
-        "convert-image, seal-image: by kpartx on root@dom0; the system disk travels there and back in each; all other steps work on this machine",
+        "place-template: on root@dom0, so the disk is copied there and back (up to 12 GiB, without its holes)",
+        "convert-image, seal-image: by kpartx on root@dom0; each copies the system disk there and back; all other steps work on this machine",
       ]);
 
       let isOver = false;

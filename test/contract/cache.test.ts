@@ -238,7 +238,7 @@ describeWith(["docker-registry", "ssh-keygen", "openssl"], "a cache in a registr
     const first = await one.build("a");
     const second = await other.build("a");
     expect(second.template).not.toBe(first.template);
-    expect(other.notes.join()).toContain("another builder shared its result of this build first");
+    expect(other.notes.join()).toContain("another builder has already shared a result of this build");
     expect((await (await builder("third")).build("a")).template).toBe(first.template);
     const fresh = await other.build("a", true);
     expect((await (await builder("fourth")).build("a")).template).toBe(fresh.template);

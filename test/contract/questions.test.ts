@@ -47,7 +47,7 @@ describeWith(["script", "qemu-system-x86_64"], "a build asks on the terminal", (
   it("what to do after a failure with --on-error ask, until it gets an answer that it knows", async () => {
     await failingMedium();
     const { code, said } = await asked("--on-error ask", ["x\n", "r\n", "c\n"]);
-    expect(said).toContain("fetch-medium failed. Look into it from another terminal:");
+    expect(said).toContain("fetch-medium failed. Examine it from another terminal:");
     expect(said).toMatch(/fetch-medium: again/);
     expect(said.match(/lean up and end\?/g)?.length).toBe(3);
     expect(code).toBe(3);

@@ -58,7 +58,7 @@ const lines: readonly (readonly [string, number, RegExp])[] = [
   ["recipe ol6-base --set machine.memory=lots", 2, /"lots" is not a size such as 500M/],
   ["recipe ol6-base --set nosuch=1", 2, /--set nosuch.*: no such key/],
   ["recipe --matrix", 2, /--matrix requires --changed-since\nFor example/],
-  ["recipe ol6-base --changed-since HEAD", 2, /finds the recipes itself\nLeave the names out/],
+  ["recipe ol6-base --changed-since HEAD", 2, /finds the recipes itself\nOmit the names/],
   ["recipe --changed-since HEAD", 2, /is not in a git repository\n/],
   ["recipe ol6-base --set =1", 2, /not key=value\nFor example/],
   ["recipe ol6-base --set machine.memory", 2, /not key=value\nFor example/],

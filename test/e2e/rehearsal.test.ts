@@ -454,10 +454,10 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild recipe --changed-since origin/main --matrix": [2, "is not in a git repository"],
   "tbuild manager": [2, "has no manager"],
   "tbuild manager trust": [2, "has no manager"],
-  "tbuild manager template build1 --name ol6-base --to pvhvm --plan": [2, "no server is named"],
+  "tbuild manager template build1 --name ol6-base --to pvhvm --plan": [2, "no server that holds the Manager"],
   "tbuild manager template build1 --name ol6-base --to pvhvm --description ol6-base@1.0.0": [
     2,
-    "no server is named",
+    "no server that holds the Manager",
   ],
   "tbuild manager import ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [2, "has no manager"],
   "tbuild manager import http://web.example.com/ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [

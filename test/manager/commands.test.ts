@@ -48,7 +48,7 @@ describe("a deployment whose destruction was killed at its very end", () => {
     for (const id of world.things.keys()) if (!known.has(id)) world.things.delete(id);
     world.add("VmCloneCustomizer", `tbuild-${id}-vm001`, { vm: template?.id });
     expect(await tbuild("deploy", file, "--destroy", "--yes"), said.err).toBe(0);
-    expect(said.out).toContain("Nothing of it exists any more");
+    expect(said.out).toContain("Nothing of this deployment is left");
     expect(world.inventory()).toEqual(before);
     expect(await readdir(states)).toEqual([]);
   });

@@ -11,7 +11,7 @@ export interface Base {
   readonly digest: Digest;
   /** Its manifest, as far as it is known before the build. */
   readonly manifest?: Manifest;
-  /** Adds it to the store, unless it is there. */
+  /** Adds it to the store if it is missing there. */
   readonly bring: (context: BringContext) => Promise<Manifest>;
 }
 

@@ -20,7 +20,7 @@ export function refuseUnfit(manifest: Manifest, recipe: Recipe, rehearse: boolea
   if (!manifest.rehearsal && rehearse)
     throw refusal(
       "is no rehearsal",
-      "A rehearsal starts from a rehearsal: name one with --set from=…, or leave out --rehearse.",
+      "A rehearsal starts from a rehearsal: name one with --set from=…, or omit --rehearse.",
     );
   if (release.major === 0)
     throw refusal(
@@ -30,7 +30,7 @@ export function refuseUnfit(manifest: Manifest, recipe: Recipe, rehearse: boolea
   if (release.major !== majorOf(recipe.release))
     throw refusal(
       `is ${release.name}, but the recipe's release is ${recipe.release}`,
-      "Correct one of the two.",
+      "Correct the recipe's release, or start from another template.",
     );
   if (disks.length !== 1)
     throw refusal(

@@ -2,15 +2,18 @@ import { Interrupted, TbuildError } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
 import type { BuildContext } from "../step.ts";
 
-/** What is asked of a registry, and what happens without an answer. */
+/** A question to a registry, and what happens without an answer. */
 interface Question {
   readonly place: string;
   readonly otherwise: string;
-  /** How long the answer may take. Default: as long as it makes progress. */
+  /** The time limit for the answer. Default: no limit as long as data arrives. */
   readonly ms?: number;
 }
 
-/** Asks a registry. A failure is a warning; then the answer is `undefined`, and that registry is not asked again. */
+/**
+ * Asks a registry. A failure is reported as a warning and returns `undefined`. After that, the registry is
+ * not asked again.
+ */
 export type Ask = <T>(
   context: BuildContext,
   question: Question,

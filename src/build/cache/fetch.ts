@@ -32,7 +32,7 @@ export async function fetchResult(
     if (!(await context.records.has(ancestor))) await context.records.put(ancestor, false);
 }
 
-/** Bundles are not in the registry: they are packed again, from the same disks. */
+/** Registries do not store bundles, so they are packed again from the same disks. */
 export async function packed(
   { recipe }: Made,
   context: BuildContext,
@@ -48,7 +48,10 @@ export async function packed(
   for (const { file, digest } of manifest.bundles) {
     const own = bundles.find(({ name }) => name === file);
     if (own === undefined || asDigest(own.sha256) !== digest)
-      context.report({ type: "note", text: `warning: ${file} differs from the one that its builder packed` });
+      context.report({
+        type: "note",
+        text: `warning: ${file} differs from the file that the other builder packed`,
+      });
   }
   return folder;
 }

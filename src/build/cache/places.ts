@@ -6,7 +6,7 @@ export function entryPlace(place: string, name: string): Reference {
   return { registry, repository: `${repository}/${name}` };
 }
 
-/** The reference of an entry for people, who need not read all of its key. */
+/** The reference of an entry as people see it, with its key shortened. */
 export function shortReference({ which = "", ...place }: Reference): string {
   return `${referenceText(place)}:${which.slice(0, 12)}`;
 }

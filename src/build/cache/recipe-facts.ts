@@ -1,4 +1,4 @@
 import type { Ingredients } from "../master.ts";
 
-/** What the cache needs to know of a recipe. */
+/** The part of a recipe that the cache needs. */
 export type Made = Pick<Ingredients, "recipe" | "passwords">;

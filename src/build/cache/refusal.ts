@@ -4,7 +4,7 @@ import type { EntryThere } from "../../store/exchange/oci/cache.ts";
 import type { Passwords } from "../secrets.ts";
 import type { BuildContext } from "../step.ts";
 
-/** Why nobody here may use an entry of a cache: it is not proven to be the result of this build. */
+/** Why nobody here may use a cache entry: nothing proves that it is the result of this build. */
 export async function distrustOf(
   context: BuildContext,
   key: string,
@@ -31,7 +31,7 @@ export async function distrustOf(
   return undefined;
 }
 
-/** Why an entry of a cache is not used; `undefined` if it may be. */
+/** Why a cache entry is not used; `undefined` if it may be used. */
 export async function refusalOf(
   context: BuildContext,
   { passwords }: { readonly passwords: Passwords },
@@ -56,5 +56,5 @@ export async function refusalOf(
 }
 
 function otherHere({ name, version }: { readonly name: string; readonly version: string }): string {
-  return `it is ${name}@${version}, and another ${name}@${version} is here`;
+  return `it is ${name}@${version}, but this store has a different ${name}@${version}`;
 }

@@ -5,8 +5,9 @@ import { allInputs, type Pipeline } from "../pipeline.ts";
 export const sharedStep = "publish-template";
 
 /**
- * The key of a build's result, the same on every machine: the inputs of all steps up to the published template, and
- * whether it is a rehearsal. `undefined` if the pipeline ends before; `why` if its inputs do not say what it is made of.
+ * The key of a build's result, which is the same on every machine: the inputs of all steps up to the
+ * published template, and whether it is a rehearsal. Returns `undefined` if the pipeline ends earlier, and
+ * `why` if the inputs do not identify the result.
  */
 export async function resultKey<State extends object>(
   { steps }: Pipeline<State>,
@@ -17,7 +18,8 @@ export async function resultKey<State extends object>(
   const chain: unknown[] = ["tbuild cache 1", rehearsal ? "rehearsal" : "real"];
   for (const step of steps.slice(0, end + 1)) {
     if (step.unshared !== undefined) return { why: step.unshared };
-    // Nothing has run, so inputs that earlier steps would give are absent. The inputs of these steps stand for them.
+    // Nothing has run yet, so inputs that come from earlier steps are absent. The inputs of those earlier
+    // steps are part of the key instead.
     const inputs = Object.entries(await allInputs(step, {}));
     chain.push([step.name, inputs.sort(([a], [b]) => (a < b ? -1 : 1))]);
   }

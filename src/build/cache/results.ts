@@ -16,9 +16,9 @@ import { distrustOf, refusalOf } from "./refusal.ts";
 import { resultKey } from "./result-key.ts";
 import { keepTaken, takenBefore } from "./taken-checkpoint.ts";
 
-/** How long a registry may take to say whether it has a result. */
+/** The time limit for a registry to answer whether it has a result. */
 const lookupMs = 20_000;
-/** A download may take this long, or as long as the build took that it replaces. */
+/** The time limit for a download, unless the build that it replaces took longer. */
 const leastDownloadMs = 120_000;
 const otherwise = "it is built here";
 
@@ -26,22 +26,22 @@ type Say = (text: string, done?: number, total?: number) => void;
 
 /** A finished build that need not be repeated. */
 export interface FoundResult {
-  /** Where it is: a reference; `undefined` for one that was taken before. */
+  /** Its reference; `undefined` for a result that was fetched earlier. */
   readonly place?: string;
-  /** How much has to be fetched. */
+  /** The number of bytes to fetch. */
   readonly bytes: number;
-  /** Brings it here. `undefined` if that failed, which has then been reported. */
+  /** Fetches it. Returns `undefined` after a failure, which has then been reported. */
   take(progress: Say): Promise<Taken | undefined>;
 }
 
-/** The registries through which builders share finished builds, as the site names them. A failure never ends a build. */
+/** The registries of the site through which builders share finished builds. A failure never ends a build. */
 export interface Results {
   find<S extends object>(
     made: Made,
     context: BuildContext,
     pipeline: Pipeline<S>,
   ): Promise<FoundResult | undefined>;
-  /** Pushes a finished build. `fresh`: in place of an earlier one. */
+  /** Pushes a finished build. With `fresh`, it replaces an earlier one. */
   share<S extends object>(
     made: Made,
     context: BuildContext,
@@ -96,7 +96,7 @@ export function openResults(openRegistry: RegistryOpener, waitMs = lookupMs): Re
       const reference = { ...entryPlace(to, context.name), which: known.key };
       const passwords = await made.passwords.marks().catch(() => undefined);
       if (passwords === undefined) {
-        const text = "not shared through the cache: a password of the recipe is not at hand";
+        const text = "not shared through the cache: a password of the recipe is not available here";
         context.report({ type: "note", text });
         return;
       }
@@ -111,7 +111,7 @@ export function openResults(openRegistry: RegistryOpener, waitMs = lookupMs): Re
         if (there?.entry.template === template) return;
         const where = shortReference(reference);
         if (there && !fresh && (await distrustOf(context, known.key, there)) === undefined) {
-          const text = `${where}: another builder shared its result of this build first`;
+          const text = `${where}: another builder has already shared a result of this build`;
           context.report({ type: "note", text });
           return;
         }
@@ -126,7 +126,7 @@ export function openResults(openRegistry: RegistryOpener, waitMs = lookupMs): Re
   };
 }
 
-/** An entry that may be used. One that may not is named, with the reason. */
+/** A usable entry. Unusable ones are reported with the reason. */
 async function entryAt(
   { ask, open, waitMs }: Door,
   made: Made,

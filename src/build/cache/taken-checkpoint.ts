@@ -14,7 +14,7 @@ interface TakenResult {
   readonly passwords: PasswordMarks;
 }
 
-/** A checkpoint that stands for all steps up to the shared one. It has no disk: the store has it. */
+/** A checkpoint that represents all steps up to the shared one. It has no disk, because the store has it. */
 export async function keepTaken<S extends object>(
   context: BuildContext,
   pipeline: Pipeline<S>,
@@ -41,7 +41,7 @@ export async function keepTaken<S extends object>(
   return { checkpoint, timings: manifest.timings };
 }
 
-/** A result that was taken before, if it is still complete. */
+/** A result that was fetched earlier, if it is still complete. */
 export async function takenBefore<S extends object>(
   made: Made,
   context: BuildContext,

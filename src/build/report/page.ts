@@ -16,7 +16,7 @@ export interface ReportFacts {
   readonly timings: Readonly<Record<string, number>>;
 }
 
-/** What a report shows of the run. */
+/** The parts of a run that a report shows. */
 export interface Run {
   readonly record: BuildRecord;
   /** The last lines of the log. */
@@ -32,7 +32,7 @@ export interface Failure {
   /** Describes what happened. */
   readonly error: string;
   readonly lines: readonly string[];
-  /** The step in which it happened; `undefined` if none had started. */
+  /** The step in which the failure happened; `undefined` if no step had started. */
   readonly step: string | undefined;
 }
 

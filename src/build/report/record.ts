@@ -2,7 +2,9 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { BuildEvent } from "../event.ts";
 
-/** What happened in a build, as its `log.jsonl` has it. All times are milliseconds since the build's start. */
+/**
+ * The course of a build, read from its `log.jsonl`. All times are milliseconds since the start of the build.
+ */
 export interface BuildRecord {
   readonly steps: readonly StepRecord[];
   readonly end: number;
@@ -15,7 +17,7 @@ export interface StepRecord {
   readonly begin: number;
   readonly end: number;
   readonly state: "done" | "kept" | "failed" | "unfinished";
-  /** In order of their begin. */
+  /** Sorted by start time. */
   readonly phases: readonly Phase[];
   readonly pictures: readonly Picture[];
   /** The last lines of the consoles of its machines. */
@@ -23,11 +25,11 @@ export interface StepRecord {
 }
 
 export interface Phase {
-  /** The machine, where a step works with several side by side. */
+  /** The machine, if a step works with several side by side. */
   readonly lane?: string;
-  /** `passport … random-seed` for things that are counted and have names. */
+  /** For counted things that have names: `passport … random-seed`. */
   readonly text: string;
-  /** How many things are counted. */
+  /** The number of counted things. */
   readonly total?: number;
   readonly begin: number;
   readonly end: number;
@@ -43,7 +45,7 @@ const consoleLines = 100;
 
 type Timed = BuildEvent & { readonly time: string };
 
-/** Reads the last build in a log. A missing log, or a line that a kill cut off, tells nothing. */
+/** Reads the last build in a log. A missing log, or a line that a kill cut off, is ignored. */
 export async function readRecord(file: string): Promise<BuildRecord> {
   const recorder = new Recorder();
   try {

@@ -3,8 +3,9 @@ import { amount, clock } from "../../io/units.ts";
 import type { BuildRecord, Phase, StepRecord } from "./record.ts";
 
 /**
- * Each step as a bar where it ran, on the time of the whole run, so that parallel steps are side by side. A step opens to
- * its phases and the last console lines. `timings` says in milliseconds how long kept steps took when they ran.
+ * Shows each step as a bar on the time axis of the whole run, so parallel steps are side by side. A step
+ * expands to its phases and the last console lines. `timings` is the time in milliseconds that each step took
+ * when it ran, for cached steps, too.
  */
 export function timeline({ steps, end }: BuildRecord, timings: Readonly<Record<string, number>>): string {
   if (steps.length === 0) return '<p class="quiet">Nothing.</p>';
@@ -14,7 +15,7 @@ export function timeline({ steps, end }: BuildRecord, timings: Readonly<Record<s
     return `<details class="step ${step.state}"><summary>${head}</summary>${inside(step)}</details>`;
   });
   const kept = steps.some(({ state }) => state === "kept")
-    ? " The result of a kept step is from an earlier run: nothing that it is made from has changed since."
+    ? " A cached step was not run again, because none of its inputs has changed."
     : "";
   return `<div class="timeline">${rows.join("\n")}</div><p class="note">This run took ${clock(end)}. A step opens to its phases, on the time of the step.${kept}</p>`;
 }

@@ -23,7 +23,7 @@ import type { ProvisionedGuest } from "./provision-guest.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface AuditedImage {
-  /** The operations with nothing pending. */
+  /** The operations that found nothing pending. */
   readonly audited: readonly string[];
   readonly armed: boolean;
   readonly guest: GuestRecord;
@@ -60,14 +60,14 @@ export function auditImage(
           `the sealed image is not clean: ${amount(pending.length, "pending change")}`,
           {
             lines: pending.slice(0, 40),
-            hint: "This is a bug in an operation: it reported success, but the image is not clean.",
+            hint: "This is a bug in an operation of tbuild: it reported success, but left something to do.",
           },
         );
       const unread = opened.others.filter(({ state }) => state === "unknown");
       if (unread.length > 0)
         throw new TbuildError("integrity", "the sealed image has volumes that were not inspected", {
           lines: unread.map(({ name, why }) => `${name} ${why}`),
-          hint: "Mount them in the recipe, so that they are sealed, too.",
+          hint: "Mount them in the recipe so that they are sealed.",
         });
       context.progress("checking that it boots on its target");
       const fitness = await madeFitness(context.host, { file: image, guest: opened }, mode);

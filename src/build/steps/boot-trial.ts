@@ -55,7 +55,7 @@ export function bootTrial(recipe: Recipe, mode: GuestMode): Step<SealedImage & P
 
 /**
  * Reports what two clones still share after their first boot and a reboot, although each should have its own.
- * This finds identities that are on no list. It does not fail the build, because only a person can judge a
+ * This finds identities that no list names. It does not fail the build, because only a person can judge a
  * random string.
  */
 async function comparedDisks(context: StepContext): Promise<string[]> {

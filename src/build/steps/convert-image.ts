@@ -18,7 +18,7 @@ export interface ConvertedImage {
   readonly converted: readonly Done[];
 }
 
-/** Copies the master, and converts the copy for its domain type. The copy still boots as HVM. */
+/** Copies the master, and converts the copy for its domain type. The copy still boots as an HVM guest. */
 export function convertImage(recipe: Recipe, mode: GuestMode): Step<KeptMaster, ConvertedImage> {
   return {
     name: "convert-image",

@@ -12,13 +12,13 @@ import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
 import type { Step } from "../step.ts";
 
-/** The sources of a guest, besides the recipe. */
+/** The sources that a guest is made from, besides the recipe. */
 export interface Sources {
   /** Absent for a guest that was not installed here. */
   readonly mediumDigest?: Digest;
   /** The manifest of the template that it started from. */
   readonly base?: Digest;
-  /** Folders with repodata that replace repositories, by id. Empty for a medium from Oracle. */
+  /** Folders with repodata that replace repositories, by id. Empty for Oracle's discs. */
   readonly standIns: Readonly<Record<string, string>>;
   readonly standInsDigest: string;
 }
@@ -70,7 +70,7 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
   if (major !== 6 && major !== 7)
     throw new TbuildError("usage", `there is no rehearsal medium for ${recipe.release}`, {
       subject: recipe.name,
-      hint: "Available: ol6 and ol7. Without --rehearse, it is built from Oracle's disc.",
+      hint: "Available: ol6 and ol7. Omit --rehearse to build from Oracle's disc.",
     });
   return {
     name: "fetch-medium",
@@ -103,7 +103,7 @@ export function wantedMedium(recipe: Recipe): WantedMedium {
   return { major: majorOf(recipe.release), update: recipe.update, ...known };
 }
 
-/** The error that names the needed disc, and those found instead. */
+/** An error that names the needed disc and the discs that were found. */
 export async function missingIso(recipe: Recipe, isoFolder: string): Promise<TbuildError> {
   const wanted = discOf(recipe);
   const there = (await discsIn(isoFolder)).map((disc) => {

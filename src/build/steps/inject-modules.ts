@@ -30,8 +30,8 @@ export interface InjectedGuest {
 type Needs = InstalledGuest & ProvisionedGuest;
 
 /**
- * Injects the first-boot modules and enables them. Usually, editing the image is enough. If it is not, the
- * machine is started, and the build reports why.
+ * Injects the first-boot modules and enables them. Usually, editing the image is enough. If not, the machine
+ * is started, and the build reports why.
  */
 export function injectModules(
   recipe: Recipe,
@@ -66,7 +66,7 @@ export function injectModules(
 
 type Injected = Omit<InjectedGuest, "disk">;
 
-/** Injects into an overlay of the provisioned disk, or returns why that is impossible. */
+/** Injects into an overlay of the provisioned disk. If that is impossible, returns the reason. */
 async function injectOffline(
   context: StepContext,
   { disk, modulesThere }: Needs,
@@ -80,7 +80,7 @@ async function injectOffline(
     const obstacle = modules.length === 0 ? undefined : await needsRunningGuest(tree);
     if (obstacle !== undefined) return obstacle;
     const kernel = await bootKernel(tree);
-    if (kernel === undefined) return "its boot menu does not say which kernel it boots";
+    if (kernel === undefined) return "its boot menu does not show which kernel it boots";
     const enumerated = await enumerateAll(tree, modules);
     if (typeof enumerated === "string") return enumerated;
     await applyAll(tree, modules.map(injectModule), (name) => context.progress(name));
@@ -91,7 +91,7 @@ async function injectOffline(
   }
 }
 
-/** The parameters of modules, read without running them; or why they are unknown. */
+/** The parameters of modules, read without running the modules; or why they are unknown. */
 async function enumerateAll(
   tree: GuestTree,
   modules: readonly FirstBootModule[],
@@ -138,7 +138,7 @@ async function askedContract(guest: Host): Promise<Parameter[]> {
   return parseContract(stdout);
 }
 
-// The guest has no module to ask before the seal adds it.
+// Before the seal adds the modules, the guest cannot be asked about them.
 async function readContract(
   context: StepContext,
   modulesThere: readonly EnumeratedModule[],
@@ -155,7 +155,7 @@ async function readContract(
   return contractOf(withModules(modulesThere, found));
 }
 
-// The changes are written when the tree is closed, so it is closed before the guest is asked about them.
+// Closing the tree writes the changes, so it is closed before the guest is asked about them.
 async function injectLive(
   host: Host,
   modules: readonly FirstBootModule[],

@@ -35,7 +35,7 @@ export interface InstalledGuest {
   readonly disk: string;
   /** The private key that root of this guest accepts until it is sealed. */
   readonly key: string;
-  /** Of the passwords that the installer has set. */
+  /** The marks of the passwords that the installer has set. */
   readonly passwords?: PasswordMarks;
 }
 
@@ -68,7 +68,7 @@ export function installGuest(
       const name = machineName(context, "install");
       const secrets = await makeSecrets(context, recipe);
       const boot = join(context.folder, "install");
-      // The kickstart in it contains password hashes.
+      // Readable by the owner only: its kickstart contains password hashes.
       await makeFolders(boot, 0o700);
       const [kernel, vendorInitrd, initrd] = [
         join(boot, "vmlinuz"),
@@ -106,7 +106,8 @@ export function installGuest(
   };
 }
 
-// Success is the marker with our nonce on the console *and* a clean power-off: either alone proves nothing.
+// The installation succeeded if the console shows the marker with our nonce *and* the machine powered off
+// cleanly. One of them alone proves nothing.
 async function watched(context: StepContext, name: string, nonce: string): Promise<void> {
   let pictured = "";
   const phase = (text: string) => {
@@ -156,7 +157,10 @@ async function postOf(
   });
 }
 
-/** The secrets of one build: a disposable key in `out`, and a disposable password, which is stored in `folder` for people. */
+/**
+ * The secrets of one build: a disposable key in `out`, and a disposable password. The password is stored in
+ * `folder` for people.
+ */
 export async function makeSecrets(
   context: Pick<StepContext, "host" | "out" | "folder">,
   recipe: Recipe,
@@ -179,7 +183,7 @@ export async function makeSecrets(
   ]);
   const publicKey = new TextDecoder().decode(await context.host.readFile(`${key}.pub`)).trim();
   const passwordHash = await hashed(context.host, recipe, password);
-  // For debugging a machine that is kept after a failure.
+  // Used to examine a machine that is kept after a failure.
   await context.host.writeFile(join(context.folder, "root-password"), Buffer.from(`${password}\n`), 0o600);
   return { nonce: randomBytes(8).toString("hex"), passwordHash, publicKey };
 }

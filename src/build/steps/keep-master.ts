@@ -18,7 +18,7 @@ export interface KeptMaster {
   readonly masterDisk: StoredDisk;
 }
 
-/** Flattens the disk and stores it, unsealed. Templates are always made from copies of it. */
+/** Flattens the disk and stores it unsealed. Templates are always made from copies of it. */
 export function keepMaster(
   recipe: Recipe,
   frame: ManifestFrame,
@@ -48,7 +48,7 @@ export function keepMaster(
         ...(await manifestOf(recipe, frame, context, state)),
         kind: "master",
         version: await freeVersion(context, "master", recipe.version),
-        // A master is the installed disk. It boots as an HVM guest, whatever its templates become.
+        // A master is the installed disk, so it is an HVM guest, whatever its templates are converted to.
         domainType: "XEN_HVM",
         disks: [masterDisk],
         ...(state.base && { parent: state.base }),

@@ -19,7 +19,7 @@ import type { ProvisionedGuest } from "./provision-guest.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface PackedBundles {
-  /** The template with its bundles. Publishing adds what is known only then. */
+  /** The template with its bundles. Publishing adds the facts that are known only later. */
   readonly draft: Manifest;
   readonly bundleFolder: string;
 }
@@ -47,7 +47,7 @@ export function packBundles(
       bundles: recipe.bundles.join(" "),
       summary: recipe.summary,
       recipe: digestOf(frame.recipeText),
-      // A version that was published without a trial stays as it is; the one that is tried needs the next number.
+      // A version that was published without a trial is not changed. The tested one gets the next number.
       trial: isTried ? "yes" : "no",
     }),
     outdated: async (_context, { draft, bundleFolder }) => {

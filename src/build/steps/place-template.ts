@@ -12,13 +12,13 @@ export interface PlacedTemplate {
   readonly label: string;
 }
 
-/** Makes the published template one of the hypervisor's own, too. */
+/** Also makes the published template a template of the hypervisor. */
 export function placeTemplate(recipe: Recipe): Step<PublishedTemplate, PlacedTemplate> {
   return {
     name: "place-template",
     module: import.meta.url,
     runsMachine: true,
-    describe: () => "make it a template of the hypervisor, too",
+    describe: () => "also make it a template of the hypervisor",
     inputs: () => ({
       machine: JSON.stringify(recipe.machine),
       nics: recipe.nics.join(" "),
@@ -53,7 +53,7 @@ export function placeTemplate(recipe: Recipe): Step<PublishedTemplate, PlacedTem
   };
 }
 
-/** The disks as they were published: their version may be another than the sealed image's. */
+/** The disks as published. Their version may differ from the one in the sealed image. */
 async function restored({ store, out, signal }: StepContext, template: Digest): Promise<string[]> {
   const manifest = await store.get(template);
   if (manifest === undefined) throw new Error(`the template ${template} was published just now`);

@@ -31,13 +31,13 @@ export interface ProvisionedGuest extends GuestAnswers {
   readonly disk: string;
   /** The disks after provisioning. */
   readonly furtherDisks: readonly string[];
-  /** Of the passwords that provisioning has set. */
+  /** The marks of the passwords that provisioning has set. */
   readonly passwords: PasswordMarks;
 }
 
 /**
- * Configures the installed guest over ssh as the recipe says, and reads its contents. A guest that comes from a template
- * is not started if editing its image is enough.
+ * Configures the installed guest over ssh according to the recipe, and reads its contents. A guest that comes
+ * from a template is started only if editing its image is not enough.
  */
 export function provisionGuest(
   made: RecipeAt,
@@ -109,7 +109,7 @@ async function provisionOnline(
   return { disk: join(context.out, "disk.qcow2"), furtherDisks, passwords: marks, ...answers };
 }
 
-// Makes the initramfs for a conversion, because only a running guest can. The rest of the conversion works
+// Makes the initramfs for a conversion, which only a running guest can do. The rest of the conversion works
 // offline.
 async function applyPrograms(host: Host, recipe: Recipe): Promise<void> {
   await using tree = liveGuest(host);

@@ -48,8 +48,8 @@ function completed(context: StepContext, draft: Manifest, trial: readonly string
 }
 
 /**
- * The same packed template, if it was published after an earlier trial. A trial runs again if its code changes, but what
- * is published never changes.
+ * The same packed template, if an earlier trial has already published it. A trial runs again if its code
+ * changes, but a published version never changes.
  */
 async function publishedBefore(
   { store, report }: StepContext,
@@ -61,7 +61,7 @@ async function publishedBefore(
   if (before.trial.length === 0 && trial.length > 0) return undefined;
   report({
     type: "note",
-    text: `${name}@${version} was published from these bundles before (${manifestDigest(before)}); it stays as it is`,
+    text: `${name}@${version} has already been published from these bundles (${manifestDigest(before)}); it is not changed`,
   });
   return before;
 }

@@ -69,7 +69,7 @@ export function sealImage(
       });
       const traits = await traitsOf(context, image);
       const online = how === "online" ? await sealInGuest(context, recipe, image, key, operations) : [];
-      // Also after an online seal: a guest writes while it shuts down, and this removes what it wrote.
+      // This also runs after an online seal, to remove what the guest wrote while it shut down.
       const offline = [
         ...(await sealOffline(context, image, operations)),
         ...(sealsSwap(seal) ? swapPending(await renewSwap(context.host, image, await volumesOf(image))) : []),
@@ -94,7 +94,7 @@ export function sealImage(
 const purpose = "seal";
 const mostLeftoversTold = 10;
 
-// Before anything is removed that identifies it.
+// Read before the seal removes what identifies the guest.
 async function traitsOf(context: StepContext, image: string): Promise<Trait[]> {
   await using opened = await openImage(context, image, { readOnly: true });
   return await readTraits(opened.tree);
@@ -128,7 +128,7 @@ async function leftoversIn(
   return all;
 }
 
-// First Oracle's own clean-up in the running guest, then everything that it leaves.
+// Runs Oracle's own clean-up in the running guest first, then removes everything that it left.
 async function sealInGuest(
   context: StepContext,
   recipe: Recipe,

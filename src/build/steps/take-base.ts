@@ -9,12 +9,15 @@ import type { Step, StepContext } from "../step.ts";
 import type { Sources } from "./fetch-medium.ts";
 import { type InstalledGuest, makeSecrets } from "./install-guest.ts";
 
-/** Copies the disk of a template, and opens it for the build: the key of the build, no first boot, an address by DHCP. */
+/**
+ * Copies the disk of a template, and prepares the copy for the build: adds the build's key, disables the
+ * first boot, and sets an address by DHCP.
+ */
 export function takeBase(
   recipe: Recipe,
   base: Base,
   /**
-   * For a rehearsal, the digest of the rehearsal medium's sources: its repositories stand in for the
+   * For a rehearsal, the digest of the rehearsal medium's sources, because its repositories replace the
    * recipe's.
    */
   standInsBy?: string,
@@ -36,7 +39,7 @@ export function takeBase(
       context.progress("copying the template's disk");
       await context.store.restoreDisk(system, disk, context.signal);
       const secrets = await makeSecrets(context, recipe);
-      context.progress("opening it for the build");
+      context.progress("preparing it for the build");
       await using opened = await openImage(context, disk);
       await openForBuild(opened.tree, secrets);
       return { ...sources, base: manifestDigest(manifest), disk, key: join(context.out, "build-key") };

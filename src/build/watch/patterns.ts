@@ -13,8 +13,8 @@ export interface Failure {
   readonly hint: string;
 }
 
-// Messages differ between releases. One table serves all, because no message of one has another meaning in
-// another.
+// Messages differ between releases. One table serves all releases, because no message means different things
+// in two of them.
 export const progress: readonly Progress[] = [
   { pattern: /Linux version (\S+)/, text: "the kernel starts" },
   {
@@ -85,7 +85,7 @@ export const failures: readonly Failure[] = [
   {
     pattern: /Traceback \(most recent call last\)/,
     text: "the installer crashed",
-    hint: "See the lines below. The installer has a bug, or the kickstart contains something it does not expect.",
+    hint: "See the lines below. Either the installer has a bug, or it cannot handle something in the kickstart.",
   },
   {
     pattern: /install exited abnormally \[\S+\]|Anaconda died after receiving signal/,

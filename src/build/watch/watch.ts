@@ -3,7 +3,7 @@ import { printable } from "../../io/escape.ts";
 import { amount } from "../../io/units.ts";
 import { failures, progress } from "./patterns.ts";
 
-/** Making file systems and the initramfs prints nothing for long. */
+/** Making file systems and the initramfs takes long and prints nothing. */
 export const longestSilenceMs = 30 * 60_000;
 
 export interface WatchOptions {
@@ -11,13 +11,14 @@ export interface WatchOptions {
   readonly nonce: string;
   readonly signal: AbortSignal;
   readonly progress: (text: string, done?: number, total?: number) => void;
-  /** The silence after which the installer counts as hanging. */
+  /** After this much silence, the installer counts as hanging. */
   readonly silenceMs?: number;
 }
 
 /**
- * Reads an installer's console until it ends or the installation cannot succeed any more. Returns once the kickstart has
- * reported success with our nonce and the console has ended. The caller checks that the machine powered off.
+ * Reads an installer's console until it ends or the installation can no longer succeed. Returns after the
+ * kickstart has reported success with our nonce and the console has ended. The caller checks that the machine
+ * powered off.
  */
 export async function watchInstaller(lines: AsyncIterable<string>, options: WatchOptions): Promise<void> {
   const { silenceMs = longestSilenceMs } = options;
@@ -27,7 +28,7 @@ export async function watchInstaller(lines: AsyncIterable<string>, options: Watc
   const iterator = lines[Symbol.asyncIterator]();
   try {
     for (;;) {
-      // The lines that explain a failure follow shortly after the line that reports it.
+      // The lines that explain a failure follow soon after the line that reports it.
       const next = await within(iterator.next(), failed ? 2_000 : silenceMs, options.signal);
       if (next === "silent") {
         if (failed) break;

@@ -57,11 +57,11 @@ export function withoutSsh(folder: string, machine: string): string {
     ? machine.slice(basename(folder).length + 1)
     : "";
   if (purpose === "")
-    return `It belongs to a deployment: its values define its users. Its console: ${itsConsole}.`;
+    return `It belongs to a deployment, whose values define its users. Its console: ${itsConsole}.`;
   if (purpose === "install")
     return `It is still being installed. Log in on its console; the root password is in ${join(folder, "root-password")}.`;
   if (purpose.startsWith("trial-"))
-    return `This clone of the template has no login before its first boot has configured it. Watch that on its console: ${itsConsole}.`;
+    return `Nobody can log in to this clone until its first boot has configured it. Watch the first boot on its console: ${itsConsole}.`;
   return `It is still booting. Its console: ${itsConsole}.`;
 }
 
@@ -71,7 +71,7 @@ function joinTerminal(line: Duplex): Promise<void> {
     const terminal = process.stdin;
     const leave = () => {
       if (terminal.isTTY) terminal.setRawMode(false);
-      // Pausing is not enough: with a pipe that stays open, the process would keep waiting.
+      // Pausing is not enough: if a pipe stays open, the process keeps waiting.
       terminal.destroy();
       line.destroy();
       resolve();

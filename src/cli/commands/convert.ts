@@ -176,8 +176,8 @@ async function check(named: NamedImage, flags: CheckFlags, signal: AbortSignal):
     const fitness = await fitnessOrWhy(localHost(), { file, guest }, flags.for, flags.to);
     return flags.config ? await withVmCfg(fitness, flags.config, { file, tree: guest.tree }) : fitness;
   } catch (error) {
-    // A disk may be known not to boot even if its guest cannot be opened. A file that is not a disk is not
-    // checked.
+    // Some disks are known not to boot although their guest cannot be opened. Files that are not disks are
+    // not checked.
     const isGuest = error instanceof TbuildError && ["guest", "environment"].includes(error.fault);
     if (isOpened || !isGuest || flags.via !== undefined) throw error;
     const fitness = await fitnessOrWhy(localHost(), { file, why: error.message }, flags.for, flags.to);

@@ -78,7 +78,7 @@ async function copyIn(sources: readonly string[], { image, path }: GuestPath, fl
 
 async function standardInput(sources: readonly string[], path: string): Promise<Uint8Array> {
   if (sources.length > 1 || path.endsWith("/"))
-    throw new TbuildError("usage", "standard input is copied to one file", {
+    throw new TbuildError("usage", "standard input can be copied to one file only", {
       subject: "cp",
       hint: "For example: sed s/a/b/ hosts | tbuild cp --yes - System.img:/etc/hosts",
     });

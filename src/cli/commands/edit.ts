@@ -47,7 +47,7 @@ async function fileAt(tree: GuestTree, path: string): Promise<Uint8Array> {
 async function edited({ path }: GuestPath, before: Uint8Array): Promise<Uint8Array> {
   const editor = process.env.VISUAL || process.env.EDITOR || "vi";
   const argv = editor.split(/\s+/).filter((word) => word !== "");
-  // Without a terminal, these would wait forever.
+  // These editors would wait forever without a terminal.
   const needsTerminal = /^(?:vim?|nvim|view|nano|pico|emacs|joe|mcedit)$/.test(basename(argv[0] ?? ""));
   if (needsTerminal && !(process.stdin.isTTY && process.stdout.isTTY))
     throw new TbuildError("usage", "there is no terminal for an editor", {

@@ -144,7 +144,7 @@ function wayRows({ mounts, others, access, why }: OpenedImage): string[][] {
   ];
 }
 
-/** What would boot, and what prevents it. */
+/** Which kernel would boot, or what prevents it. */
 function bootRows(what: string, { verdict, boots, findings }: BootCheck): string[][] {
   const taken = boots ? `: ${boots.kernel} by ${boots.config} of ${boots.volume}` : "";
   return [[what, `${verdict}${taken}`], ...findings.map((finding) => ["", findingText(finding)])];

@@ -22,7 +22,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     for await (const entry of listFiles(tree, path, flags.recursive)) {
       if (flags.json) await writeOut(`${jsonText(record(entry))}\n`, signal);
       else rows.push(row(entry));
-      // A whole guest is listed as it is read.
+      // A listing of a whole guest is printed while it is read.
       if (rows.length >= rowsAtOnce) await print();
     }
     await print();

@@ -50,7 +50,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   if (templates.some(({ lacking }) => lacking.length > 0)) process.exitCode = exitCodes.unknown;
 }
 
-/** The files by name, if what is imported are files of this machine; `undefined` for URLs. */
+/** Local files by name; `undefined` if URLs are imported. */
 async function localFiles(from: readonly string[]): Promise<Record<string, string> | undefined> {
   const isUrl = from.map((one) => /^[a-z][a-z0-9+.-]+:\/\//i.test(one));
   if (isUrl.every(Boolean)) return undefined;

@@ -120,7 +120,7 @@ function recordOf({ original, image, where, id }: Made, { name, plan }: Template
   };
 }
 
-/** kpartx on the server if it can: then the guest's files are read and written there. */
+/** Uses kpartx if the server has it, so that the guest's files are read and written there. */
 async function wayIn(far: FarFolder, via: string | undefined) {
   if (via !== undefined) return viaOption(via);
   const isThere = await accesses
@@ -136,7 +136,7 @@ async function wayIn(far: FarFolder, via: string | undefined) {
   return isThere ? viaOption("kpartx") : {};
 }
 
-/** Where the images of the Manager's disks lie. */
+/** Where the server stores the images of the Manager's disks. */
 async function imagesOf(command: Command, { server, sshConfig }: TemplateFlags) {
   if (server !== undefined)
     return ({ id, repository }: Original["system"]): ImagePlace => ({
@@ -146,7 +146,7 @@ async function imagesOf(command: Command, { server, sshConfig }: TemplateFlags) 
     });
   const { hypervisor } = await openSite(command);
   if (hypervisor.imageAt) return hypervisor.imageAt;
-  throw new TbuildError("usage", "no server is named that has the Manager's disks", {
+  throw new TbuildError("usage", "no server that holds the Manager's disks is configured", {
     subject: "tbuild manager template",
     hint: "Pass --server root@ovs1, or add `hypervisor` with kind: oracle-vm and its servers to the site.",
   });

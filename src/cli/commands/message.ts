@@ -32,7 +32,7 @@ interface MessageFlags {
   readonly json?: boolean;
 }
 
-/** The parameters, and where they come from. */
+/** The parameters, and their source. */
 interface Known {
   readonly name: string;
   readonly contract: readonly Parameter[];
@@ -56,7 +56,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   else process.stdout.write(`${table(contract.map((one) => row(one).map(shown)))}\n`);
 }
 
-/** The parameters of a template's version; of an image, if that is a file or on another machine. */
+/** The parameters of a template version, or of an image if `ref` names a file or a remote image. */
 async function knownOf(command: Command, ref: string): Promise<Known> {
   if (farPath(ref) !== undefined || ref.includes("/") || isFile(ref))
     return interruptible(stays.unchanged, (signal) =>
@@ -160,7 +160,7 @@ async function writeMessages(
 
 async function hashOf(answers: readonly Answer[], key: string): Promise<string> {
   const value = answers.find((one) => one.key === key)?.value ?? "";
-  // A value that is a hash already is not hashed again.
+  // A value that is already a hash is not hashed again.
   if (/^\$[1-6]\$[./0-9A-Za-z]+\$[./0-9A-Za-z]+$/.test(value)) return value;
   const { stdout } = await localHost().run(["openssl", "passwd", "-6", "-stdin"], { input: `${value}\n` });
   return stdout.trim();

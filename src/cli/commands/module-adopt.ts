@@ -16,7 +16,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(`# ${parts.file} would become ${into}\n${text}`);
     return;
   }
-  // The old script is removed last: a failure or a kill before that leaves the module as it was.
+  // The old script is removed last, so a failure or a kill before that leaves the module intact.
   await replaceFile(into, await readFile(parts.file), 0o755);
   try {
     await chmod(into, 0o755);

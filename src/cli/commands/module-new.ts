@@ -39,7 +39,7 @@ async function askedDescription(): Promise<string> {
   return ask("Description (one sentence): ");
 }
 
-// Only asked on a terminal: a module needs no parameter.
+// Asked only on a terminal, because parameters are optional.
 async function asked(question: string): Promise<string[]> {
   if (!process.stdin.isTTY) return [];
   return (await ask(question)).split(/[\s,]+/).filter((word) => word !== "");

@@ -185,7 +185,7 @@ function section(title: string, text: readonly string[]): string[] {
 }
 
 const marks = { added: "+", changed: "~", removed: "-" } as const;
-/** Lines of a difference that are shown; --json has them all. */
+/** The number of diff lines to show; --json has all of them. */
 const mostLines = 40;
 
 function changeLines(changes: readonly Change[]): string[] {

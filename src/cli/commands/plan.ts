@@ -25,7 +25,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const others: Planned[] = [];
   for (const to of further) {
     const { steps, ...rest } = await plan(workshop, { ...request, fresh: false, to });
-    // Up to the master, they are the same.
+    // All conversions share the steps up to the master.
     others.push({ ...rest, steps: steps.slice(steps.findIndex(({ step }) => step === "keep-master") + 1) });
   }
   if (json) {
@@ -55,7 +55,7 @@ function words(planned: Planned): string {
   return `${colours.bold(planned.id)}\n${table(rows)}\n${cached}${planned.notes.map((note) => `${note}\n`).join("")}`;
 }
 
-/** The steps before it in the list that it does not wait for. */
+/** Earlier steps in the list that this step does not wait for. */
 function besideOf({ step, beside = [] }: PlannedStep, steps: readonly PlannedStep[]): string[] {
   const before = steps.slice(
     0,

@@ -3,7 +3,7 @@ import type { Workshop } from "../../build/workshop.ts";
 import { TbuildError } from "../../errors.ts";
 import { table } from "../table.ts";
 
-/** `tbuild recipe --changed-since COMMIT`. As a matrix, it is what `fromJSON` of GitHub Actions takes. */
+/** `tbuild recipe --changed-since COMMIT`. With --matrix, prints JSON for `fromJSON` in GitHub Actions. */
 export async function run(
   workshop: Workshop,
   given: readonly string[],
@@ -13,7 +13,7 @@ export async function run(
   if (given.length > 0)
     throw new TbuildError("usage", "--changed-since finds the recipes itself", {
       subject: given.join(", "),
-      hint: "Leave the names out.",
+      hint: "Omit the names.",
     });
   const found = await changedSince(workshop, commit);
   if (isMatrix) {
@@ -22,7 +22,7 @@ export async function run(
   }
   if (found.length === 0)
     process.stderr.write(
-      `nothing to build: since ${commit}, no recipe and no file that one uses has changed\n`,
+      `nothing to build: no recipe, and no file that a recipe uses, has changed since ${commit}\n`,
     );
   else process.stdout.write(`${table(found.map(({ recipe, why }) => [recipe, why.join(", ")]))}\n`);
 }

@@ -73,7 +73,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
         noTrial: !options.trial,
         ...(onFailure && { onFailure }),
         ...(options.debug && { beforeStep: stopBefore(asking) }),
-        // A base is needed whole.
+        // `--until` does not apply to bases, because the recipes need their finished templates.
         ...(options.until !== undefined && names.includes(name) && { until: options.until }),
       });
       const outcomes: Outcome[] = [];
@@ -108,7 +108,7 @@ async function buildAll(
   await eachInParallel(requests, jobs, async (request) => {
     const outcome = await buildOne(workshop, request, screen, signal);
     outcomes.push(outcome);
-    // Made from the master that now exists, even with --fresh.
+    // Uses the master that was just built, even with --fresh.
     for (const to of "result" in outcome && "further" in outcome.result ? outcome.result.further : [])
       outcomes.push(await buildOne(workshop, { ...request, fresh: false, to }, screen, signal));
   });

@@ -50,7 +50,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(`${text.join("\n")}\n`);
   if (flags.repair) await repairUnarmed(found, flags);
   const isMended = (kind: Kind) => kind === "unarmed template" && flags.repair && !flags.plan;
-  // Exits like a check that found something to do.
+  // Exits with the code of a check that found something.
   const isUnfit = found.some(({ fitness }) => fitness?.verdict === "unfit");
   if (isUnfit || found.some(({ kind }) => wanting.includes(kind) && !isMended(kind))) process.exitCode ||= 1;
   if (found.some(({ fitness }) => fitness?.verdict === "unknown")) process.exitCode ||= exitCodes.unknown;

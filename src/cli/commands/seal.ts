@@ -109,7 +109,7 @@ interface Told {
 
 const nothingTold: Told = { seal: { skip: [], keep: [], detect: "flag" }, meant: [] };
 
-// The schema of recipes takes longer to load than a seal takes.
+// Loaded only if needed: loading the schema of recipes takes longer than a seal.
 async function sealOf(recipes: string, name: string): Promise<Told> {
   const [{ loadRecipe }, { meantToStay, sealing }, { shipped }] = await Promise.all([
     import("../../recipe/load.ts"),

@@ -26,7 +26,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   }
 }
 
-/** What to run, and with which input and output. */
+/** The program to run, with its input and output. */
 interface Order {
   readonly argv: readonly string[];
   readonly terminal?: number;
@@ -52,7 +52,7 @@ async function orderOf(words: readonly string[], { json }: ChangeFlags): Promise
   return onTerminal();
 }
 
-// The kernel switches the terminal to raw mode, and does not switch it back if it is killed.
+// User-mode Linux switches the terminal to raw mode, and does not switch it back if it is killed.
 async function onTerminal(): Promise<Order> {
   const { rows = 24, columns = 80 } = process.stdout;
   const size: Terminal = { rows, columns, kind: process.env.TERM ?? "vt100" };
@@ -112,7 +112,7 @@ function running({ argv, terminal, options }: Order): Changing<Worked> {
   };
 }
 
-// Mounting a file system changes it in a few places, although no file has changed.
+// Mounting a file system changes a few bytes of it, even if no file changes.
 function withoutChange(planned: PlannedChange<Worked>): PlannedChange<Worked> {
   return { ...planned, pieces: [], alongside: [] };
 }

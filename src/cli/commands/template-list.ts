@@ -10,7 +10,7 @@ import { openCatalog, openSite } from "../open-site.ts";
 import { tableRows } from "../table.ts";
 import { age, coloursFor, size } from "../words.ts";
 
-/** Shared data can be found only from the chunk lists of all disks. This limit takes a few seconds to read. */
+/** Finding shared data means reading the chunk lists of all disks. Reading this much takes a few seconds. */
 const mostListBytes = 256 * 2 ** 20;
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
@@ -74,7 +74,7 @@ async function refreshAll(command: Command): Promise<void> {
         if (heard.lacking !== undefined) process.exitCode = exitCodes.environment;
       } catch (error) {
         if (!(error instanceof TbuildError)) throw error;
-        // The list is still what is known here, but may be out of date.
+        // The list then shows what is recorded here, which may be out of date.
         process.stderr.write(`warning: not refreshed: ${error.message}\n`);
         process.exitCode = exitCodes[error.fault];
       }

@@ -65,7 +65,7 @@ export function* graphOf(
     told.add(entry);
     yield { lead, entry };
     const grown = children.get(entry.digest) ?? [];
-    // Without this, a chain of versions would drift to the right.
+    // Without this, a chain of versions would move further right with each version.
     const isDeep = below.length >= deepest;
     for (const [i, child] of [...grown.entries()].reverse()) {
       const isLast = i === grown.length - 1;

@@ -31,7 +31,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
           plainHttp,
           tell: (words) => process.stderr.write(`${printable(words)}\n`),
           progress: (moved, total) => line.show("fetching", moved, total),
-          // So that the user learns it before the disks are fetched.
+          // Warns before the disks are fetched.
           onRevoked: ({ name, version }, { since, reason }) =>
             process.stderr.write(
               `warning: ${name}@${version} was revoked on ${since.slice(0, 10)}: ${printable(reason)}\n`,

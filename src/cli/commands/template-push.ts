@@ -59,7 +59,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
 }
 
-/** Only statements about versions. The disks need not be here. */
+/** Pushes only statements about versions, so the disks need not be here. */
 async function pushSaid(ref: string, place: Reference, command: Command, options: Options): Promise<void> {
   const { home, host, store, records } = await openSite(command);
   const name = await finder(store, records).nameOf(ref);

@@ -50,7 +50,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
 }
 
-/** A row for each item, with the name before the first. */
+/** One row per item. Only the first row has the name. */
 function listed(name: string, values: readonly string[]): [string, string][] {
   return values.map((value, i) => [i === 0 ? name : "", value]);
 }

@@ -11,8 +11,8 @@ import { manifestReader } from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
 
-// Marks a folder as ours, and lists the files that we wrote. The next run removes files that are no longer
-// needed, and keeps those whose inputs did not change.
+// Marks a folder as tbuild's, and lists the files in it that tbuild wrote. The next run removes files that
+// are no longer needed, and skips files whose inputs did not change.
 const listing = ".tbuild-site";
 /** The approximate number of files per version. */
 const filesEach = 4;
@@ -25,7 +25,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const read = manifestReader(store, records);
   const now = new Map<string, string>();
   await makeFolder(out);
-  // Listed before they are written, so that files left by a kill are known and made again.
+  // Files are listed before they are written. So a run after a kill knows which files to make again.
   const listed = await open(join(out, listing), "a").catch((error) => {
     throw fileFault(error, out);
   });
@@ -65,7 +65,9 @@ async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() === true;
 }
 
-/** The existing files of this site and the digests of their inputs. A file that may be incomplete has no digest. */
+/**
+ * The existing files of this site with the digests of their inputs. A possibly incomplete file has no digest.
+ */
 async function filesBefore(out: string): Promise<Map<string, string | undefined>> {
   const known = await readFile(join(out, listing), "utf8").catch(() => undefined);
   const found = new Map<string, string | undefined>();

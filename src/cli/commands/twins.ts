@@ -48,7 +48,7 @@ async function two(one: string, other: string, flags: TwinFlags): Promise<Report
   return { ...report, shared: [], seen: [] };
 }
 
-// Booting needs a site and its hypervisor, which a comparison does not load.
+// A comparison does not load the site and its hypervisor: only booting needs them.
 async function booted(image: string, flags: TwinFlags, command: Command): Promise<Report> {
   if (flags.via !== undefined)
     throw new TbuildError("usage", "--via is for two images; one image is booted instead", {
@@ -94,7 +94,7 @@ function wordsOf({ suspects, madeAnew, common, limits, shared, seen }: Report): 
   const files = amount(suspects.length, "file");
   const verdict =
     suspects.length > 0
-      ? `${files} should be unique, but the same in both:`
+      ? `${files} should be unique, but are the same in both:`
       : shared.length > 0
         ? "no file that should be unique is the same in both"
         : "no shared identities found";

@@ -16,7 +16,7 @@ interface UndoFlags extends FarFlags {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<UndoFlags>();
-  const whatStays = flags.list ? stays.unchanged : "each image is restored whole, or not at all";
+  const whatStays = flags.list ? stays.unchanged : "each image is restored completely or not at all";
   await eachImage(args[0] as string[], flags, whatStays, (image) =>
     flags.list ? list(image, flags) : undo(image, flags),
   );

@@ -38,7 +38,10 @@ async function faultOf(workshop: Workshop, name: string): Promise<TbuildError | 
   }
 }
 
-/** The recipe of this repository whose template `name` starts from, if it is one: it has not been built here yet. */
+/**
+ * The recipe in this repository that must be built first, because `name` starts from its template.
+ * `undefined` if there is none.
+ */
 async function recipeToBuildFirst(workshop: Workshop, name: string): Promise<string | undefined> {
   const { recipe } = (await recipeParts(workshop, name)).loaded;
   const [base = ""] = (recipe.from ?? "").split("@");

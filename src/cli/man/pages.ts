@@ -79,7 +79,7 @@ function topicSection({ name, title, rows, note }: (typeof topics)[number]): Lin
   ];
 }
 
-/** What `--help` prints after the options. In it, indented lines are commands and names to copy. */
+/** The text that `--help` prints after the options. Its indented lines are commands and names to copy. */
 function afterwards(command: Command): {
   readonly examples: readonly string[];
   readonly notes: readonly Line[];

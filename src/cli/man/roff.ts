@@ -13,8 +13,8 @@ export function text(words: string): string {
   return escaped.join("").replace(/^\./gm, "\\&.");
 }
 
-// Characters that roff would read as an escape, or print as a typographic quote, hyphen or accent. They stay
-// plain, because people search and copy words.
+// Characters that roff would read as an escape, or print as a typographic quote, hyphen or accent. They are
+// escaped, because people search for words and copy them.
 const special: Readonly<Record<string, string>> = {
   "\\": "\\e",
   "-": "\\-",
@@ -37,7 +37,7 @@ export function paragraph(words: string): Line[] {
   return [".PP", text(words)];
 }
 
-/** What a term means, with the meaning indented below it. */
+/** A term, with its meaning indented below. */
 export function term(words: string, meaning: string): Line[] {
   return [".TP", bold(words), text(meaning)];
 }
