@@ -154,6 +154,14 @@ export function parseModuleYaml(
   for (const [i, one] of module.parameters.entries()) {
     if (names.has(one.name)) find(["parameters", i, "name"], `${one.name} is defined twice`);
     names.add(one.name);
+    const numbered = module.parameters.find(
+      (other) => other.index && new RegExp(`^${other.name}-\\d+$`).test(one.name),
+    );
+    if (numbered)
+      find(
+        ["parameters", i, "name"],
+        `the variable ${variableOf(one.name)} is also that of a value of ${numbered.name}, which is numbered`,
+      );
     if (reserved.has(variableOf(one.name)))
       find(["parameters", i, "name"], `the variable ${variableOf(one.name)} has a meaning for all programs`);
     if (one.pattern !== undefined && !isPattern(one.pattern))

@@ -123,11 +123,7 @@ export async function readModule(folder: string): Promise<FirstBootModule> {
 /** The parts of a module that module.yaml describes. Its faults become problems of the header, with their lines. */
 async function describedParts(folder: string, name: string, text: string): Promise<ModuleParts> {
   const file = join(folder, moduleYaml);
-  const { module, findings, lineOf } = parseModuleYaml(file, text);
-  const problems: Problem[] = findings.map(({ at, path, text: what }) => ({
-    line: at.line,
-    text: path === "" ? what : `${path}: ${what}`,
-  }));
+  const { module, problems, lineOf } = readDescription(file, text);
   const { payload: given, oddPayload } = await readPayload(join(folder, "payload"));
   const header = {
     name,
@@ -139,7 +135,7 @@ async function describedParts(folder: string, name: string, text: string): Promi
     isComplete: true,
   };
   const none = { script: new Uint8Array(), header: { ...header, problems }, payload: given };
-  if (module === undefined) return { name, file, oddPayload, ...none };
+  if (module === undefined || lineOf === undefined) return { name, file, oddPayload, ...none };
   if (module.name !== name)
     problems.push({ line: 1, text: `the name "${module.name}" is not that of the folder, "${name}"` });
   if ((await textOf(join(folder, name))) !== undefined)
@@ -175,6 +171,28 @@ async function describedParts(folder: string, name: string, text: string): Promi
     script: Buffer.from(wrapperOf(module)),
     header: { ...header, description: module.description, priorities: module.targets, lines, problems },
   };
+}
+
+// A file that is not YAML has problems, too: of several modules, the others are read as well.
+function readDescription(file: string, text: string) {
+  try {
+    const { module, findings, lineOf } = parseModuleYaml(file, text);
+    const problems = findings.map(
+      ({ at, path, text: what }): Problem => ({
+        line: at.line,
+        text: path === "" ? what : `${path}: ${what}`,
+      }),
+    );
+    return { module, problems, lineOf };
+  } catch (error) {
+    if (!(error instanceof TbuildError && error.fault === "usage")) throw error;
+    const lines = error.lines.length > 0 ? error.lines : [`${error.subject ?? file}: ${error.message}`];
+    const problems = lines.map((one): Problem => {
+      const [, line = "1", what = one] = /:(\d+):\d+: (.*)$/s.exec(one) ?? [];
+      return { line: Number(line), text: `not a YAML file: ${what}` };
+    });
+    return { module: undefined, problems, lineOf: undefined };
+  }
 }
 
 function attributesOf({ files }: ModuleYaml, path: string): Partial<ModuleFile> {

@@ -114,6 +114,8 @@ function wordedFault({ code, message, pos: [from] }: YAMLParseError, text: strin
       ? 'a value that contains ": " must be in quotes'
       : "it already has a value, but the next line is indented as a part of it";
   }
+  if (code === "BLOCK_IN_FLOW" && /^[^,{}[\]]*:\s/.test(rest))
+    return 'a value that contains ": " must be in quotes';
   if (code === "MULTILINE_IMPLICIT_KEY")
     return "is not a key, but is indented like one: is a colon missing, or is there a space too many?";
   if (code === "BAD_SCALAR_START") return `a value that begins with ${rest[0]} must be in quotes`;

@@ -9,8 +9,8 @@ export function suggestion(word: string, words: readonly string[]): string {
   return words.length > 0 && words.length <= 12 ? `; available: ${words.join(", ")}` : "";
 }
 
-// Levenshtein distance, one row at a time.
-function distance(a: string, b: string): number {
+/** The changes of one letter between two words: Levenshtein's distance, one row at a time. */
+export function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

@@ -12,7 +12,9 @@ import {
   commandsOf,
   earlyFindings,
   interpretedFile,
+  isAutomatic,
   networkFinding,
+  noAutomount,
   shellCommands,
   startedFile,
 } from "./commands.ts";
@@ -34,6 +36,9 @@ import { deadlockFinding, secondsOf, sleepFinding, sleepProblem, waitFindings } 
 /** Calls that wait for a person. */
 export const asks =
   /^(?:raw_)?input$|^signal\.pause$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$|^breakpoint$|^pdb\.set_trace$|^code\.interact$/;
+
+const readsFiles =
+  /^(?:open|file|io\.open|glob\.i?glob|os\.(?:listdir|walk|stat|symlink|chdir|access)|shutil\..+|os\.path\..+)$/;
 
 /** Where a target runs. */
 export interface Place {
@@ -144,6 +149,11 @@ function callFindings(
   if (endless) add("error", `never ends: ${endless} serves until it is killed`, asService);
   const network = networkFinding(call.name, target, module.header.priorities[target]);
   if (network) add("error", network.text, network.remedy);
+  const path = readsFiles.test(call.name) ? call.positional.find(isAutomatic) : undefined;
+  if (path !== undefined && /^(?:re)?configure$/.test(target)) {
+    const { text, remedy } = noAutomount(path, target);
+    add("error", text, remedy);
+  }
   const [slept] = call.name === "time.sleep" ? call.positional : [];
   const sleep = typeof slept === "number" ? sleepProblem(slept, secondsOf(module)) : undefined;
   if (sleep) add("error", sleep.text, sleep.remedy);
@@ -237,13 +247,34 @@ function startFindings(command: Command, target: Target, place: Place): ModuleFi
   const own = [...commandFindings(command, target, place), ...programFileFindings(command, module)];
   const started = startedFile(command.words, module.payload);
   if (!started) return own;
+  const inside = shellCommands(started.file, module.payload, read);
   return [
     ...own,
-    ...shellCommands(started.file, module.payload, read).flatMap((one) =>
-      commandFindings(one, target, place),
-    ),
+    ...inside.flatMap((one) => commandFindings(one, target, place)),
+    ...relativeFindings(inside),
     ...waitFindings(started.file, module.payload, read, target),
   ];
+}
+
+// Files that a script starts or reads in by a path from where it runs, before it changes to another folder.
+function relativeFindings(commands: readonly Command[]): ModuleFinding[] {
+  const changes = commands.findIndex(({ words: [name] }) => /^(?:cd|pushd)$/.test(name ?? ""));
+  return commands
+    .slice(0, changes < 0 ? undefined : changes)
+    .flatMap(({ words, file, line }): ModuleFinding[] => {
+      const reads = /^(?:\.|source)$/.test(words[0] ?? "");
+      const path = reads ? words[1] : (interpretedFile(words) ?? words[0]);
+      if (!/^\.{1,2}\/./.test(path ?? "")) return [];
+      return [
+        {
+          level: "error",
+          file,
+          line,
+          text: `${reads ? "reads in" : "starts"} ${path}, but the module does not run in the folder of its payload`,
+          remedy: "Write the whole path in the guest, or change to the folder first",
+        },
+      ];
+    });
 }
 
 // What a command needs, waits for, or blocks at its target.

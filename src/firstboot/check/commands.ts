@@ -56,6 +56,8 @@ export function earlyFindings(
       text: `mounts NFS at ${target}, when NFS is not up yet`,
       remedy: "Do it after the boot: at configure, write a unit or an init script that does the work",
     });
+  const automatic = words.find(isAutomatic);
+  if (automatic !== undefined) found.push({ level: "error", file, line, ...noAutomount(automatic, target) });
   const looksUp = lookup(name, rest);
   const early =
     looksUp !== undefined || networkPrograms.test(name)
@@ -63,6 +65,18 @@ export function earlyFindings(
       : undefined;
   if (early) found.push({ level: "error", file, line, ...early });
   return found;
+}
+
+/** A path below /net, which autofs mounts from the host that it names. */
+export function isAutomatic(word: unknown): word is string {
+  return typeof word === "string" && /^\/net\/[\w.-]+(?:\/|$)/.test(word);
+}
+
+export function noAutomount(path: string, target: Target) {
+  return {
+    text: `uses ${path} at ${target}, when neither autofs nor NFS is up yet`,
+    remedy: "Do it after the boot: at configure, write a unit or an init script that does the work",
+  };
 }
 
 // Programs that ask a name server, with the words that make them do so.

@@ -11,7 +11,7 @@ export interface ModuleFinding {
 
 /** `file:line: error: what. remedy`, as compilers print it. */
 export function findingLine({ level, file, line, text, remedy }: ModuleFinding): string {
-  return `${file}:${line}: ${level}: ${text}. ${remedy}`;
+  return `${file}:${line}: ${level}: ${text}${text.endsWith("?") ? "" : "."} ${remedy}`;
 }
 
 /** Adds a finding of the module's program. */

@@ -4,12 +4,14 @@ import { shellReader } from "../shell/read.ts";
 import { isOracles, shippedModules } from "../shipped.ts";
 import type { ModuleFinding } from "./finding.ts";
 import { interpreterFindings } from "./interpreters.ts";
+import { releaseFindings } from "./on-release.ts";
 import { packageFindings, type RecipePackages } from "./packages.ts";
 import { payloadFindings } from "./payload.ts";
 import { type ForRelease, programFindings } from "./program.ts";
 import { scriptFindings } from "./scripts.ts";
 import type { Unchecked } from "./syntax.ts";
 import { checkText } from "./text.ts";
+import { expectationFindings } from "./variables.ts";
 
 export { findingLine, type ModuleFinding } from "./finding.ts";
 export type { RecipePackages } from "./packages.ts";
@@ -58,6 +60,7 @@ export async function checkModules(
     const asked = strict ? releases : releases.filter(({ name }) => program.runsOn.includes(name));
     const forScripts = asked.length > 0 ? asked : releases;
     const scripts = await scriptFindings(parts, forScripts, strict, read, host);
+    findings.push(...expectationFindings(parts, read), ...releaseFindings(parts, forScripts, strict, read));
     findings.push(...scripts.findings, ...interpreterFindings(parts, forScripts, strict, packages));
     for (const { from, what } of parts.oddPayload)
       findings.push({

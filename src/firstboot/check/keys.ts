@@ -10,6 +10,8 @@ export interface KeyFinding {
   readonly line: number;
   readonly text: string;
   readonly remedy: string;
+  /** The key that it is about. */
+  readonly key?: string;
 }
 
 const fields = [
@@ -69,10 +71,10 @@ export function keyFindings(
   const { parameters, doubts } = enumerateOf(followed, target);
   const findings = doubts.map((doubt): KeyFinding => findingOf(doubt, target));
   const keys = new Map<string, { password: boolean }>();
-  const add = (level: KeyFinding["level"], text: string, remedy: string) =>
-    findings.push({ level, line, text, remedy });
   for (const parameter of parameters) {
     const key = String(parameter.key);
+    const add = (level: KeyFinding["level"], text: string, remedy: string) =>
+      findings.push({ level, line, text, remedy, key });
     if (keys.has(key)) add("error", `enumerates ${key} twice`, "Remove one of them");
     keys.set(key, { password: isYes(parameter.password) });
     const owner = shippedOwner(key);

@@ -1,6 +1,6 @@
 import type { Call } from "../python/frame.ts";
 import {
-  Dumped,
+  allParametersIn,
   FromEnvironment,
   firstUnknown,
   Given,
@@ -36,7 +36,7 @@ export function leakOf({ argument }: Start, secrets: ReadonlySet<string>): Given
   return given(argument).find(isSecretOf(secrets));
 }
 
-const prints = /^(?:print|pprint\.pprint|sys\.(?:__)?std(?:out|err)(?:__)?\.write(?:lines)?)$/;
+const prints = /^(?:print|raise|pprint\.pprint|sys\.(?:__)?std(?:out|err)(?:__)?\.write(?:lines)?)$/;
 const logs =
   /^syslog\.syslog$|^(?:logging)?\.(?:debug|info|warn|warning|error|critical|exception|log)$|^sys\.exit$/;
 
@@ -47,10 +47,7 @@ export function shownBy({ name, positional, named }: Call, secrets: ReadonlySet<
   if (file !== undefined && !(file instanceof PythonModule)) return undefined;
   const found = positional.flatMap(given).find(isSecretOf(secrets));
   if (found) return found.key;
-  const isAll = positional.some(
-    (one) => one instanceof Parameters || (one instanceof Dumped && one.value instanceof Parameters),
-  );
-  return isAll ? [...secrets][0] : undefined;
+  return allParametersIn(positional) ? [...secrets][0] : undefined;
 }
 
 /** What a call waits for, for ever; `undefined` if it ends. */

@@ -1,5 +1,6 @@
 import { mainOf } from "../enumerate.ts";
 import { type ModuleParts, type Target, targets } from "../module.ts";
+import { keyOf, type ModuleYaml } from "../module-yaml.ts";
 import { compileFaults } from "../python/compile-faults.ts";
 import { type Followed, follow } from "../python/evaluate.ts";
 import { incompatibleSyntax, isBefore, type PythonVersion } from "../python/features.ts";
@@ -12,8 +13,9 @@ import type { ReadShell } from "../shell/read.ts";
 import { actionFindings } from "./action.ts";
 import type { Add, ModuleFinding } from "./finding.ts";
 import { networkMounts } from "./fstab.ts";
-import { keyFindings } from "./keys.ts";
+import { type KeyFinding, keyFindings } from "./keys.ts";
 import { checkMain } from "./main-call.ts";
+import { checkTargetWords } from "./target-words.ts";
 
 /** A release that a module is for, such as `ol6`, with its Python. */
 export interface ForRelease {
@@ -44,7 +46,7 @@ export async function programFindings(
   return withPython(text, (script) => {
     const findings: ModuleFinding[] = [];
     const add = (level: ModuleFinding["level"], line: number, what: string, remedy: string) =>
-      findings.push({ level, file: module.file, line, text: what, remedy });
+      findings.push({ level, file: module.file, line: lineIn(module, line), text: what, remedy });
     const { readable, runsOn } = syntax(script, releases, strict, add);
     if (!readable) return { findings, keys: [], runsOn };
     for (const { name, line } of looseNames(script))
@@ -53,6 +55,8 @@ export async function programFindings(
     try {
       const followed = follow(script);
       checkMain(script, followed, module, add);
+      const { enumerator } = mainOf(followed);
+      if (enumerator) checkTargetWords(enumerator, add);
       const place = {
         module,
         read,
@@ -63,7 +67,9 @@ export async function programFindings(
       for (const target of targetsOf(followed)) {
         const { keys: more, findings: about } = keyFindings(followed, target, module.name);
         for (const key of more.keys()) keys.add(key);
-        for (const one of about) add(one.level, one.line, one.text, one.remedy);
+        for (const one of about)
+          if (module.yaml) findings.push(inYaml(module, one));
+          else add(one.level, one.line, one.text, one.remedy);
         findings.push(
           ...actionFindings(
             followed,
@@ -80,6 +86,23 @@ export async function programFindings(
     }
     return { findings: unique(findings), keys: [...keys], runsOn };
   });
+}
+
+// A module.yaml has no lines of the program that is made from it.
+function lineIn({ yaml, lineOf }: ModuleParts, line: number): number {
+  return yaml ? (lineOf?.(["run"]) ?? 1) : line;
+}
+
+// What is said of a parameter is said where module.yaml has it, in its words.
+function inYaml(module: ModuleParts, { key, level, line, text, remedy }: KeyFinding): ModuleFinding {
+  const plain = key?.replace(/\.0$/, "");
+  const index =
+    module.yaml?.parameters.findIndex((one) =>
+      [key, plain].includes(keyOf(module.yaml as ModuleYaml, one)),
+    ) ?? -1;
+  const place = index < 0 ? lineIn(module, line) : (module.lineOf?.(["parameters", index, "name"]) ?? 1);
+  const said = remedy.replace('"password": True', "password: true");
+  return { level, file: module.file, line: place, text, remedy: said };
 }
 
 /**

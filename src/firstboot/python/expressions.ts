@@ -6,6 +6,7 @@ import { builtins, callMethod, itemsOf, notModelled } from "./methods.ts";
 import { compare, operate } from "./operate.ts";
 import { lineOf, type Node, part, parts } from "./script.ts";
 import {
+  allParametersIn,
   Dumped,
   FromEnvironment,
   firstUnknown,
@@ -79,6 +80,7 @@ export const expressions: Readonly<Record<string, Reader>> = {
     return (
       operate(operator, left, right) ??
       firstUnknown(right) ??
+      allParametersIn([left, right]) ??
       new Unknown(`computes with ${operator}`, lineOf(node))
     );
   },

@@ -1,4 +1,4 @@
-import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
+import { everyNode, lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
 
 /** A version of Python: `[2, 6]` is 2.6. */
 export type PythonVersion = readonly [major: number, minor: number];
@@ -223,12 +223,52 @@ const features: readonly Feature[] = [
   { what: "a long number (L)", until: [2, 7], types: ["integer"], is: (node) => /[lL]$/.test(node.text) },
   { what: "a ur'' literal", until: [2, 7], types: ["string"], is: (node) => prefixOf(node) === "ur" },
   {
+    what: "an index into map(), filter(), zip(), .keys(), .values() or .items()",
+    until: [2, 7],
+    types: ["subscript"],
+    is: (node) => isViewOf(part(node, "value")),
+  },
+  {
+    what: ".sort() of what .keys(), .values(), .items(), map(), filter() or zip() give",
+    until: [2, 7],
+    types: ["call"],
+    is: sortsView,
+  },
+  {
     what: "a tuple as a parameter",
     until: [2, 7],
     types: ["tuple_pattern"],
     is: (node, { above }) => /parameters$/.test(above(node)?.type ?? ""),
   },
 ];
+
+// Lists in Python 2. Python 3 gives views and iterators.
+function isViewOf(node: Node | undefined): boolean {
+  if (node?.type !== "call") return false;
+  const called = part(node, "function");
+  const list = part(node, "arguments");
+  if (called?.type === "identifier") return /^(?:map|filter|zip)$/.test(called.text);
+  const method = called && part(called, "attribute")?.text;
+  const isMethod = /^(?:keys|values|items)$/.test(method ?? "");
+  return isMethod && list !== undefined && parts(list).length === 0;
+}
+
+// The name is set once in its function, or in the module: to a view.
+function sortsView(node: Node, { above }: Program): boolean {
+  const called = part(node, "function");
+  if (!called) return false;
+  const object = part(called, "object");
+  if (object?.type !== "identifier" || part(called, "attribute")?.text !== "sort") return false;
+  let scope = above(node);
+  while (scope && !/^(?:function_definition|module)$/.test(scope.type)) scope = above(scope);
+  const set = scope
+    ? [...everyNode(scope)].filter(
+        (one) => one.type === "assignment" && part(one, "left")?.text === object.text,
+      )
+    : [];
+  const [only] = set;
+  return only !== undefined && set.length === 1 && isViewOf(part(only, "right"));
+}
 
 const byType = new Map<string, Feature[]>();
 for (const feature of features)

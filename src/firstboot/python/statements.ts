@@ -153,7 +153,10 @@ export const statements: Readonly<Record<string, Runner>> = {
   with_statement: (node, frame, of) => {
     for (const one of parts(node).filter(({ type }) => type === "with_clause"))
       for (const item of parts(one)) {
-        const alias = part(part(item, "value") ?? item, "alias");
+        const value = part(item, "value");
+        const opened = value?.type === "as_pattern" ? parts(value)[0] : value;
+        if (opened) of.evaluate(opened, frame);
+        const alias = part(value ?? item, "alias");
         if (alias) frame.set(alias.text, new Unknown("reads a file", lineOf(item)));
       }
     const body = part(node, "body");
@@ -172,7 +175,12 @@ export const statements: Readonly<Record<string, Runner>> = {
   continue_statement: () => {
     throw new Leave("continue");
   },
-  raise_statement: (node) => {
+  raise_statement: (node, frame, of) => {
+    const [error] = parts(node);
+    const list = error?.type === "call" ? part(error, "arguments") : undefined;
+    const said = parts(list ?? node).filter(({ type }) => type !== "keyword_argument");
+    const positional = said.map((one) => of.evaluate(one, frame));
+    of.heard({ name: "raise", positional, named: new Map(), node });
     throw new Leave("raise", new Unknown("raises an exception", lineOf(node)));
   },
 };

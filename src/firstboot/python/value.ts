@@ -88,6 +88,17 @@ export class Dumped {
   }
 }
 
+/** The text of all parameters, if one of the values is that, or has it in it. */
+export function allParametersIn(values: readonly Value[]): Dumped | undefined {
+  for (const one of values) {
+    const inside = one instanceof Dumped ? one.value : one;
+    if (inside instanceof Parameters) return new Dumped(inside);
+    const found = Array.isArray(inside) ? allParametersIn(inside) : undefined;
+    if (found) return found;
+  }
+  return undefined;
+}
+
 /** A value that is unknown without running the program, and why. Lines count from 1. */
 export class Unknown {
   readonly reason: string;

@@ -1,5 +1,14 @@
 import { everyNode, lineOf, type Node, parserOf, part, parts } from "../grammar.ts";
-import { fed, inBackground, piped, replacedStreams, shown } from "./streams.ts";
+import { type BashFeature, bashFeatures } from "./bash-features.ts";
+import { conditional, fed, inBackground, piped, replacedStreams, shown } from "./streams.ts";
+import {
+  caseOf,
+  failingFunctions,
+  type ShellCase,
+  type ShellVariables,
+  textFrom,
+  variablesOf,
+} from "./variables.ts";
 import { foreverOf, type ShellWait, waitOf } from "./waits.ts";
 
 /** One word of a command. */
@@ -24,6 +33,8 @@ export interface ShellCommand {
   readonly isShown: boolean;
   /** Another program reads what it prints. */
   readonly isPiped: boolean;
+  /** Whether it runs depends on something: `if`, `case`, `&&`, a loop. */
+  readonly isConditional: boolean;
   /** The variables in a text of the script that it reads. */
   readonly fed: readonly string[];
 }
@@ -44,6 +55,11 @@ export interface ShellProgram {
   readonly commands: readonly ShellCommand[];
   readonly assignments: readonly ShellAssignment[];
   readonly functions: ReadonlySet<string>;
+  readonly variables: ShellVariables;
+  /** What it needs of a bash after 3.2. */
+  readonly bashFeatures: readonly BashFeature[];
+  /** Each `case` outside functions. */
+  readonly cases: readonly ShellCase[];
 }
 
 export type ReadShell = (text: string) => ShellProgram;
@@ -58,6 +74,8 @@ export async function shellReader(): Promise<ReadShell> {
     const assignments: ShellAssignment[] = [];
     const functions = new Set<string>();
     const waits: ShellWait[] = [];
+    const cases: ShellCase[] = [];
+    const failing = failingFunctions(root);
     const inFunction = new Map<number, string>();
     const above = new Map<number, Node>();
     const met = (child: Node, parent: Node) => {
@@ -82,6 +100,7 @@ export async function shellReader(): Promise<ReadShell> {
           isFed: replaced.input || fed(node, above),
           isShown: !replaced.output && shown(node, above),
           isPiped: piped(node, above),
+          isConditional: conditional(node, above),
           fed: fedTexts(node, above).flatMap(variablesIn),
         };
         commands.push(command);
@@ -94,6 +113,7 @@ export async function shellReader(): Promise<ReadShell> {
             line: one.line + command.line - 1,
             within,
             isFed: one.isFed || command.isFed,
+            isConditional: one.isConditional || command.isConditional,
             isShown: one.isShown && command.isShown,
           })),
         );
@@ -103,6 +123,9 @@ export async function shellReader(): Promise<ReadShell> {
         const [name, value] = [part(node, "name")?.text ?? "", part(node, "value")];
         if (value) assignments.push({ name, variables: variablesIn(value), within, line: lineOf(node) });
       }
+      const subject =
+        node.type === "case_statement" && within === undefined ? part(node, "value") : undefined;
+      if (subject) cases.push(caseOf(node, variablesIn(subject), failing));
       const wait = node.type === "while_statement" ? waitOf(node) : undefined;
       if (wait) waits.push(wait);
       const forEver = node.type === "c_style_for_statement" ? foreverOf(node) : undefined;
@@ -113,7 +136,16 @@ export async function shellReader(): Promise<ReadShell> {
         assignments.push({ name, variables, within, line: lineOf(node) });
       }
     }
-    return { hasError: root.hasError, waits, commands, assignments, functions };
+    return {
+      hasError: root.hasError,
+      waits,
+      commands,
+      assignments,
+      functions,
+      variables: variablesOf(root),
+      bashFeatures: bashFeatures(root),
+      cases,
+    };
   };
   return (text) => read(text, 0);
 }
@@ -200,9 +232,9 @@ function unquoted(node: Node): string {
 /** The variables whose values a word has. A command within it takes them, and gives something else. */
 function variablesIn(node: Node): string[] {
   if (node.type === "command_substitution" || node.type === "process_substitution") return [];
-  if (node.type === "simple_expansion") return [node.text.slice(1)];
+  if (node.type === "simple_expansion") return [textFrom(node).slice(1)];
   if (node.type === "expansion") {
-    const [, name, operator] = /^\$\{(!?\w+|[@*#])(:?\+)?/.exec(node.text) ?? [];
+    const [, name, operator] = /^\$\{(!?\w+|[@*#])(:?\+)?/.exec(textFrom(node)) ?? [];
     const inside = parts(node).slice(1).flatMap(variablesIn);
     return name === undefined || operator !== undefined ? inside : [name, ...inside];
   }

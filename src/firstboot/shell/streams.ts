@@ -8,6 +8,18 @@ export function inBackground(node: Node, above: Above): boolean {
   return false;
 }
 
+/** Whether something decides if a command runs. */
+export function conditional(node: Node, above: Above): boolean {
+  for (const [, parent] of around(node, above))
+    if (
+      /^(?:if|case|while|for|c_style_for)_(?:statement|item)$|^(?:list|negated_command|test_command)$/.test(
+        parent?.type ?? "",
+      )
+    )
+      return true;
+  return false;
+}
+
 /** Whether a command, or what it is in, is behind a pipe or reads a file or a text. */
 export function fed(node: Node, above: Above): boolean {
   for (const [one, parent] of around(node, above, true)) {
