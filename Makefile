@@ -70,6 +70,8 @@ torture: build setup .tbuild/setup-tests
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/deployment-faults.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/oracle-vm-machine.test.ts test/contract/hypervisor-oracle-vm.test.ts test/contract/template-of-machine.test.ts test/contract/build-on-server.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/ext-kinds.test.ts test/contract/convert.test.ts
+	TBUILD_SLOW=1 npx vitest run --project contract test/contract/programs.test.ts test/contract/image-commands.test.ts test/contract/install-media.test.ts
+	TBUILD_KILLS=50 npx vitest run --project contract test/contract/store.test.ts test/contract/registry.test.ts
 	@sh .ci/debian.sh $(debian_bench) mmdebstrap
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/deb.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts test/contract/failing-disk.test.ts -t guestfish

@@ -18,6 +18,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { planJob } from "../../src/guest/offline.ts";
 import { repairOperations } from "../../src/guest/seal/index.ts";
 import { missing } from "../fakes/missing.ts";
+import { itSlow } from "../fakes/slow.ts";
 import { makeDirtyFolder } from "../guest/dirty-folder.ts";
 import { mbr } from "../image/disk-tables.ts";
 import { unmountImage } from "../unmount-image.ts";
@@ -350,7 +351,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(before);
     });
 
-    it("search free blocks by User-mode Linux, too", async () => {
+    itSlow("search free blocks by User-mode Linux, too", async () => {
       const image = await copyOf("by-uml.img");
       const check = ["seal", "--check", "--residue", "--json"];
       const [direct, uml] = [await tbuild(...check, image), await tbuild(...check, "--via", "uml", image)];
@@ -358,19 +359,22 @@ describe.skipIf(lacking !== undefined)(
       expect(JSON.parse(uml.stdout).classes).toEqual(JSON.parse(direct.stdout).classes);
     });
 
-    it("scrub a guest on XFS: no free block has removed data, and undo restores the same file", async () => {
-      const { image, volume, takeOut } = await diskWith("xfs", "scrubbed.img");
-      const before = await sha256Of(image);
-      const scrubbed = await tbuild("seal", "--yes", "--scrub", image);
-      expect(scrubbed.exitCode, scrubbed.stderr).toBe(0);
-      expect(scrubbed.stdout).toMatch(/[\d.]+ KiB of free blocks are zeroed/);
-      const check = await tbuild("seal", "--check", "--residue", image);
-      expect(check.exitCode, check.stdout).toBe(0);
-      await takeOut();
-      await host.run(["xfs_repair", "-n", "-f", volume]);
-      await tbuild("undo", image);
-      expect(await sha256Of(image)).toBe(before);
-    });
+    itSlow(
+      "scrub a guest on XFS: no free block has removed data, and undo restores the same file",
+      async () => {
+        const { image, volume, takeOut } = await diskWith("xfs", "scrubbed.img");
+        const before = await sha256Of(image);
+        const scrubbed = await tbuild("seal", "--yes", "--scrub", image);
+        expect(scrubbed.exitCode, scrubbed.stderr).toBe(0);
+        expect(scrubbed.stdout).toMatch(/[\d.]+ KiB of free blocks are zeroed/);
+        const check = await tbuild("seal", "--check", "--residue", image);
+        expect(check.exitCode, check.stdout).toBe(0);
+        await takeOut();
+        await host.run(["xfs_repair", "-n", "-f", volume]);
+        await tbuild("undo", image);
+        expect(await sha256Of(image)).toBe(before);
+      },
+    );
 
     it("work without root by User-mode Linux, whatever the name, and keep labels", async () => {
       const label = "system_u:object_r:net_conf_t:s0";

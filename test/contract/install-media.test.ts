@@ -31,6 +31,7 @@ import { oemdrv } from "../../src/media/oemdrv.ts";
 import { remaster } from "../../src/media/remaster.ts";
 import type { ImageMaking } from "../../src/media/xorriso.ts";
 import { describeWith, itWith } from "../fakes/missing.ts";
+import { itSlow } from "../fakes/slow.ts";
 import { type Installer, type Layout, layouts, syntheticDisc } from "../media/synthetic-disc.ts";
 import { drivers } from "../test-guest.ts";
 import { mediaCache, testMedium } from "../test-medium.ts";
@@ -240,7 +241,7 @@ describeWith(
       expect(said).toContain(shown(layout));
     });
 
-    itWith(["/usr/share/OVMF/OVMF_CODE_4M.fd"], "a boot ISO starts by UEFI too", async () => {
+    itSlow("a boot ISO starts by UEFI too", async () => {
       const layout = layoutOf("9.2");
       const medium = await readMedium(discOf(layout));
       const made = join(folder, "boot-uefi.iso");
@@ -314,8 +315,9 @@ describeWith(
       startsFromServer("6.10", "pxelinux.0", { loaders: pxelinux }),
     );
 
-    it("a boot server starts the installer with its kickstart, by iPXE", () =>
-      startsFromServer("9.2", "boot.ipxe"));
+    itSlow("a boot server starts the installer with its kickstart, by iPXE", () =>
+      startsFromServer("9.2", "boot.ipxe"),
+    );
 
     const netGrub = "/usr/lib/grub/x86_64-efi/monolithic/grubnetx64.efi";
     itWith(

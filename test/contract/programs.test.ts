@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../fakes/missing.ts";
+import { itSlow } from "../fakes/slow.ts";
 import { emptyDisk, extDisk, type GuestFiles, guestFolder, ol6Guest, xfsDisk } from "../guest-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 import { inUml } from "./uml-script.ts";
@@ -60,21 +61,24 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3", "pvcreate"], "program
     expect((await readdir(folder)).sort()).toEqual(["System.img"]);
   });
 
-  it("change nothing if a folder of the guest cannot be read: it is unknown what changed in it", async () => {
-    const damaged = join(folder, "damaged.img");
-    const { files, ...rest } = await guestWithPrograms();
-    await extDisk(damaged, { ...rest, files: { ...files, "/srv/broken/file": "x" } });
-    // Its directory block lies behind the end of the volume.
-    const at = `${damaged}?offset=${1 << 20}`;
-    await host.run(["debugfs", "-w", "-R", "set_inode_field /srv/broken block[0] 4294901760", at]);
-    await host.run(["debugfs", "-w", "-R", "set_inode_field /srv/broken flags 0", at]);
-    const before = await sha256Of(damaged);
-    const ran = await tbuild(["sh", "--yes", damaged, "echo new > /etc/motd"]);
-    expect(ran.exitCode, ran.stderr).toBe(4);
-    expect(ran.stderr).toContain("it is not known which files changed: find cannot read all of the guest");
-    expect(await sha256Of(damaged)).toBe(before);
-    await rm(damaged);
-  });
+  itSlow(
+    "change nothing if a folder of the guest cannot be read: it is unknown what changed in it",
+    async () => {
+      const damaged = join(folder, "damaged.img");
+      const { files, ...rest } = await guestWithPrograms();
+      await extDisk(damaged, { ...rest, files: { ...files, "/srv/broken/file": "x" } });
+      // Its directory block lies behind the end of the volume.
+      const at = `${damaged}?offset=${1 << 20}`;
+      await host.run(["debugfs", "-w", "-R", "set_inode_field /srv/broken block[0] 4294901760", at]);
+      await host.run(["debugfs", "-w", "-R", "set_inode_field /srv/broken flags 0", at]);
+      const before = await sha256Of(damaged);
+      const ran = await tbuild(["sh", "--yes", damaged, "echo new > /etc/motd"]);
+      expect(ran.exitCode, ran.stderr).toBe(4);
+      expect(ran.stderr).toContain("it is not known which files changed: find cannot read all of the guest");
+      expect(await sha256Of(damaged)).toBe(before);
+      await rm(damaged);
+    },
+  );
 
   it("do not reach this machine, the kernel, or the raw disk", async () => {
     const secret = join(folder, "secret");
@@ -101,7 +105,7 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3", "pvcreate"], "program
     expect(await readdir(folder)).toEqual(["System.img"]);
   });
 
-  it("get no file systems over folders that are links", async () => {
+  itSlow("get no file systems over folders that are links", async () => {
     const odd = join(folder, "odd.img");
     const { files, links } = await guestWithPrograms();
     const { "/proc/.keep": _proc, "/dev/.keep": _dev, ...others } = files;
@@ -111,25 +115,34 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3", "pvcreate"], "program
     await rm(odd);
   });
 
-  it("leave files with the labels of the same paths, and new ones with those of their neighbours", async () => {
-    const labelled = join(folder, "labelled.img");
-    await host.run(["cp", "--sparse=always", image, labelled]);
-    const labels = { "/": "root_t", "/etc": "etc_t", "/etc/shadow": "shadow_t", "/etc/fstab": "etc_t" };
-    for (const [path, type] of Object.entries(labels)) {
-      const set = `ea_set ${path} security.selinux "system_u:object_r:${type}:s0\\000"`;
-      await host.run(["debugfs", "-w", "-R", set, `${labelled}?offset=${1 << 20}`]);
-    }
-    const script = "cp /etc/shadow /etc/s; rm /etc/shadow; mv /etc/s /etc/shadow; echo new > /etc/new";
-    const ran = await tbuild(["sh", "--yes", labelled, script]);
-    expect(ran.exitCode, ran.stderr).toBe(0);
-    const label = async (path: string) =>
-      (await host.run(["debugfs", "-R", `ea_get ${path} security.selinux`, `${labelled}?offset=${1 << 20}`]))
-        .stdout;
-    expect(await label("/etc/shadow")).toContain(":shadow_t:");
-    expect(await label("/etc/new")).toContain(":etc_t:");
-    await rm(labelled);
-    await rm(`${labelled}.tbuild-undo-1`);
-  });
+  itSlow(
+    "leave files with the labels of the same paths, and new ones with those of their neighbours",
+    async () => {
+      const labelled = join(folder, "labelled.img");
+      await host.run(["cp", "--sparse=always", image, labelled]);
+      const labels = { "/": "root_t", "/etc": "etc_t", "/etc/shadow": "shadow_t", "/etc/fstab": "etc_t" };
+      for (const [path, type] of Object.entries(labels)) {
+        const set = `ea_set ${path} security.selinux "system_u:object_r:${type}:s0\\000"`;
+        await host.run(["debugfs", "-w", "-R", set, `${labelled}?offset=${1 << 20}`]);
+      }
+      const script = "cp /etc/shadow /etc/s; rm /etc/shadow; mv /etc/s /etc/shadow; echo new > /etc/new";
+      const ran = await tbuild(["sh", "--yes", labelled, script]);
+      expect(ran.exitCode, ran.stderr).toBe(0);
+      const label = async (path: string) =>
+        (
+          await host.run([
+            "debugfs",
+            "-R",
+            `ea_get ${path} security.selinux`,
+            `${labelled}?offset=${1 << 20}`,
+          ])
+        ).stdout;
+      expect(await label("/etc/shadow")).toContain(":shadow_t:");
+      expect(await label("/etc/new")).toContain(":etc_t:");
+      await rm(labelled);
+      await rm(`${labelled}.tbuild-undo-1`);
+    },
+  );
 
   it("end with Ctrl-C, and leave no process, file or change", async () => {
     const child = spawn(process.execPath, [
@@ -167,7 +180,7 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3", "pvcreate"], "program
     expect(await sha256Of(image)).toBe(digest);
   });
 
-  it.skipIf(!isRoot)("run in a guest on XFS, and in a qcow2 image", async () => {
+  (isRoot ? itSlow : it.skip)("run in a guest on XFS, and in a qcow2 image", async () => {
     const xfs = join(folder, "xfs.img");
     await xfsDisk(xfs, await guestWithPrograms("xfs"));
     const before = await sha256Of(xfs);
@@ -205,7 +218,7 @@ describeWith(["linux.uml", "mke2fs", "debugfs", "python3", "pvcreate"], "program
     },
   );
 
-  it.skipIf(!isRoot)("run in a guest on a logical volume", async () => {
+  (isRoot ? itSlow : it.skip)("run in a guest on a logical volume", async () => {
     const lvm = join(folder, "lvm.img");
     const { files, links } = await guestWithPrograms();
     const mounts = "/dev/vg-a/root / ext4 defaults 1 1\n";
