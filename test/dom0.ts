@@ -5,6 +5,7 @@ import type { Output, Talk } from "../src/host/host.ts";
 import { localHost, shellQuoted, talkHere } from "../src/host/local.ts";
 import { type FarHost, farHost } from "../src/host/ssh.ts";
 import { waitFor } from "../src/host/wait-for.ts";
+import { quickStart } from "../src/image/ways/uml-machine.ts";
 
 /** The programs and files that a machine needs to run one. */
 export const dom0Needs = [
@@ -76,7 +77,7 @@ async function writeFiles(folder: string, own: string, network: string): Promise
 function kernelArguments(own: string): string[] {
   const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${own}/init`];
   // Without a policy, SELinux would hide the labels on the disk.
-  const console = ["con=null", "con0=fd:0,fd:1", "quiet", "lsm=yama"];
+  const console = ["con=null", "con0=fd:0,fd:1", ...quickStart, "lsm=yama"];
   return ["mem=768M", ...root, ...console, "eth0=tuntap,tap0", `uml_dir=${own}/`, "umid=dom0"];
 }
 

@@ -66,7 +66,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     const image = await diskWithData("lustre.img", { "/data/.keep": "" });
     await bend(image, second * mib + 1024 + 96 + 1, 0x12);
     // Once: it starts User-mode Linux each time.
-    const { exitCode, stdout } = await tbuild("seal", "--check", image);
+    const { exitCode, stdout } = await tbuild("seal", "--yes", image);
     expect(exitCode).toBe(6);
     expect(stdout).toContain("not inspected: p2 cannot be opened (ext: has the feature dirdata");
     expect(stdout).toContain("; loop: mount: ");

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import { temporaryFolder } from "../../src/host/temporary.ts";
+import { quickStart } from "../../src/image/ways/uml-machine.ts";
 import { describeWith } from "../fakes/missing.ts";
 
 const program = readFileSync(
@@ -80,7 +81,7 @@ describeWith(needs, "the module storage on disks with partitions and LVM", () =>
       "linux.uml",
       [
         ...["mem=512M", ...disks, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro"],
-        ...[`init=${join(at, "init")}`, "con=null", "con0=null,fd:1", "quiet", `uml_dir=${at}/uml/`],
+        ...[`init=${join(at, "init")}`, "con=null", "con0=null,fd:1", ...quickStart, `uml_dir=${at}/uml/`],
       ],
       { encoding: "utf8", timeout: 120_000, killSignal: "SIGKILL", env: { PATH: process.env.PATH } },
     );

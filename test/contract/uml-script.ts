@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { quickStart } from "../../src/image/ways/uml-machine.ts";
 import { host } from "./dirty-image.ts";
 
 /**
@@ -39,7 +40,7 @@ export async function inUml(disks: readonly string[], script: string): Promise<s
         "rootflags=/",
         "rw",
       ],
-      ...[...ubd, `init=${file("init")}`, "con=null", "con0=null,null", "quiet", `uml_dir=${folder}/`],
+      ...[...ubd, `init=${file("init")}`, "con=null", "con0=null,null", ...quickStart, `uml_dir=${folder}/`],
     ],
     { allow: [0, 1] },
   );

@@ -59,7 +59,7 @@ export function inGuest(
   try {
     const upper = join(folder, "files");
     if (tree !== undefined) cpSync(tree, upper, { recursive: true, verbatimSymlinks: true });
-    install(upper, python);
+    cpSync(installed(python), upper, { recursive: true, preserveTimestamps: true });
     for (const [path, text] of Object.entries(files)) write(join(upper, path), text, 0o755);
     cpSync(join(repository, "test/fakes/xenstored.py"), join(upper, "usr/lib/fakes/xenstored.py"));
     write(join(upper, "script"), script, 0o755);
@@ -85,6 +85,23 @@ mount --rbind /dev $1/root/dev
 mount -t tmpfs tmpfs $1/root/run
 exec chroot $1/root sh -e /script
 `;
+
+const roots = new Map<string, string>();
+
+/** The additions for a Python, installed once and compiled, so that no test waits for that. */
+function installed(python: string): string {
+  const known = roots.get(python);
+  if (known !== undefined) return known;
+  const root = mkdtempSync(join(tmpdir(), "tbuild-additions-"));
+  process.on("exit", () => rmSync(root, { recursive: true, force: true }));
+  install(root, python);
+  const { status, stderr } = spawnSync(python, ["-m", "compileall", "-q", join(root, "usr/lib")], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(stderr);
+  roots.set(python, root);
+  return root;
+}
 
 function install(root: string, python: string): void {
   for (const name of ["ovmd", "ovm-template-config", "ovm-chkconfig"])

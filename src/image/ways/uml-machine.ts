@@ -198,6 +198,12 @@ mkfifo -m 600 "$folder/words" || exit 1
 } > /dev/null 2>&1 ${terminalDescriptor}<&- &
 exec "$@" < "$folder/words" 3<&-`;
 
+/**
+ * Arguments of Debian's kernel that leave out what takes two thirds of its start: 256 terminals of BSD's kind, and compressed
+ * swap.
+ */
+export const quickStart = ["quiet", "pty.legacy_count=0", "initcall_blacklist=init_zswap"];
+
 function kernelArgv(
   image: string,
   { readOnly, memoryMiB = 256, terminal }: UmlOptions,
@@ -206,7 +212,7 @@ function kernelArgv(
 ): string[] {
   const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${agent}`];
   const tty = terminal === undefined ? [] : [`con1=fd:${terminalDescriptor}`];
-  const console = ["con=null", "con0=fd:0,fd:1", ...tty, "quiet"];
+  const console = ["con=null", "con0=fd:0,fd:1", ...tty, ...quickStart];
   // Without a policy, SELinux would hide the labels on the disk.
   const security = "lsm=yama";
   // Read only, and without User-mode Linux's lock of the file, which would keep our own qemu-img from reading it.
