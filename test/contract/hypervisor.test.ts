@@ -48,6 +48,20 @@ describe("qemu", () => {
     expect(await hypervisor.describe()).toMatch(/^qemu \d+\.\d+\.\d+, (?:kvm|tcg)$/);
   });
 
+  it("gives guests three times as long without KVM", async () => {
+    const patience = async (more: object) =>
+      (
+        await openHypervisor(
+          host,
+          { kind: "qemu", accelerator: "tcg", ...more },
+          { folder: join(folder, "machines"), memory: join(folder, "memory") },
+        )
+      ).patience;
+    expect(await patience({})).toBe(3);
+    expect(await patience({ patience: 2 })).toBe(6);
+    expect(await patience({ accelerator: "kvm" })).toBe(1);
+  });
+
   it("names a port in use, if the site fixed it", async () => {
     const server = createServer();
     const port = await new Promise<number>((resolve) =>

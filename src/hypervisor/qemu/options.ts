@@ -13,6 +13,6 @@ export const QemuOptions = z.strictObject({
     .max(65535)
     .optional()
     .describe("A fixed port on 127.0.0.1 for ssh to the machine that is being built. Default: a free port."),
-  patience: patienceOption("a busy machine, or one without KVM"),
+  patience: patienceOption("a busy machine. Without KVM, limits are three times as long as with it"),
 });
 export type QemuOptions = z.infer<typeof QemuOptions>;

@@ -25,11 +25,19 @@ export const qemuKind = {
   open: qemu,
 } satisfies HypervisorKind<typeof QemuOptions>;
 
+// qemu executes a guest ten times as slowly without KVM, and a busy host more so.
+const emulatedPatience = 3;
+
 /** qemu machines on this host. They outlive the process that started them, and are found by name. */
 function qemu(host: Runner, options: QemuOptions, { folder, memory }: HypervisorPlaces): Hypervisor {
   const files = (vm: string) => machineFiles(folder, vm);
   const sessions = new Sessions(async (vm) => (await files(vm).paths()).qmp);
-  const accelerator = (kernel: string | undefined) => accelerated(host, options, memory, kernel);
+  let isEmulated = options.accelerator === "tcg";
+  const accelerator = async (kernel: string | undefined) => {
+    const chosen = await accelerated(host, options, memory, kernel);
+    isEmulated = chosen === "tcg";
+    return chosen;
+  };
   const describe = async (kernel?: string) => {
     const { stdout } = await host.run(["qemu-system-x86_64", "--version"]);
     return `qemu ${/version ([\d.]+)/.exec(stdout)?.[1] ?? ""}, ${await accelerator(kernel)}`;
@@ -45,7 +53,9 @@ function qemu(host: Runner, options: QemuOptions, { folder, memory }: Hypervisor
 
   return {
     name: "qemu",
-    patience: options.patience,
+    get patience() {
+      return options.patience * (isEmulated ? emulatedPatience : 1);
+    },
     domainTypes: ["hvm"],
     buildAddresses,
     state,
