@@ -11,10 +11,16 @@ export async function withAdvice(
 ): Promise<unknown> {
   if (!(error instanceof TbuildError) || error instanceof Interrupted) return error;
   const again = `tbuild recipe ${request.name}${request.rehearse ? " --rehearse" : ""}`;
-  const machines = (await context.hypervisor.list()).filter((name) => name.startsWith(`${context.id}-`));
-  const running = [];
-  for (const machine of machines)
-    if ((await context.hypervisor.state(machine)) === "running") running.push(machine);
+  const machines: string[] = [];
+  const running: string[] = [];
+  try {
+    for (const name of await context.hypervisor.list())
+      if (name.startsWith(`${context.id}-`)) machines.push(name);
+    for (const machine of machines)
+      if ((await context.hypervisor.state(machine)) === "running") running.push(machine);
+  } catch {
+    // The same failure, such as a full disk, may prevent this. The original error counts.
+  }
   const look = running.flatMap((machine) => [
     `watch it: tbuild console ${machine}`,
     `log in:         tbuild console ${machine} --ssh`,

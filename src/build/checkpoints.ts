@@ -3,7 +3,8 @@ import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink } from "
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { type Lock, lock } from "../host/lock.ts";
-import { namesIn } from "../io/durable.ts";
+import { isThere, namesIn } from "../io/durable.ts";
+import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
 import { fromPortable, type Places, toPortable } from "../io/portable.ts";
 import { writeFile } from "../io/write-file.ts";
@@ -71,8 +72,12 @@ export class Checkpoints {
   }
 
   async find(key: string): Promise<Checkpoint | undefined> {
-    const target = await readlink(this.linkOf(key)).catch(() => undefined);
-    return target === undefined ? undefined : this.read(basename(target));
+    const link = this.linkOf(key);
+    const target = await readlink(link).catch(ifRefused(link));
+    const found = target === undefined ? undefined : await this.read(basename(target));
+    const files = found ? pathsIn(found.gives, join(this.folder, found.id)) : [];
+    // Somebody may have removed its disk: the step runs again.
+    return (await Promise.all(files.map(isThere))).every(Boolean) ? found : undefined;
   }
 
   /** The newest checkpoint of a recipe's step. A plan compares its inputs with it. */
@@ -82,7 +87,7 @@ export class Checkpoints {
   }
 
   async all(): Promise<Checkpoint[]> {
-    const names = (await namesIn(this.folder)).filter((name) => /^[0-9a-f]{16}$/.test(name));
+    const names = (await namesIn(this.folder)).filter(isId);
     const read = await Promise.all(names.map((name) => this.read(name)));
     return read.filter((c) => c !== undefined);
   }
@@ -111,11 +116,23 @@ export class Checkpoints {
     await writeFile(join(out, "checkpoint.json"), `${text}\n`);
     await close(out);
     await rename(out, final);
-    const link = this.linkOf(checkpoint.key);
-    await makeFolders(dirname(link));
-    await symlink(join("..", checkpoint.id), `${link}.${checkpoint.id}`);
-    await rename(`${link}.${checkpoint.id}`, link);
+    await this.link(checkpoint).catch(async (error) => {
+      // Nothing would lead to it.
+      await rm(final, { recursive: true, force: true }).catch(() => {});
+      throw error;
+    });
     return parse(text, this.placesOf(final));
+  }
+
+  private async link({ id, key }: Checkpoint): Promise<void> {
+    const link = this.linkOf(key);
+    const fresh = `${link}.${id}`;
+    await makeFolders(dirname(link));
+    await symlink(join("..", id), fresh);
+    await rename(fresh, link).catch(async (error) => {
+      await rm(fresh, { force: true }).catch(() => {});
+      throw error;
+    });
   }
 
   /**
@@ -130,8 +147,8 @@ export class Checkpoints {
   }
 
   /**
-   * Folders that no build can use any more: partial ones, and checkpoints whose previous step has been made
-   * again. While a build runs, its folder is partial, too, so `parts` must be false.
+   * Folders that no build can use any more: partial and damaged ones, and checkpoints whose previous step has
+   * been made again. While a build runs, its folder is partial, too, so `parts` must be false.
    */
   async useless(options: { readonly parts: boolean }): Promise<Useless[]> {
     const names = await namesIn(this.folder);
@@ -140,6 +157,9 @@ export class Checkpoints {
           .filter((n) => n.endsWith(".part"))
           .map((name) => ({ name, why: "its build was killed or failed" }))
       : [];
+    for (const name of names.filter(isId))
+      if ((await this.textOf(name)) === undefined)
+        found.push({ name, why: "its record is missing or damaged" });
     const all = new Map((await this.all()).map((c) => [c.id, c]));
     const linked = new Map<string, string | undefined>();
     for (const { key } of all.values()) linked.set(key, (await this.find(key))?.id);
@@ -151,7 +171,12 @@ export class Checkpoints {
       if (reachable(checkpoint)) continue;
       const { id, key, recipe, step } = checkpoint;
       const isLinked = linked.get(key) === id;
-      const why = isLinked ? "its base was removed or rebuilt" : "it was rebuilt";
+      const isRebuilt = linked.get(key) !== undefined;
+      const why = isLinked
+        ? "its base was removed or rebuilt"
+        : isRebuilt
+          ? "it was rebuilt"
+          : "its build was killed or failed";
       found.push({ name: id, why: `${recipe} ${step}: ${why}`, ...(isLinked && { key }) });
     }
     return found;
@@ -168,14 +193,25 @@ export class Checkpoints {
   }
 
   private async read(id: string): Promise<Checkpoint | undefined> {
-    const at = join(this.folder, id);
-    const text = await readFile(join(at, "checkpoint.json"), "utf8").catch(() => undefined);
+    const text = await this.textOf(id);
     if (text === undefined) return undefined;
     try {
-      const checkpoint = parse(text, this.placesOf(at));
+      const checkpoint = parse(text, this.placesOf(join(this.folder, id)));
       return checkpoint.id === id ? checkpoint : undefined;
     } catch {
-      return undefined; // if it is damaged, the step runs again
+      return undefined; // from another version: the step runs again
+    }
+  }
+
+  /** The JSON of a record; `undefined` if there is none, or it is damaged: the step runs again. */
+  private async textOf(id: string): Promise<string | undefined> {
+    const file = join(this.folder, id, "checkpoint.json");
+    const text = await readFile(file, "utf8").catch(ifRefused(file));
+    try {
+      if (text !== undefined) JSON.parse(text);
+      return text;
+    } catch {
+      return undefined;
     }
   }
 
@@ -186,6 +222,16 @@ export class Checkpoints {
   private placesOf(checkpoint: string): Places {
     return { checkpoint, home: dirname(this.folder) };
   }
+}
+
+const isId = (name: string): boolean => /^[0-9a-f]{16}$/.test(name);
+
+/** Something else in its place is no checkpoint. One that cannot be read now may be whole: that is a fault. */
+function ifRefused(file: string): (error: NodeJS.ErrnoException) => undefined {
+  return (error) => {
+    if (["ENOENT", "ENOTDIR", "EISDIR", "EINVAL", "ELOOP"].includes(error.code ?? "")) return undefined;
+    throw fileFault(error, file);
+  };
 }
 
 async function close(folder: string): Promise<void> {
@@ -200,6 +246,12 @@ async function close(folder: string): Promise<void> {
 // Another build is working in it, or has removed it.
 function goneMeanwhile(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
+}
+
+function pathsIn(value: unknown, folder: string): string[] {
+  if (typeof value === "string") return value.startsWith(`${folder}/`) ? [value] : [];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.values(value).flatMap((one) => pathsIn(one, folder));
 }
 
 function parse(text: string, places: Places): Checkpoint {

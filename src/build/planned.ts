@@ -90,7 +90,7 @@ async function reasons(
   if (changed.length > 0) return changed;
   if (runs !== undefined) return [`after ${runs}`];
   if (outdated !== undefined) return [outdated];
-  if (!last) return ["never made"];
+  if (!last) return ["there is no result of it"];
   return [last.parent === parent ? "its result no longer exists" : "made from another result"];
 }
 

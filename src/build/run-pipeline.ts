@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises";
-import { checkInterrupted, Interrupted, TbuildError } from "../errors.ts";
+import { checkInterrupted, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import type { Lock } from "../host/lock.ts";
 import { yieldingWorkers } from "../host/worker-priority.ts";
+import { systemFault } from "../io/file-fault.ts";
 import { type Checkpoint, checkpointKey, parentOf } from "./checkpoints.ts";
 import type { Inputs } from "./inputs.ts";
 import { hostsOf } from "./manifest.ts";
@@ -220,7 +221,9 @@ async function runMember(
       await cleanUp(context, [step]);
       context.report({ type: "step-finished", step: step.name, ms: checkpoint.ms });
       return checkpoint;
-    } catch (error) {
+    } catch (thrown) {
+      const first = firstFault(thrown);
+      const error = systemFault(first) ?? first;
       if (isInterrupted(error, context.signal)) {
         const { failed } = together;
         if (failed !== undefined)
@@ -320,7 +323,8 @@ async function runStep(
       gives,
     });
   } finally {
-    await rm(out, { recursive: true, force: true });
+    // What stays is removed by `tbuild clean`. It must not hide why the step failed.
+    await rm(out, { recursive: true, force: true }).catch(() => {});
   }
 }
 

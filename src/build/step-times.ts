@@ -1,8 +1,7 @@
-import { readFile, rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { z } from "zod";
-import { makeFolders } from "../io/folders.ts";
-import { writeFile } from "../io/write-file.ts";
+import { replaceFile } from "../host/partial-file.ts";
 
 /** Recipe → step → milliseconds. */
 const Times = z.record(z.string(), z.record(z.string(), z.number()));
@@ -26,15 +25,13 @@ export class StepTimes {
     return { ...any, ...times[this.recipe] };
   }
 
-  /** Updates the estimates from a run: half old value, half new. */
+  /** Updates the estimates from a run: half old value, half new. Without room for them, the old ones stay. */
   async remember(ran: Readonly<Record<string, number>>): Promise<void> {
     const times = await this.read();
     const known = times[this.recipe] ?? {};
     for (const [step, ms] of Object.entries(ran)) known[step] = Math.round(((known[step] ?? ms) + ms) / 2);
     times[this.recipe] = known;
-    await makeFolders(dirname(this.file));
-    await writeFile(`${this.file}.${process.pid}`, JSON.stringify(times));
-    await rename(`${this.file}.${process.pid}`, this.file);
+    await replaceFile(this.file, JSON.stringify(times)).catch(() => {});
   }
 
   // These are only estimates, so an unreadable file is ignored.

@@ -39,7 +39,7 @@ export function onFailureOf(choice: OnError | undefined, asking: Asking): OnFail
       const machines = await machinesOf(asking.workshop, build);
       tell([
         "",
-        explained(systemFault(firstFault(error)) ?? error),
+        explained(systemFault(firstFault(error)) ?? firstFault(error)),
         "",
         `${build}: ${step} failed. Examine it from another terminal:`,
         ...machines.map((machine) => `  tbuild console ${machine}`),

@@ -30,7 +30,8 @@ export async function run(args: readonly string[]): Promise<number> {
   try {
     await makeProgram().parseAsync(args, { from: "user" });
   } catch (thrown) {
-    const error = lost ?? systemFault(firstFault(thrown)) ?? thrown;
+    const first = firstFault(thrown);
+    const error = lost ?? systemFault(first) ?? first;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
     return told(error);
   }

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../errors.ts";
 import { type Lock, tryLock } from "../host/lock.ts";
-import { explained, removeDurably, textOf, writeOnce } from "../io/durable.ts";
+import { replaceFile } from "../host/partial-file.ts";
+import { keptTextOf, removeDurably } from "../io/durable.ts";
+import { fileFault } from "../io/file-fault.ts";
 import type { Mark } from "./place.ts";
 
 /**
@@ -99,7 +101,7 @@ export function stateFile(folder: string, deployment: string): string {
 
 /** Reads a state; `undefined` if there is none. */
 export async function readState(file: string): Promise<State | undefined> {
-  const text = await textOf(file);
+  const text = await keptTextOf(file);
   if (text === undefined) return undefined;
   const damaged = (cause: unknown) =>
     new TbuildError("integrity", "is not the state of a deployment", {
@@ -142,9 +144,11 @@ export function keepState(file: string, state: State): StateKeeper {
   let next: Promise<void> | undefined;
   const write = async () => {
     next = undefined;
-    const text = `${JSON.stringify(current, undefined, 1)}\n`;
-    await writeOnce(`${file}.part`, file, text).catch((error) => {
-      throw explained(error, file);
+    await replaceFile(file, `${JSON.stringify(current, undefined, 1)}\n`, 0o444).catch((error) => {
+      throw hinted(
+        error,
+        "What was done stays. Correct this, and run the same command again: it does the rest.",
+      );
     });
   };
   return {
@@ -161,7 +165,14 @@ export function keepState(file: string, state: State): StateKeeper {
     },
     async forget() {
       await writing.catch(() => {});
-      await removeDurably([file]);
+      await removeDurably([file]).catch((error) => {
+        const hint = "Everything else is destroyed. Correct this, and run the same command again.";
+        throw hinted(fileFault(error, file), hint);
+      });
     },
   };
+}
+
+function hinted(error: unknown, hint: string): unknown {
+  return error instanceof TbuildError ? error.with({ hint }) : error;
 }

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { readlink, rm, symlink } from "node:fs/promises";
+import { lstat, readlink, rm, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
-import { bootId, hostId, startOf } from "./identity.ts";
+import { bootId, hostId, mayRun, startOf } from "./identity.ts";
 import { sleep } from "./wait-for.ts";
 
 export interface Lock extends AsyncDisposable {
@@ -29,7 +29,10 @@ export async function tryLock(file: string): Promise<Lock | Holder> {
   await makeFolders(dirname(file));
   for (;;) {
     if (await create(file)) {
-      const release = () => rm(file, { force: true });
+      const release = () =>
+        rm(file, { force: true }).catch((error) => {
+          throw fileFault(error, file);
+        });
       return { release, [Symbol.asyncDispose]: release };
     }
     const text = await textOf(file);
@@ -57,7 +60,7 @@ async function textOf(file: string): Promise<string | undefined> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EINVAL") return "no lock";
     if (code === "ENOENT") return undefined;
-    throw error;
+    throw fileFault(error, file);
   }
 }
 
@@ -68,10 +71,20 @@ async function removeStale(file: string, text: string): Promise<void> {
   const claim = await tryLock(`${file}.${createHash("sha256").update(text).digest("hex").slice(0, 12)}`);
   if (!("release" in claim)) return sleep(5);
   try {
-    if ((await textOf(file)) === text) await rm(file, { force: true });
+    if ((await textOf(file)) === text) await removeLock(file);
   } finally {
     await claim.release();
   }
+}
+
+async function removeLock(file: string): Promise<void> {
+  await rm(file, { force: true }).catch(async (error) => {
+    if (!(await lstat(file).catch(() => undefined))?.isDirectory()) throw fileFault(error, file);
+    throw new TbuildError("environment", "is a folder, where a lock should be", {
+      subject: file,
+      hint: "Remove it, or move it away.",
+    });
+  });
 }
 
 // How long to wait for a lock of another machine, whose process may no longer run.
@@ -111,7 +124,7 @@ async function living(text: string): Promise<Holder | undefined> {
   const heldBy = Number(pid);
   // Locks of older versions name no machine.
   if (boot === undefined || host === undefined || boot === (await bootId()))
-    return (await startOf(heldBy)) === start ? { heldBy } : undefined;
+    return (await mayRun(heldBy, start)) ? { heldBy } : undefined;
   // The same kernel with another pid namespace is another container, which cannot be seen from here.
   const isSameKernel = boot.split(":")[0] === (await bootId()).split(":")[0];
   if (host === (await hostId()) && !isSameKernel) return undefined;

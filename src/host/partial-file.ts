@@ -40,11 +40,18 @@ export async function inOnePiece<T>(file: string, make: (part: string) => Promis
     return made;
   } catch (error) {
     await rm(part, { recursive: true, force: true }).catch(() => {});
-    throw fileFault(error, file);
+    throw named(fileFault(error, file), part, file);
   } finally {
     unfinished.delete(part);
     if (unfinished.size === 0) process.off("exit", removeUnfinished);
   }
+}
+
+/** A fault of the partial file is one of the file that the user knows. */
+function named(error: unknown, part: string, file: string): unknown {
+  if (!(error instanceof TbuildError)) return error;
+  const { subject = "" } = error;
+  return subject === part || subject.startsWith(`${part}/`) ? error.with({ subject: file }) : error;
 }
 
 /** Replaces a file by `data`, durably. Makes missing folders. */

@@ -7,7 +7,7 @@ import { namesIn } from "../io/durable.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
 import type { Runner } from "./host.ts";
-import { bootId, hostId, processWorld, startOf } from "./identity.ts";
+import { bootId, hostId, mayRun, processWorld, startOf } from "./identity.ts";
 
 /** A folder that only its owner can enter. Closing it removes it with its contents. */
 export interface TemporaryFolder extends AsyncDisposable {
@@ -124,7 +124,7 @@ const namePattern = /^\.?tbuild-[a-z]+-(\d+)-(\w+)-(\w+)-([\da-f]{8})-\w{6}$/;
 export async function isAbandoned(name: string): Promise<boolean> {
   const [, pid, start, boot, world] = namePattern.exec(name) ?? [];
   if (pid === undefined || world !== (await worldMark())) return false;
-  return boot !== (await bootMark()) || (await startOf(Number(pid))) !== start;
+  return boot !== (await bootMark()) || !(await mayRun(Number(pid), start ?? ""));
 }
 
 async function bootMark(): Promise<string> {

@@ -1,23 +1,27 @@
 import { type FileHandle, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
-import { TbuildError } from "../errors.ts";
+import { firstFault, TbuildError } from "../errors.ts";
+import { refuseDangling } from "./dangling.ts";
 import { fileFault, isFull, systemFault } from "./file-fault.ts";
 import { makeFolders } from "./folders.ts";
 
 /** Writes a file atomically and durably: it appears complete or not at all, and survives a power cut. */
 export async function writeOnce(temporary: string, file: string, data: string | Uint8Array): Promise<void> {
   await makeFolders(dirname(temporary));
-  const handle = await open(temporary, "w", 0o444);
+  // A kill may have left one that even its owner cannot open for writing.
+  await rm(temporary, { force: true });
   try {
+    await using handle = await open(temporary, "w", 0o444);
     await handle.writeFile(data);
     await handle.sync();
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  } finally {
-    await handle.close();
+    await rm(temporary, { force: true }).catch(() => {});
+    throw firstFault(error);
   }
-  await renameDurably(temporary, file);
+  await renameDurably(temporary, file).catch(async (error) => {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw error;
+  });
 }
 
 /** Renames a synced file, then syncs its new folder. */
@@ -66,6 +70,16 @@ export async function textOf(file: string): Promise<string | undefined> {
   });
 }
 
+/**
+ * As `textOf`, for what tbuild keeps. If a symbolic link on its way leads nowhere, it is not known whether it exists: its file
+ * system may not be mounted. That is an `environment` fault.
+ */
+export async function keptTextOf(file: string): Promise<string | undefined> {
+  const text = await textOf(file);
+  if (text === undefined) await refuseDangling(file);
+  return text;
+}
+
 export async function isThere(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
@@ -75,7 +89,7 @@ export async function isThere(path: string): Promise<boolean> {
 
 /** Turns a refusal to write below `place` into a fault that names it. Other errors stay as they are. */
 export function explained(error: unknown, place: string): unknown {
-  if (!isFull(error)) return systemFault(error) ?? error;
+  if (!isFull(error)) return systemFault(error, place) ?? error;
   return (fileFault(error, place) as TbuildError).with({
     subject: place,
     hint: "Free some space and try again. Nothing was published, and nothing is lost.",
@@ -85,10 +99,11 @@ export function explained(error: unknown, place: string): unknown {
 /** The sorted names in a folder; empty if the folder does not exist. */
 export async function namesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
+    if (error.code === "ENOENT") return undefined;
     throw fileFault(error, folder);
   });
-  return names.sort();
+  if (names === undefined) await refuseDangling(folder);
+  return names?.sort() ?? [];
 }
 
 /** After this, names that were given or removed in the folder survive a power cut. */

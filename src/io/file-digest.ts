@@ -1,11 +1,9 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { z } from "zod";
 import { Interrupted } from "../errors.ts";
-import { makeFolders } from "./folders.ts";
-import { writeFile } from "./write-file.ts";
+import { writeOnce } from "./durable.ts";
 
 export interface FileDigestOptions {
   /** The cache of digests, valid while the file's size, time and inode stay the same. */
@@ -29,8 +27,9 @@ export async function fileDigest(file: string, options: FileDigestOptions): Prom
     options.progress?.(done, size);
   }
   const digest = hash.digest("hex");
-  await makeFolders(dirname(options.cacheFile));
-  await writeFile(options.cacheFile, JSON.stringify({ ...known, [mark]: digest }));
+  // Without the cache, it is computed again next time.
+  const text = JSON.stringify({ ...known, [mark]: digest });
+  await writeOnce(`${options.cacheFile}.${process.pid}`, options.cacheFile, text).catch(() => {});
   return digest;
 }
 

@@ -59,15 +59,40 @@ export function isFull(error: unknown): boolean {
   return ["ENOSPC", "EDQUOT"].includes(codeOf(error));
 }
 
+/** What programs print of such an error in the C locale (strerror(3)). */
+const printedAs: Readonly<Record<string, string>> = {
+  "No space left on device": "ENOSPC",
+  "Disk quota exceeded": "EDQUOT",
+  "File too large": "EFBIG",
+  "Input/output error": "EIO",
+  "Read-only file system": "EROFS",
+  "Permission denied": "EACCES",
+  "Too many open files": "EMFILE",
+  "Stale file handle": "ESTALE",
+};
+
+/** The reason at the end of a line that a program printed, such as `cp: error writing 'x': No space left on device`. */
+export function printedReason(lines: readonly string[]): string | undefined {
+  for (const line of lines) {
+    const said = /: ([A-Z][\w/ -]+)\.?$/.exec(line.trimEnd())?.[1] ?? "";
+    const code = printedAs[said];
+    if (code !== undefined) return reasons[code];
+  }
+  return undefined;
+}
+
 /** Errors that may also be a bug in tbuild, if nothing expected them. */
 const doubtful = ["ENOENT", "EEXIST", "ENOTEMPTY"];
 
-/** A system error that no caller explained; `undefined` for any other error. */
-export function systemFault(error: unknown): TbuildError | undefined {
+/** A system error that no caller explained; `undefined` for any other error. `place`: where, if the error does not say. */
+export function systemFault(
+  error: unknown,
+  place = "a file that the system did not name",
+): TbuildError | undefined {
   const { path, syscall } = error as NodeJS.ErrnoException;
   const code = codeOf(error);
   if (syscall === undefined || doubtful.includes(code) || !(code in reasons)) return undefined;
-  return fileFault(error, path ?? "a file that the system did not name") as TbuildError;
+  return fileFault(error, path ?? place) as TbuildError;
 }
 
 /** Turns a file system's refusal into an `environment` fault that names the place. Other errors stay as they are. */

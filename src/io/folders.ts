@@ -2,6 +2,7 @@ import { mkdirSync, statSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { refuseDangling } from "./dangling.ts";
 import { fileFault } from "./file-fault.ts";
 
 /** Makes a folder in an existing parent. An existing folder is fine. Throws `environment` with the reason. */
@@ -48,9 +49,19 @@ async function attempt(folder: string, mode: number): Promise<string | undefined
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return "no parent";
     // Another process may have made it in the meantime.
-    if (code === "EEXIST" && (await isFolder(folder))) return undefined;
+    if (code === "EEXIST" && (await isExistingFolder(folder))) return undefined;
     throw fileFault(error, folder);
   }
+}
+
+/** Throws if that cannot be known now. */
+async function isExistingFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw fileFault(error, path);
+  });
+  if (found === undefined) await refuseDangling(path);
+  return found?.isDirectory() ?? false;
 }
 
 async function isFolder(path: string): Promise<boolean> {

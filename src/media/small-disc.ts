@@ -5,6 +5,7 @@ import { behindLinks, inOnePiece } from "../host/partial-file.ts";
 import { temporaryFolder } from "../host/temporary.ts";
 import { makeFolders } from "../io/folders.ts";
 import { writeFile } from "../io/write-file.ts";
+import { withReason } from "./xorriso.ts";
 
 /** The contents of a small disc with settings for one machine. */
 export interface SmallDisc {
@@ -36,9 +37,9 @@ export async function writeDisc(host: Runner, { files, label, output, signal }: 
   await inOnePiece(await behindLinks(output), async (part) => {
     await writeFile(part, "", { mode: 0o600 });
     // -r: owner root, and readable by all: on the disc, not for this file.
-    await host.run(
-      ["xorriso", "-as", "mkisofs", "-quiet", "-V", label, "-J", "-r", "-o", part, folder.path],
-      signal ? { signal } : {},
-    );
+    const argv = ["xorriso", "-as", "mkisofs", "-quiet", "-V", label, "-J", "-r", "-o", part, folder.path];
+    await host.run(argv, { env: { LC_ALL: "C" }, ...(signal && { signal }) }).catch((error) => {
+      throw withReason(error, output);
+    });
   });
 }

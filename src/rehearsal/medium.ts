@@ -1,15 +1,16 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { TbuildError } from "../errors.ts";
 import { additions } from "../firstboot/additions.ts";
 import type { Runner } from "../host/host.ts";
 import { lock } from "../host/lock.ts";
+import { replaceFile } from "../host/partial-file.ts";
 import { missingPackages, packages } from "../host/programs.ts";
 import { codeDigest } from "../io/code-digest.ts";
 import { makeFolders } from "../io/folders.ts";
 import { fromPortable, toPortable } from "../io/portable.ts";
-import { writeFile } from "../io/write-file.ts";
 import { asDigest, type Digest, digestOf } from "../model/digest.ts";
 import { createRepository } from "./create-repository.ts";
 import { fetchDebs } from "./debs.ts";
@@ -84,8 +85,7 @@ export async function makeRehearsalMedium(
     },
     repositoriesDigest: digestOf(`repositories ${digest}`),
   };
-  await writeFile(`${index}.new`, toPortable(medium, { cache }));
-  await rename(`${index}.new`, index);
+  await replaceFile(index, toPortable(medium, { cache }));
   return medium;
 }
 
@@ -143,13 +143,31 @@ async function makePackages(
 async function kept(index: string, cache: string): Promise<RehearsalMedium | undefined> {
   const text = await readFile(index, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const medium = fromPortable(text, { cache }) as RehearsalMedium;
+  const medium = readMedium(text, cache);
+  if (medium === undefined) return undefined;
   const there = await Promise.all(
     [medium.iso, ...Object.values(medium.repositories)].map((path) => stat(path).catch(() => undefined)),
   );
   return there.every((one) => one !== undefined)
     ? (medium as RehearsalMedium & { digest: Digest })
     : undefined;
+}
+
+const Sha256 = z.templateLiteral(["sha256:", z.string().regex(/^[0-9a-f]{64}$/)]);
+const Medium = z.object({
+  iso: z.string(),
+  digest: Sha256,
+  repositories: z.record(z.string(), z.string()),
+  repositoriesDigest: Sha256,
+});
+
+/** A damaged record is as good as none: the medium is made again. */
+function readMedium(text: string, cache: string): RehearsalMedium | undefined {
+  try {
+    return Medium.parse(fromPortable(text, { cache }));
+  } catch {
+    return undefined;
+  }
 }
 
 async function checkTools(host: Runner): Promise<void> {

@@ -342,7 +342,7 @@ describe("a pipeline", () => {
       expect(await plan(false)).toEqual(["one", "right", "last"].map((step) => [step, true, "", ""]));
       expect(await plan(true)).toEqual([
         ["one", true, "", ""],
-        ["left", false, "right", "never made"],
+        ["left", false, "right", "there is no result of it"],
         ["right", true, "left", ""],
         ["last", false, "", "after left"],
       ]);

@@ -69,7 +69,9 @@ describeWith(["mke2fs", "ssh-keygen"], "a recipe that starts from what is not in
     const home = homeOf("image");
     await image("1");
     await home.from("../../System.img");
-    expect(await home.firstStep()).toMatch(/run +take-base +start from System.img \(never made\)/);
+    expect(await home.firstStep()).toMatch(
+      /run +take-base +start from System.img \(there is no result of it\)/,
+    );
     expect((await home.tbuild("template", "list")).stdout).toBe("no templates yet\n");
     expect(await taken(home)).toBe("1");
     expect((await home.tbuild("template", "list")).stdout).toMatch(/^system@1\.0\.0/m);

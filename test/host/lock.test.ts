@@ -1,8 +1,13 @@
-import { mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { holderOf, lock, tryLock } from "../../src/host/lock.ts";
+import { countCalls, withFault } from "../fakes/failing-calls.ts";
+
+vi.mock("node:fs/promises", async (original) =>
+  (await import("../fakes/failing-calls.ts")).failing(await original()),
+);
 
 let folder: string;
 let file: string;
@@ -62,6 +67,46 @@ describe("a lock", () => {
     }
     await symlink(`${pid} ${start} ${boot?.split(":")[0]}:7 ${host}`, file);
     expect(await tryLock(file)).toMatchObject({ heldBy: process.pid });
+  });
+
+  it("of a living process is not taken over if the system does not say now whether it lives", async () => {
+    await using _held = await lock(file);
+    const attempt = () => tryLock(file);
+    const calls = await countCalls("/", attempt, "read");
+    expect(calls).toBeGreaterThan(3);
+    for (let at = 1; at <= calls; at++) {
+      const { failed, met } = await withFault("/", at, { code: "EMFILE" }, attempt, "read");
+      if (failed !== undefined)
+        expect(failed, met).toMatchObject({
+          fault: "environment",
+          what: "too many files are open in this process (`ulimit -n`)",
+        });
+      expect(await attempt(), met).toEqual({ heldBy: process.pid });
+    }
+  });
+
+  it("that cannot be written is named as what the system refused", async () => {
+    for (const [code, words] of [
+      ["EROFS", "the file system is read-only"],
+      ["ENOSPC", "the disk is full"],
+      ["EACCES", "permission denied"],
+    ] as const) {
+      const taken = await withFault(folder, 1, { code }, () => tryLock(file));
+      expect(taken.failed).toMatchObject({ fault: "environment", message: `${file}: ${words}` });
+      const held = await lock(file);
+      const released = await withFault(folder, 1, { code }, () => held.release());
+      expect(released.failed).toMatchObject({ fault: "environment", message: `${file}: ${words}` });
+      await held.release();
+    }
+  });
+
+  it("that is a folder of that name stays, and is named", async () => {
+    await mkdir(file);
+    await expect(tryLock(file)).rejects.toMatchObject({
+      fault: "environment",
+      message: `${file}: is a folder, where a lock should be`,
+    });
+    expect(await readdir(folder)).toEqual(["lock"]);
   });
 
   it("that is only a file of that name is free", async () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -27,12 +27,18 @@ describe("folders that are made with those above them", () => {
   it.each([
     ["below a file", () => join(root, "file/a/b"), /file.*: part of the path is not a folder/],
     ["where a file is", () => join(root, "file"), /file: a file or folder of that name exists/],
+    [
+      "where a link leads nowhere",
+      () => join(root, "link"),
+      /link: is a symbolic link to \/none, which does not/,
+    ],
     ["below /proc, at once", () => "/proc/nosuch/a", /\/proc\/nosuch: no folder can be made there/],
     ["below /dev/null", () => "/dev/null/a", /\/dev\/null\S*: part of the path is not a folder/],
     ["with a name that is too long", () => join(root, "n".repeat(300)), /the name is too long/],
   ])("%s they are refused with the reason", async (_name, folder, words) => {
     await mkdir(join(root, "unused"), { recursive: true });
     await writeFile(join(root, "file"), "");
+    await symlink("/none", join(root, "link")).catch(() => {});
     await expect(makeFolders(folder())).rejects.toThrow(words);
   });
 });

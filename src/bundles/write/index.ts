@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { replaceFile } from "../../host/partial-file.ts";
+import { textOf } from "../../io/durable.ts";
 import { makeFolders } from "../../io/folders.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
@@ -47,7 +47,7 @@ export async function packAll(
 async function writeSums(folder: string, bundles: readonly Bundle[]): Promise<void> {
   const file = join(folder, "SHA256SUMS");
   const names = new Set(bundles.map((bundle) => bundle.name));
-  const others = (await readFile(file, "utf8").catch(() => ""))
+  const others = ((await textOf(file)) ?? "")
     .split("\n")
     .filter((line) => line !== "" && !names.has(line.slice(66)));
   const lines = [...others, ...bundles.map((bundle) => `${bundle.sha256}  ${bundle.name}`)];

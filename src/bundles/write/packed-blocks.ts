@@ -86,11 +86,9 @@ export async function openPackedBlocks(options: {
       if (folder === undefined || lines.length === 0) return;
       const bundle = resolve(file);
       const head: List = { maker, bundle, bytes: (await stat(bundle)).size };
-      await replaceFile(
-        join(folder, `${basename(file)}${suffix}`),
-        `${[JSON.stringify(head), ...lines].join("\n")}\n`,
-        0o600,
-      );
+      const text = `${[JSON.stringify(head), ...lines].join("\n")}\n`;
+      // Without the list, the next bundle deflates these blocks again.
+      await replaceFile(join(folder, `${basename(file)}${suffix}`), text, 0o600).catch(() => {});
     },
     async [Symbol.asyncDispose]() {
       for (const handle of handles.values()) await (await handle)?.close().catch(() => {});

@@ -27,6 +27,7 @@ interface MessageFlags {
   readonly as: MessageFormName;
   readonly machine: string;
   readonly output?: string;
+  readonly list?: boolean;
   readonly form?: boolean;
   readonly schema?: boolean;
   readonly json?: boolean;
@@ -43,6 +44,7 @@ interface Known {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<MessageFlags>();
+  refuseTogether(flags);
   const known = await knownOf(command, String(args[0]));
   const { name, contract } = known;
   if (flags.values !== undefined) await writeMessages(await answersFrom(flags.values, known), flags);
@@ -54,6 +56,25 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   else if (flags.json) process.stdout.write(`${jsonText(contract, 2)}\n`);
   else if (contract.length === 0) process.stdout.write(`${name}: ${known.none}\n`);
   else process.stdout.write(`${table(contract.map((one) => row(one).map(shown)))}\n`);
+}
+
+/** One command writes one of these. */
+function refuseTogether({ values, form, schema, list, json, output }: MessageFlags): void {
+  const asked = [
+    ...(values === undefined ? [] : ["--values"]),
+    ...(form ? ["--form"] : []),
+    ...(schema ? ["--schema"] : []),
+    ...(json ? ["--json"] : list ? ["--list"] : []),
+  ];
+  const [one, other] = asked;
+  if (other !== undefined)
+    throw new TbuildError("usage", `${one} and ${other} exclude each other`, {
+      hint: "Run the command once for each.",
+    });
+  if (output !== undefined && values === undefined)
+    throw new TbuildError("usage", "--output is for messages, and they need --values FILE", {
+      hint: "Redirect other output to a file.",
+    });
 }
 
 /** The parameters of a template version, or of an image if `ref` names a file or a remote image. */

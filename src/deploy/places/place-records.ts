@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import type { z } from "zod";
 import { TbuildError } from "../../errors.ts";
-import { explained, namesIn, removeDurably, textOf, writeOnce } from "../../io/durable.ts";
+import { replaceFile } from "../../host/partial-file.ts";
+import { keptTextOf, namesIn, removeDurably } from "../../io/durable.ts";
+import { fileFault } from "../../io/file-fault.ts";
 import type { Mark } from "../place.ts";
 
 /** Records of ownership, a file for each name, for places without descriptions. */
@@ -20,22 +22,20 @@ export function recordsIn<R extends { readonly mark: Mark }>(
 ): PlaceRecords<R> {
   const fileOf = (name: string) => join(folder, `${name}.json`);
   async function read(name: string): Promise<R | undefined> {
-    const text = await textOf(fileOf(name));
+    const text = await keptTextOf(fileOf(name));
     if (text === undefined) return undefined;
     try {
       return schema.parse(JSON.parse(text));
     } catch (error) {
-      throw new TbuildError("integrity", "is not a record of a deployment", {
+      throw new TbuildError("integrity", "is damaged, or was written by another version of tbuild", {
         subject: fileOf(name),
         cause: error,
+        hint: `Restore it from a backup. Otherwise, remove ${name} at the place by hand, and then this file.`,
       });
     }
   }
   async function write(name: string, record: R): Promise<void> {
-    const file = fileOf(name);
-    await writeOnce(`${file}.part`, file, `${JSON.stringify(record)}\n`).catch((error) => {
-      throw explained(error, file);
-    });
+    await replaceFile(fileOf(name), `${JSON.stringify(record)}\n`, 0o444);
   }
   return {
     read,
@@ -57,6 +57,9 @@ export function recordsIn<R extends { readonly mark: Mark }>(
         });
       await write(name, record);
     },
-    remove: (name) => removeDurably([fileOf(name)]),
+    remove: (name) =>
+      removeDurably([fileOf(name)]).catch((error) => {
+        throw fileFault(error, fileOf(name));
+      }),
   };
 }

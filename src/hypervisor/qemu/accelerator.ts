@@ -1,9 +1,7 @@
 import { access, constants, readFile, stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { z } from "zod";
 import type { Runner } from "../../host/host.ts";
-import { makeFolders } from "../../io/folders.ts";
-import { writeFile } from "../../io/write-file.ts";
+import { replaceFile } from "../../host/partial-file.ts";
 
 export interface Accelerator {
   readonly accelerator: "kvm" | "tcg";
@@ -40,8 +38,8 @@ export async function chooseAccelerator(
   const choice: Accelerator = works
     ? { accelerator: "kvm", why: "a kernel started under /dev/kvm" }
     : { accelerator: "tcg", why: "/dev/kvm exists, but a kernel does not start under it" };
-  await makeFolders(dirname(options.cacheFile));
-  await writeFile(options.cacheFile, JSON.stringify({ boot, ...choice }));
+  // If it cannot be remembered, the next command tests again.
+  await replaceFile(options.cacheFile, JSON.stringify({ boot, ...choice })).catch(() => {});
   return choice;
 }
 

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
+import { replaceFile } from "../../host/partial-file.ts";
+import { textOf } from "../../io/durable.ts";
 import { makeFolders } from "../../io/folders.ts";
-import { writeFile } from "../../io/write-file.ts";
 import type { VmSpec } from "../hypervisor.ts";
 import { QemuDisk } from "./disks.ts";
 
@@ -65,7 +66,7 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
   const folder = join(machines, vm);
   const run = runPath(folder);
   const definition = join(folder, "machine.json");
-  const text = () => readFile(definition, "utf8").catch(() => undefined);
+  const text = () => textOf(definition);
   return {
     folder,
     consoleLog: join(folder, "console.log"),
@@ -77,10 +78,7 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
       await mkdir(folder, { mode: 0o700 });
     },
     // A change of a machine is atomic: a kill leaves the old or the new description.
-    async write(what) {
-      await writeFile(`${definition}.part`, JSON.stringify(what));
-      await rename(`${definition}.part`, definition);
-    },
+    write: (what) => replaceFile(definition, JSON.stringify(what)),
     async read() {
       const found = await text();
       if (found === undefined) throw new TbuildError("environment", "no such machine", { subject: vm });

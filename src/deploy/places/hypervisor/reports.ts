@@ -24,11 +24,19 @@ export async function conversationWith(
   await makeFolders(join(folder, "reports"));
   const earlier = parsed((await textOf(file)) ?? "");
   let kept = 0;
+  let isCut = false;
   const keep = () => {
     const all = messages.received();
     const fresh = all.slice(kept);
-    kept = all.length;
-    if (fresh.length > 0) appendFileSync(file, fresh.map((one) => `${JSON.stringify(one)}\n`).join(""));
+    if (fresh.length === 0) return;
+    try {
+      appendFileSync(file, [isCut ? "\n" : "", ...fresh.map((one) => `${JSON.stringify(one)}\n`)].join(""));
+      [kept, isCut] = [all.length, false];
+    } catch {
+      // Such as a full disk: part of it may be written. This process has the reports, and tries again. If it ended now, no
+      // process would have them.
+      isCut = true;
+    }
   };
   const timer = setInterval(keep, everyMs);
   return {
@@ -39,6 +47,7 @@ export async function conversationWith(
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
+      keep();
       await messages[Symbol.asyncDispose]();
     },
   };

@@ -1,10 +1,11 @@
-import { rename, rm, stat } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { guestModes } from "../../../choices.ts";
 import { TbuildError } from "../../../errors.ts";
 import { lock } from "../../../host/lock.ts";
-import { namesIn, textOf, writeOnce } from "../../../io/durable.ts";
+import { replaceFile } from "../../../host/partial-file.ts";
+import { isThere, keptTextOf, namesIn, syncFolder } from "../../../io/durable.ts";
 import { makeFolders } from "../../../io/folders.ts";
 import { type Manifest, manifestDigest } from "../../../model/manifest.ts";
 import type { Place, PlaceContext, PlacedTemplate, TemplateWanted } from "../../place.ts";
@@ -44,11 +45,11 @@ export function templatesIn({
       memoryMib: machine.memoryMib,
     };
   };
-  const textFile = (id: string) => join(root, id, "template.json");
+  const known = (id: string) => wholeTemplate(join(root, basename(id)));
   return {
     async find(wanted) {
       const manifest = fromStore(wanted);
-      return described(manifest, (await stat(textFile(idOf(manifest))).catch(() => undefined)) !== undefined);
+      return described(manifest, (await known(idOf(manifest))) !== undefined);
     },
 
     async bring(wanted, { signal, progress }) {
@@ -60,9 +61,8 @@ export function templatesIn({
         onWait: (pid) => progress(`waiting for process ${pid}, which copies a template`),
       });
       const [partial, whole] = [join(root, `${id}.part`), join(root, id)];
-      if ((await textOf(textFile(id))) !== undefined) return described(manifest, true);
+      if (await known(id)) return described(manifest, true);
       await rm(partial, { recursive: true, force: true });
-      await rm(whole, { recursive: true, force: true });
       // Its disks contain files that only the guest's root may read.
       await makeFolders(partial, 0o700);
       const names = manifest.disks.map((_, slot) => `disk${slot}.img`);
@@ -70,25 +70,27 @@ export function templatesIn({
         progress(`reading disk ${slot + 1} of ${manifest.disks.length} from the store`);
         await restoreDisk(disk, join(partial, names[slot] ?? ""), signal);
       }
-      await rename(partial, whole);
       const text: TemplateFolder = {
         disks: names.map((name) => join(whole, name)),
         mode: manifest.domainType === "XEN_PVM" ? "pvm" : "pvhvm",
         ...(manifest.machine.firmware && { firmware: manifest.machine.firmware }),
         release: manifest.release.major,
       };
-      await writeOnce(`${textFile(id)}.part`, textFile(id), JSON.stringify(text));
+      await replaceFile(join(partial, textName), JSON.stringify(text), 0o444);
+      // A damaged one: clones may be based on its disks, which are the same in the new one.
+      await rm(whole, { recursive: true, force: true });
+      await rename(partial, whole);
+      await syncFolder(root);
       return described(manifest, true);
     },
 
     async read(id) {
-      const text = await textOf(join(root, basename(id), "template.json"));
-      if (text === undefined)
-        throw new TbuildError("environment", "its template no longer exists at this place", {
-          subject: id,
-          hint: "Run the command again. It transfers the template again.",
-        });
-      return TemplateFolder.parse(JSON.parse(text));
+      const found = await known(id);
+      if (found) return found;
+      throw new TbuildError("environment", "its template no longer exists at this place, or is damaged", {
+        subject: id,
+        hint: "Run the command again. It transfers the template again.",
+      });
     },
 
     async removeAllBut(used) {
@@ -96,6 +98,24 @@ export function templatesIn({
         if (!used.has(name)) await rm(join(root, name), { recursive: true, force: true });
     },
   };
+}
+
+const textName = "template.json";
+
+/** `undefined` if there is none, or it is damaged: it is copied again. */
+async function wholeTemplate(folder: string): Promise<TemplateFolder | undefined> {
+  const text = await keptTextOf(join(folder, textName));
+  const found = text === undefined ? undefined : TemplateFolder.safeParse(jsonOf(text)).data;
+  const disks = await Promise.all((found?.disks ?? []).map(isThere));
+  return disks.every(Boolean) ? found : undefined;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function fromStore(wanted: TemplateWanted): Manifest {
