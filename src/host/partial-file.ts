@@ -3,6 +3,7 @@ import { rmSync, type Stats } from "node:fs";
 import {
   type FileHandle,
   lstat,
+  mkdir,
   open,
   readdir,
   readlink,
@@ -16,7 +17,7 @@ import { TbuildError } from "../errors.ts";
 import { syncFolder } from "../io/durable.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
-import { isAbandoned, ownerMark } from "./temporary.ts";
+import { isAbandoned, ownerMark, type TemporaryFolder } from "./temporary.ts";
 
 /** What this process has not finished. Its exit removes it, also in commands that a signal ends at once. */
 const unfinished = new Set<string>();
@@ -28,30 +29,63 @@ const swept = new Set<string>();
  */
 export async function inOnePiece<T>(file: string, make: (part: string) => Promise<T>): Promise<T> {
   const folder = dirname(resolve(file));
-  const part = join(folder, `.tbuild-part-${await ownerMark()}-${randomBytes(3).toString("hex")}`);
+  const part = await partIn(folder);
   try {
     await sweep(folder);
     await requireReplaceable(file);
-    if (unfinished.size === 0) process.on("exit", removeUnfinished);
-    unfinished.add(part);
+    begin(part);
     const made = await make(part);
     await rename(part, file);
     await syncFolder(folder);
     return made;
   } catch (error) {
     await rm(part, { recursive: true, force: true }).catch(() => {});
-    throw named(fileFault(error, file), part, file);
+    throw namedAs(fileFault(error, file), part, file);
   } finally {
-    unfinished.delete(part);
-    if (unfinished.size === 0) process.off("exit", removeUnfinished);
+    end(part);
   }
 }
 
-/** A fault of the partial file is one of the file that the user knows. */
-function named(error: unknown, part: string, file: string): unknown {
+/** A folder for the partial files of a result in `parent`. It goes as a partial file does. */
+export async function partialFolder(parent: string): Promise<TemporaryFolder> {
+  const path = await partIn(resolve(parent));
+  await sweep(parent);
+  begin(path);
+  await mkdir(path).catch((error) => {
+    end(path);
+    throw namedAs(fileFault(error, path), path, parent);
+  });
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      // If that is refused, our exit tries again, and then the next command here. What failed before it counts.
+      await rm(path, { recursive: true, force: true }).then(
+        () => end(path),
+        () => {},
+      );
+    },
+  };
+}
+
+/** A fault of a partial file is one of the file that the user knows. */
+export function namedAs(error: unknown, part: string, file: string): unknown {
   if (!(error instanceof TbuildError)) return error;
   const { subject = "" } = error;
   return subject === part || subject.startsWith(`${part}/`) ? error.with({ subject: file }) : error;
+}
+
+async function partIn(folder: string): Promise<string> {
+  return join(folder, `.tbuild-part-${await ownerMark()}-${randomBytes(3).toString("hex")}`);
+}
+
+function begin(part: string): void {
+  if (unfinished.size === 0) process.on("exit", removeUnfinished);
+  unfinished.add(part);
+}
+
+function end(part: string): void {
+  unfinished.delete(part);
+  if (unfinished.size === 0) process.off("exit", removeUnfinished);
 }
 
 /** Replaces a file by `data`, durably. Makes missing folders. */
@@ -123,5 +157,10 @@ function refuseOthers(file: string, found: Stats): void {
 }
 
 function removeUnfinished(): void {
-  for (const part of unfinished) rmSync(part, { recursive: true, force: true });
+  for (const part of unfinished)
+    try {
+      rmSync(part, { recursive: true, force: true });
+    } catch {
+      // The next command that writes into its folder tries again.
+    }
 }

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { lstat, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Packed } from "../bundles/write/format.ts";
 import type { Shipment } from "../bundles/write/shipment.ts";
@@ -7,9 +7,10 @@ import { shippings } from "../bundles/write/table.ts";
 import { TbuildError } from "../errors.ts";
 import { type Fitness, fitnessWords } from "../guest/fitness/fitness.ts";
 import type { Host } from "../host/host.ts";
-import { tryLock } from "../host/lock.ts";
+import { namedAs, partialFolder, replaceFile } from "../host/partial-file.ts";
+import { syncFolder } from "../io/durable.ts";
+import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
-import { writeFile } from "../io/write-file.ts";
 import { uuidOf } from "../model/uuid.ts";
 import type { PreparedGuest } from "./guest.ts";
 import { imageBytes, imageRuns } from "./image-runs.ts";
@@ -92,7 +93,10 @@ function fitnessSentence(fitness: Fitness): string {
 export async function requireFree(plan: MigrationPlan, out: string): Promise<string> {
   const { kind, extension } = shippings[plan.format];
   const path = join(out, kind === "archive" ? `${plan.id}${extension}` : plan.id);
-  const found = await stat(path).catch(() => undefined);
+  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw fileFault(error, path);
+  });
   if (found)
     throw new TbuildError("usage", "already exists; tbuild overwrites nothing", {
       subject: path,
@@ -102,8 +106,8 @@ export async function requireFree(plan: MigrationPlan, out: string): Promise<str
 }
 
 /**
- * Writes the new machine into a folder beside its name, which is renamed when complete and removed after a failure. The
- * original is compared with its state before it was read.
+ * Writes the new machine beside its name, which it gets when it is complete. A failure removes it. The original is compared
+ * with its state before it was read.
  */
 export async function writeMachine(
   plan: MigrationPlan,
@@ -111,29 +115,18 @@ export async function writeMachine(
   { out, signal, progress }: RunOptions,
 ): Promise<Migrated> {
   const path = await requireFree(plan, out);
-  const part = join(out, `.${plan.id}.${plan.format}.part`);
   await makeFolders(out);
-  const lock = await tryLock(`${part}.lock`);
-  if ("heldBy" in lock)
-    throw new TbuildError("environment", `is being written by another tbuild (process ${lock.heldBy})`, {
-      subject: path,
-    });
+  await using part = await partialFolder(out);
   try {
-    // Left over from a killed tbuild.
-    await rm(part, { recursive: true, force: true });
-    await mkdir(part);
     const before = await marksOf(plan);
-    const packed = await ship(shippings[plan.format], shipment, part, {
+    const packed = await ship(shippings[plan.format], shipment, part.path, {
       ...(signal && { signal }),
       ...(progress && { progress }),
     });
     await requireSame(before, await marksOf(plan));
-    return { path, files: await put(plan, packed, part, path) };
+    return { path, files: await put(plan, packed, part.path, out) };
   } catch (error) {
-    await rm(part, { recursive: true, force: true });
-    throw error;
-  } finally {
-    await lock.release();
+    throw namedAs(fileFault(error, path), part.path, path);
   }
 }
 
@@ -141,22 +134,20 @@ async function put(
   plan: MigrationPlan,
   packed: readonly Packed[],
   part: string,
-  path: string,
+  out: string,
 ): Promise<Migrated["files"]> {
   const files = packed.map(({ file, bytes, sha256 }) => ({
     name: file.slice(part.length + 1),
     bytes,
     sha256,
   }));
-  if (shippings[plan.format].kind === "archive") {
-    const [only] = packed;
-    await rename(only?.file ?? "", path);
-    await rm(part, { recursive: true });
-    return files;
-  }
+  const isArchive = shippings[plan.format].kind === "archive";
   const sums = files.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join("");
-  await writeFile(join(part, "SHA256SUMS"), sums);
-  await rename(part, path);
+  if (!isArchive) await replaceFile(join(part, "SHA256SUMS"), sums);
+  // Another tbuild may have been as quick.
+  const path = await requireFree(plan, out);
+  await rename(isArchive ? (packed[0]?.file ?? "") : part, path);
+  await syncFolder(out);
   return files;
 }
 
@@ -167,8 +158,11 @@ async function marksOf(plan: MigrationPlan): Promise<Marks> {
   const marks = new Map<string, string>();
   for (const { disk, at } of plan.disks) {
     if (at || disk.from.kind !== "image") continue;
-    const { size, mtimeMs, ino } = await stat(disk.from.file);
-    marks.set(disk.from.file, `${size} ${mtimeMs} ${ino}`);
+    const { file } = disk.from;
+    const { size, mtimeMs, ino } = await stat(file).catch((error) => {
+      throw fileFault(error, file);
+    });
+    marks.set(file, `${size} ${mtimeMs} ${ino}`);
   }
   return marks;
 }

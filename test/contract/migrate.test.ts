@@ -174,7 +174,7 @@ describe.skipIf(lacking)(`a machine that leaves Oracle VM${lacking ? ` (${lackin
     });
     for (
       let tries = 0;
-      tries < 600 && !(await readdir(out).catch(() => [])).some((name) => name.endsWith(".part"));
+      tries < 600 && !(await readdir(out).catch(() => [])).some((name) => name.startsWith(".tbuild-part-"));
       tries++
     )
       await sleep(100);
