@@ -79,14 +79,22 @@ export async function importTemplate(
   const same = [...there.values()].find((one) => sameDisks(one.disks, disks));
   if (same && (options.version === undefined || options.version === same.version)) {
     const manifest = await store.find("template", { name: naming.name, version: same.version });
-    if (manifest) return { manifest, isNew: false, notes };
+    if (manifest) {
+      // A kill may have come between the two.
+      if (!(await records.has(manifest))) await records.put(manifest);
+      return { manifest, isNew: false, notes };
+    }
   }
   const version =
     options.version ?? (await freeVersion({ name: naming.name, store, records }, "template", naming.version));
   const manifest = manifestOf(file, unpacked, guest, { ...naming, version }, disks, options, notes);
   await records.check(manifest);
   await store.publish(manifest);
-  await records.put(manifest);
+  await records.put(manifest).catch((error) => {
+    const hint =
+      "The version is in the store. Correct this, and import it again: then its record is written, too.";
+    throw error instanceof TbuildError ? error.with({ hint }) : error;
+  });
   return { manifest, isNew: true, notes };
 }
 

@@ -136,6 +136,11 @@ describe.skipIf(lacking)(title("import of what tbuild packed"), () => {
     const first = await imported(file);
     expect([first.isNew, first.manifest.name, first.manifest.version]).toEqual([true, "ol6-sample", "1.0.0"]);
     expect((await imported(file)).isNew).toBe(false);
+    // A kill between the store and the records is made good by the next import.
+    const record = join(folder, "templates/ol6-sample/1.0.0.json");
+    await rm(record);
+    expect((await imported(file)).isNew).toBe(false);
+    expect(await readFile(record, "utf8")).toContain('"ol6-sample"');
     const changed = join(folder, "ol6-sample.img");
     await makeGuest(changed, { ...guestFiles, "/etc/motd": "changed" });
     expect((await imported(changed)).manifest.version).toBe("1.0.1");

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { checkInterrupted, firstFault, TbuildError } from "../../errors.ts";
 import type { Host, Runner } from "../../host/host.ts";
 import { writeAll } from "../../io/durable.ts";
-import { reasonOf } from "../../io/file-fault.ts";
+import { printedReason, reasonOf } from "../../io/file-fault.ts";
 import { joinedReader } from "../../io/reader.ts";
 import type { MdArray } from "../disk/md-arrays.ts";
 import { differences } from "../disk/mirrors.ts";
@@ -35,12 +35,14 @@ export async function copyFaultsExplained<T>(image: string, work: () => Promise<
   } catch (thrown) {
     const error = firstFault(thrown);
     if (!(error instanceof TbuildError) || error.fault === "usage") throw error;
+    const refusal = await refusalOf(namesFor(image).work);
     const about = { subject: image, lines: error.said };
-    if (error.code === "not-written" || !(await takesMore(namesFor(image).work)))
+    const saysSo = error.code === "not-written" || error.code === "disk-full";
+    if (error.code === "not-written" || refusal !== undefined)
       throw error.with({
         ...about,
         fault: "environment",
-        what: "the change could not be written to a copy beside it",
+        ...(saysSo ? notCopied(refusal ?? printedReason(error.said)) : failedBeside(error, refusal)),
         hint: `The image was not changed. Check whether the disk of ${dirname(image)} is full or damaged.`,
       });
     if (error.code === "incomplete") throw error.with({ ...about, hint: "The image was not changed." });
@@ -54,16 +56,29 @@ export async function copyFaultsExplained<T>(image: string, work: () => Promise<
   }
 }
 
-/** Whether there is room for a little more behind a copy, which is of no use any more. */
-async function takesMore(copy: string): Promise<boolean> {
+function notCopied(reason: string | undefined) {
+  const what = "the change could not be written to a copy beside it";
+  return { what: reason === undefined ? what : `${what}: ${reason}` };
+}
+
+/** Two facts. That one is the cause of the other is likely, and not known. */
+function failedBeside(error: TbuildError, refusal: string | undefined) {
+  return {
+    what: `the change to a copy beside it failed, and that copy cannot be written any more: ${refusal}`,
+    lines: [error.message, ...error.said],
+  };
+}
+
+/** Why a copy, which is of no use any more, takes no more bytes; `undefined` if it takes some. */
+async function refusalOf(copy: string): Promise<string | undefined> {
   try {
     await using file = await open(copy, "r+");
     await writeAll(file, Buffer.alloc(spareBytes, 1), (await file.stat()).size);
     await file.sync();
-    return true;
+    return undefined;
   } catch (error) {
     // Without a copy, nothing was written.
-    return (error as NodeJS.ErrnoException).code === "ENOENT";
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : reasonOf(error);
   }
 }
 
