@@ -65,7 +65,7 @@ export async function makeInstallMedia(
     const { files: _files, ...more } = { ...made, notes: [...made.notes, ...notes, ...left] };
     return { folder: request.out, medium, files: files.map((name) => join(request.out, name)), ...more };
   } finally {
-    await rm(part, { recursive: true, force: true });
+    await rm(part, { recursive: true, force: true }).catch(() => {});
   }
 }
 

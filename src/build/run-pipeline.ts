@@ -132,36 +132,38 @@ interface Result {
 async function runStage(placed: readonly Placed[], stage: Stage): Promise<Result[]> {
   const { context, options, state, parent } = stage;
   const locks: Lock[] = [];
+  await using _locks = { [Symbol.asyncDispose]: () => releaseAll(locks) };
   const results: Promise<Result>[] = [];
   const begin: (() => void)[] = [];
   const together = new Together();
-  try {
-    for (const { step, place } of placed) {
-      const inputs = await allInputs(step, state);
-      const key = checkpointKey(step.name, inputs, parent);
-      // Two builds may need the same result at the same time. The second waits, and uses the result of the
-      // first.
-      locks.push(await lockOf(context, step, key));
-      const earlier = stage.ran ? undefined : await earlierResult(context, step, key);
-      if (earlier && earlier.outdated === undefined) {
-        context.report({ type: "step-kept", ...place });
-        results.push(Promise.resolve({ checkpoint: earlier.checkpoint, isNew: false }));
-        continue;
-      }
-      await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });
-      await stage.clean();
-      const ready = new Promise<void>((resolve) => begin.push(resolve));
-      const made = ready.then(() => runMember({ step, place }, stage, together, { key, inputs }));
-      results.push(made.then((checkpoint) => ({ checkpoint, isNew: true })));
+  for (const { step, place } of placed) {
+    const inputs = await allInputs(step, state);
+    const key = checkpointKey(step.name, inputs, parent);
+    // Two builds may need the same result at the same time. The second waits, and uses the result of the
+    // first.
+    locks.push(await lockOf(context, step, key));
+    const earlier = stage.ran ? undefined : await earlierResult(context, step, key);
+    if (earlier && earlier.outdated === undefined) {
+      context.report({ type: "step-kept", ...place });
+      results.push(Promise.resolve({ checkpoint: earlier.checkpoint, isNew: false }));
+      continue;
     }
-    await using _workers = await workersBeside(placed, begin.length);
-    for (const one of begin) one();
-    await Promise.allSettled(results);
-    together.throwFirst();
-    return await Promise.all(results);
-  } finally {
-    for (const one of locks) await one.release();
+    await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });
+    await stage.clean();
+    const ready = new Promise<void>((resolve) => begin.push(resolve));
+    const made = ready.then(() => runMember({ step, place }, stage, together, { key, inputs }));
+    results.push(made.then((checkpoint) => ({ checkpoint, isNew: true })));
   }
+  await using _workers = await workersBeside(placed, begin.length);
+  for (const one of begin) one();
+  await Promise.allSettled(results);
+  together.throwFirst();
+  return await Promise.all(results);
+}
+
+async function releaseAll(locks: readonly Lock[]): Promise<void> {
+  const ends = await Promise.allSettled(locks.map((lock) => lock.release()));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 
 // A machine without KVM needs the whole processor to boot in time.

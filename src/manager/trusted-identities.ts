@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { z } from "zod";
 import { TbuildError } from "../errors.ts";
 import { replaceFile } from "../host/partial-file.ts";
 import { textOf } from "../io/durable.ts";
@@ -10,6 +11,11 @@ export interface Identity {
   /** SHA-256 of its certificate, `AB:CD:…`. */
   readonly certificate?: string;
 }
+
+const Trusted = z.record(
+  z.string(),
+  z.object({ hostKey: z.string().exactOptional(), certificate: z.string().exactOptional() }),
+);
 
 /** The file with the identities that `tbuild manager trust` recorded: `HOST:PORT` → identity. */
 export function trustedFile(memory: string): string {
@@ -31,14 +37,12 @@ async function readTrusted(memory: string): Promise<Record<string, Identity>> {
   const text = await textOf(file);
   if (text === undefined) return {};
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value))
-      return value as Record<string, Identity>;
-  } catch {
-    // Said below.
+    return Trusted.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new TbuildError("integrity", "is not the list of trusted Managers that tbuild wrote", {
+      subject: file,
+      hint: "Remove it, and run tbuild manager trust again.",
+      cause,
+    });
   }
-  throw new TbuildError("integrity", "is not the list of trusted Managers that tbuild wrote", {
-    subject: file,
-    hint: "Remove it, and run tbuild manager trust again.",
-  });
 }

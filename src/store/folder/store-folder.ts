@@ -84,7 +84,7 @@ export function storeFolder(folder: string): StoreFolder {
         await rm(join(folder, "tmp"), { recursive: true, force: true });
         if ((await textOf(join(folder, "format"))) === undefined) await write(join(folder, "format"), format);
       } catch (error) {
-        await held.release();
+        await held.release().catch(() => {});
         throw error;
       }
       return held;

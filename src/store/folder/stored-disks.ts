@@ -57,7 +57,7 @@ export function storedDisks(host: Runner, at: StoreFolder): Disks {
         }
         await rename(partial, to);
       } catch (error) {
-        await rm(partial, { force: true });
+        await rm(partial, { force: true }).catch(() => {});
         throw explained(error, to);
       }
     },

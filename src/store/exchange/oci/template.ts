@@ -388,6 +388,6 @@ async function takePack(store: StoreFolder, registry: Registry, layer: Descripto
   } catch (error) {
     throw explained(error, store.folder);
   } finally {
-    await rm(file, { force: true });
+    await rm(file, { force: true }).catch(() => {});
   }
 }
