@@ -164,7 +164,119 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     hand({ imports: "import shutil", configure: "shutil.copy('/net/filer/a', '/u01')" }),
     /^acme:21: error: uses \/net\/filer\/a at configure/,
   ],
+  // What only a shell understands
+  ...(
+    [
+      ["['mkdir', '-p', '/u01', '&&', 'touch', '/u01/a']", "hands && to mkdir"],
+      ["['echo', 'x', '>', '/etc/acme']", "hands > to echo"],
+      ["['dmesg', '|', 'tail']", "hands \\| to dmesg"],
+      ["['ls', '/dev/xvd*']", "hands /dev/xvd\\* to ls"],
+      ["['rm', '-f', '~/x']", "hands ~/x to rm"],
+      ["['/opt/acme/run.sh', '$ORACLE_SID']", "hands \\$ORACLE_SID to run.sh"],
+      ["['cd', '/u01']", "starts cd, a command of the shell"],
+      ["['source', '/etc/profile']", "starts source, a command of the shell"],
+    ] as const
+  ).map(([list, text]): [string, Pieces, RegExp] => [
+    `a list for a shell: ${list}`,
+    hand({ configure: `run_cmd(${list})` }),
+    new RegExp(`^acme:21: error: ${text}`),
+  ]),
+  [
+    "a mode without its 0",
+    hand({ configure: "os.chmod('/etc/acme', 644)" }),
+    /^acme:21: error: gives the mode 644/,
+  ],
+  ["a file beside it", hand({ configure: "open('acme.ini').read()" }), /^acme:21: error: opens acme\.ini/],
+  // Slips that bash reads
+  ["an assignment with blanks", shell("CODE = 5"), /run\.sh:2: error: CODE = … starts a program CODE/],
+  [
+    "a bracket without a blank",
+    shell("if [$1 = configure ]; then :; fi"),
+    /run\.sh:2: error: \[.* lacks a blank/,
+  ],
+  [
+    "a bracket without a blank at its end",
+    shell("[ -f /etc/acme] && :"),
+    /run\.sh:2: error: .* lacks a blank/,
+  ],
+  [
+    "a text that does not end",
+    shell("cat > /etc/acme <<EOF\nhello\n  EOF\necho done"),
+    /run\.sh:4: error: EOF is indented, so that it does not end the text that began in line 2/,
+  ],
+  [
+    "the column of another program in double quotes",
+    shell('ip addr | awk "{ print $2 }"'),
+    /run\.sh:2: warning: reads \$2, but the program gets one argument/,
+  ],
+  ...['[ "$1" = config ] && :', "[[ $1 == start ]] || exit 1"].map((line): [string, Pieces, RegExp] => [
+    `a word that is no target: ${line}`,
+    shell(line),
+    /run\.sh:2: warning: compares its argument with \w+, which is no target/,
+  ]),
+  [
+    "a removal below a variable that nothing sets",
+    shell('rm -rf "$ACME_HOME/"*'),
+    /run\.sh:2: error: removes a path with \$ACME_HOME, which nothing sets/,
+  ],
+  ["a busy wait", shell("while ! grep -q up /x; do :; done"), /run\.sh:2: warning: waits without a limit/],
+  [
+    "an address before the network",
+    hand({ targets: "# configure: 40", configure: "run_cmd(['hostname', '-I'])" }),
+    /^acme:21: error: runs hostname -I at configure: 40/,
+  ],
+  // Services
+  ...(
+    [
+      [
+        "a unit that starts a missing file",
+        "etc/systemd/system/acme.service",
+        "[Service]\nExecStart=-/opt/acme/daemon -f\n[Install]\nWantedBy=multi-user.target\n",
+        /acme\.service:2: error: starts \/opt\/acme\/daemon, which is not in the payload/,
+      ],
+      [
+        "a unit that nothing can enable",
+        "etc/systemd/system/acme.service",
+        "[Service]\nExecStart=/opt/acme/run.sh\n",
+        /acme\.service:1: warning: has no section \[Install\]/,
+      ],
+      [
+        "a unit of another name",
+        "etc/systemd/system/acmed.service",
+        "[Service]\nExecStart=/opt/acme/run.sh\n[Install]\nWantedBy=multi-user.target\n",
+        /run\.sh:2: warning: enables acme\.service, but the payload brings acmed\.service/,
+      ],
+      [
+        "an init script that is not executable",
+        "etc/init.d/acme",
+        "#!/bin/sh\n# chkconfig: 345 90 10\n",
+        /init\.d\/acme:1: error: is a script of init, but is not executable/,
+      ],
+      [
+        "an init script that chkconfig refuses",
+        "etc/rc.d/init.d/acme",
+        "#!/bin/sh\n",
+        /init\.d\/acme:1: warning: has neither a line "# chkconfig:" nor a header of LSB/,
+      ],
+    ] as const
+  ).map(([name, path, text, expected]): [string, Pieces, RegExp] => [
+    name,
+    shell("systemctl enable acme", { for: "7 8", files: { [`payload/${path}`]: text } }),
+    expected,
+  ]),
   // Secrets
+  ...(
+    [
+      ['run() { "$@"; }\nrun acmectl "$DB_PASSWORD"', 2],
+      [`acmectl $(printf '%s' "$DB_PASSWORD")`, 2],
+      ['read -r pw <<< "$DB_PASSWORD"\nacmectl "$pw"', 3],
+      ['xargs acmectl <<< "$DB_PASSWORD"', 2],
+    ] as const
+  ).map(([text, line]): [string, Pieces, RegExp] => [
+    `a secret that goes another way: ${text}`,
+    shell(text),
+    new RegExp(`run\\.sh:${line}: error: puts \\S+ on the command line of`),
+  ]),
   [
     "a secret behind a blank in a text",
     shell(`acmectl "-p \${DB_PASSWORD}"`),
@@ -261,6 +373,46 @@ su - oracle -c 'echo $ORACLE_HOME'`),
   [
     "sorts keys for all Pythons",
     hand({ for: "6 7 8", configure: "names = list(param.keys())\nnames.sort()\nfirst = sorted(param)[0]" }),
+  ],
+  [
+    "hands a shell's words to what reads them",
+    hand({
+      configure: `run_cmd(['sh', '-c', 'ls /dev/xvd* > /x && cd /u01'])
+run_cmd(['find', '/u01', '-name', '*.log', '-exec', 'rm', '{}', ';'])
+run_cmd(['grep', '-c', '$', '/etc/hosts'])
+run_cmd(['awk', '$1 > 2', '/etc/hosts'])
+run_cmd(['yum', '-y', 'install', 'ksh'])
+os.chmod('/etc/acme', 420)
+os.chmod('/etc/acme', int('644', 8))
+open('/etc/acme', 'w').close()`,
+    }),
+  ],
+  [
+    "has brackets, texts and arguments of many forms",
+    shell(`[ "$1" = configure ] || exit 0
+[[ $1 == @(configure|cleanup) ]] && [[ /x =~ ^/[a-z]$ ]]
+[ -n "$DB_PASSWORD" -a ! -e /x ]
+awk '{ print $2 }' /etc/hosts
+f() { echo "$2"; }
+f a b
+set -- x y; echo "$2"
+cat <<-END
+	text
+	END
+PATH=$PATH:/x acmectl
+test a = b
+rm -rf /var/tmp/acme "\${ACME_HOME:?}/x"
+n=0; while [ $n -lt 3 ]; do n=$((n + 1)); done`),
+  ],
+  [
+    "brings a unit and an init script",
+    shell("systemctl enable acme", {
+      for: "7",
+      files: {
+        "payload/etc/systemd/system/acme.service":
+          "[Service]\nExecStartPre=/bin/true\nExecStart=/opt/acme/run.sh start\n[Install]\nWantedBy=multi-user.target\n",
+      },
+    }),
   ],
   ["changes to its folder first", shell('cd "$(dirname "$0")"\n. ./lib.sh\n./setup.sh')],
   [

@@ -351,7 +351,8 @@ dmesg; ip monitor & ip addr; watchdog; /opt/acme/watch now; timeout 10 watch dat
       for: "7 8",
       files: {
         "payload/opt/acme/daemon.py": "#!/usr/bin/python3\nimport time\nwhile True:\n    time.sleep(5)\n",
-        "payload/etc/systemd/system/acme.service": "[Service]\nExecStart=/opt/acme/daemon.py\n",
+        "payload/etc/systemd/system/acme.service":
+          "[Service]\nExecStart=/usr/bin/python3 /opt/acme/daemon.py\n[Install]\nWantedBy=multi-user.target\n",
       },
     }),
   ],

@@ -30,6 +30,8 @@ import {
   shownBy,
   startOf,
 } from "./leaks.ts";
+import { shellWordIn } from "./list-words.ts";
+import { enableFinding } from "./services.ts";
 import { stopFindings } from "./stops.ts";
 import { deadlockFinding, secondsOf, sleepFinding, sleepProblem, waitFindings } from "./waits.ts";
 
@@ -154,6 +156,24 @@ function callFindings(
     const { text, remedy } = noAutomount(path, target);
     add("error", text, remedy);
   }
+  const relative = /^(?:io\.)?open$/.test(call.name) ? call.positional[0] : undefined;
+  if (
+    typeof relative === "string" &&
+    /^\.{0,2}\/?[\w.-]+(?:\/|\.\w+$)/.test(relative) &&
+    !relative.startsWith("/")
+  )
+    add(
+      "error",
+      `opens ${relative}, but the module does not run in the folder of its payload`,
+      "Write the whole path in the guest",
+    );
+  const mode = decimalMode(call);
+  if (mode !== undefined)
+    add(
+      "error",
+      `gives the mode ${mode} as a decimal number, which is ${mode.toString(8)} in octal`,
+      `Write 0${mode} for Python 2, 0o${mode} for Python 2.6 and later`,
+    );
   const [slept] = call.name === "time.sleep" ? call.positional : [];
   const sleep = typeof slept === "number" ? sleepProblem(slept, secondsOf(module)) : undefined;
   if (sleep) add("error", sleep.text, sleep.remedy);
@@ -165,6 +185,16 @@ function callFindings(
   for (const command of commandsOfStart(call, start, place))
     found.push(...startFindings(command, target, here));
   return found;
+}
+
+// Octal modes that lack their 0. As decimal numbers, all of them mean something odd.
+function decimalMode({ name, positional, node }: Call): number | undefined {
+  if (!/^os\.(?:chmod|makedirs|mkdir|umask|mkfifo)$/.test(name)) return undefined;
+  const mode = positional.at(-1);
+  const isUsual =
+    typeof mode === "number" &&
+    [400, 440, 600, 640, 644, 660, 664, 700, 710, 711, 750, 755, 770, 775, 777].includes(mode);
+  return isUsual && new RegExp(`,\\s*${mode}\\s*\\)$`).test(node.text) ? mode : undefined;
 }
 
 // run_cmd with nothing but a command gives the program an empty standard input. With further arguments it may pass some. A
@@ -216,6 +246,8 @@ function checkArguments(call: Call, start: Start, add: AddHere): void {
       `${short} gets a program and its arguments as one word, "${program}", and takes all of it for the program's name`,
       "Make each argument a word of the list",
     );
+  const word = how === "list" && Array.isArray(argument) ? shellWordIn(wordsOf(start)) : undefined;
+  if (word) add("error", word.text, word.remedy);
   if (how === "shell" && Array.isArray(argument) && argument.length > 1)
     add(
       "error",
@@ -290,6 +322,7 @@ function commandFindings(
     ...(sleep ? [sleep] : []),
     ...(deadlock ? [deadlock] : []),
     ...stopFindings(command, target, hasInput),
+    ...enableFinding(command, module.payload),
   ];
 }
 

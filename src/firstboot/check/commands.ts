@@ -84,7 +84,7 @@ function lookup(name: string, rest: readonly (string | undefined)[]): string | u
   const word = rest.find((one) =>
     name === "getent"
       ? /^(?:hosts|ahosts(?:v[46])?)$/.test(one ?? "")
-      : name === "hostname" && /^(?:-[fdiA]|--(?:fqdn|long|domain|ip-address|all-fqdns))$/.test(one ?? ""),
+      : name === "hostname" && /^(?:-[fdiIA]|--(?:fqdn|long|domain|ip-address|all-fqdns))$/.test(one ?? ""),
   );
   return word && `${name} ${word}`;
 }

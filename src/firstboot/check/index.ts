@@ -9,6 +9,7 @@ import { packageFindings, type RecipePackages } from "./packages.ts";
 import { payloadFindings } from "./payload.ts";
 import { type ForRelease, programFindings } from "./program.ts";
 import { scriptFindings } from "./scripts.ts";
+import { serviceFindings } from "./services.ts";
 import type { Unchecked } from "./syntax.ts";
 import { checkText } from "./text.ts";
 import { expectationFindings } from "./variables.ts";
@@ -60,7 +61,11 @@ export async function checkModules(
     const asked = strict ? releases : releases.filter(({ name }) => program.runsOn.includes(name));
     const forScripts = asked.length > 0 ? asked : releases;
     const scripts = await scriptFindings(parts, forScripts, strict, read, host);
-    findings.push(...expectationFindings(parts, read), ...releaseFindings(parts, forScripts, strict, read));
+    findings.push(
+      ...serviceFindings(parts.payload),
+      ...expectationFindings(parts, read),
+      ...releaseFindings(parts, forScripts, strict, read),
+    );
     findings.push(...scripts.findings, ...interpreterFindings(parts, forScripts, strict, packages));
     for (const { from, what } of parts.oddPayload)
       findings.push({

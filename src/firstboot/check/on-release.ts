@@ -58,6 +58,7 @@ export function releaseFindings(
     return [
       ...(/\b(?:ba)?sh\b/.test(firstLine(file)) ? bashFindings(file, program, lacking) : []),
       ...programFindings(file, program, brought, lacking),
+      ...program.typos.map((one): ModuleFinding => ({ level: "error", file: file.from, ...one })),
     ];
   });
 }

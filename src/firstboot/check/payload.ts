@@ -25,6 +25,11 @@ export function payloadFindings({ payload, yaml }: ModuleParts, read: ReadShell)
     const isProgram = (file.mode & 0o111) !== 0;
     if (/^(?:\xef\xbb\xbf)?#!/.test(Buffer.from(file.data.subarray(0, 5)).toString("latin1")))
       found.push(...checkText(file.from, file.data).findings);
+    else if (
+      isProgram &&
+      /^(?:\xff\xfe|\xfe\xff)/.test(Buffer.from(file.data.subarray(0, 2)).toString("latin1"))
+    )
+      found.push(...checkText(file.from, file.data).findings);
     else if (readIn.has(file.path)) found.push(...checkText(file.from, file.data).findings);
     else if (isProgram && file.data.length === 0)
       add("error", "is executable and empty", "Write the program, or take away its executable bit");

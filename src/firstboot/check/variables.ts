@@ -1,5 +1,5 @@
 import { distance } from "../../recipe/suggestion.ts";
-import type { ModuleFile, ModuleParts, Target } from "../module.ts";
+import { type ModuleFile, type ModuleParts, type Target, targets } from "../module.ts";
 import { type ModuleParameter, type ModuleYaml, variableOf } from "../module-yaml.ts";
 import type { ReadShell, ShellProgram } from "../shell/read.ts";
 import { isShell, shellFiles } from "./commands.ts";
@@ -22,7 +22,11 @@ export function expectationFindings({ payload, yaml }: ModuleParts, read: ReadSh
     const files = shellFiles(file, payload, read);
     return [
       ...variableFindings(files, yaml),
-      ...files.flatMap(([one, program]) => caseFindings(one, program, words)),
+      ...files.flatMap(([one, program]) => [
+        ...caseFindings(one, program, words),
+        ...argumentFindings(one, program),
+        ...removalFindings(one, program, files, yaml),
+      ]),
     ];
   });
 }
@@ -31,11 +35,10 @@ export function expectationFindings({ payload, yaml }: ModuleParts, read: ReadSh
 const known =
   /^(?:PATH|LANG|PYTHONPATH|PYTHONDONTWRITEBYTECODE|BASH\w*|COMP_\w+|LC_\w+|E?UID|PPID|S?RANDOM|SECONDS|EPOCH\w+|LINENO|GROUPS|HOST(?:NAME|TYPE)|OSTYPE|MACHTYPE|SHLVL|(?:OLD)?PWD|IFS|OPT(?:IND|ARG|ERR)|PS\d|FUNCNAME|PIPESTATUS|REPLY|SHELL|TERM|DIRSTACK|SHELLOPTS|MAPFILE|COPROC\w*|COLUMNS|LINES|_|\d+)$/;
 
-// The variables of a script, and of the files of the payload that it reads in.
-function variableFindings(files: readonly [ModuleFile, ShellProgram][], yaml: ModuleYaml): ModuleFinding[] {
-  const set = new Set(files.flatMap(([, { variables }]) => [...variables.set]));
+// Whether anything else may set variables: eval, or a file that is read in and is not of the payload.
+function isOpenSet(files: readonly [ModuleFile, ShellProgram][]): boolean {
   const own = files.map(([{ path }]) => path);
-  const isOpen = files.some(
+  return files.some(
     ([, { variables, commands }]) =>
       variables.setsAny ||
       commands.some(
@@ -43,6 +46,12 @@ function variableFindings(files: readonly [ModuleFile, ShellProgram][], yaml: Mo
           /^(?:\.|source)$/.test(name?.text ?? "") && !own.includes(from?.text ?? ""),
       ),
   );
+}
+
+// The variables of a script, and of the files of the payload that it reads in.
+function variableFindings(files: readonly [ModuleFile, ShellProgram][], yaml: ModuleYaml): ModuleFinding[] {
+  const set = new Set(files.flatMap(([, { variables }]) => [...variables.set]));
+  const isOpen = isOpenSet(files);
   const isStrict = files[0]?.[1].variables.isStrict === true && !isOpen;
   return files.flatMap(([file, { variables }]) =>
     variables.uses.flatMap(({ name, line, isGuarded }): ModuleFinding[] => {
@@ -133,6 +142,74 @@ function environmentFindings(file: ModuleFile, yaml: ModuleYaml): ModuleFinding[
           ];
         }),
   );
+}
+
+// Arguments that the program does not get: the target is the only one.
+function argumentFindings(file: ModuleFile, { variables }: ShellProgram): ModuleFinding[] {
+  const further = variables.furtherArguments
+    .filter(({ isGuarded }) => !isGuarded)
+    .map(
+      ({ name, line }): ModuleFinding => ({
+        level: "warning",
+        file: file.from,
+        line,
+        text: `reads $${name}, but the program gets one argument, the target`,
+        remedy: `Take the value from a parameter; in quotes, write \\$${name} for the $${name} of another program`,
+      }),
+    );
+  const others = variables.comparedWith
+    .filter(({ word }) => otherVerbs.test(word))
+    .map(
+      ({ line, word }): ModuleFinding => ({
+        level: "warning",
+        file: file.from,
+        line,
+        text: `compares its argument with ${word}, which is no target`,
+        remedy: `Targets: ${targets.join(", ")}`,
+      }),
+    );
+  return [...further, ...others];
+}
+
+const otherVerbs =
+  /^(?:start|stop|restart|config|conf|configured|Configure|clean|clean-up|setup|firstboot|unconfig)$/;
+
+// rm -r of a path whose beginning is a variable that nothing sets.
+function removalFindings(
+  file: ModuleFile,
+  { commands }: ShellProgram,
+  files: readonly [ModuleFile, ShellProgram][],
+  yaml: ModuleYaml,
+): ModuleFinding[] {
+  if (isOpenSet(files)) return [];
+  const set = new Set(files.flatMap(([, { variables }]) => [...variables.set]));
+  const guarded = new Set(
+    files.flatMap(([, { variables }]) =>
+      variables.uses.flatMap(({ name, isGuarded, isDemanded }) => (isGuarded || isDemanded ? [name] : [])),
+    ),
+  );
+  const isUnset = (name: string) =>
+    /^[A-Za-z_]/.test(name) &&
+    !set.has(name) &&
+    !guarded.has(name) &&
+    !known.test(name) &&
+    !isVariable(name, yaml);
+  return commands.flatMap(({ words, line }): ModuleFinding[] => {
+    const [name, ...rest] = words;
+    if (!/^(?:\/bin\/)?rm$/.test(name?.text ?? "") || !rest.some(({ text }) => /^-\w*[rR]/.test(text ?? "")))
+      return [];
+    const [variable] = rest.flatMap(({ variables }) => variables).filter(isUnset);
+    if (variable === undefined) return [];
+    return [
+      {
+        level: "error",
+        file: file.from,
+        line,
+        text: `removes a path with $${variable}, which nothing sets, so that it is another path`,
+        remedy: `Write \${${variable}:?}, which ends the script if it is not set`,
+      },
+    ];
+  });
 }
 
 // A case over the target that knows none of the module's, or ends with an error at one.

@@ -1,6 +1,7 @@
 import { everyNode, lineOf, type Node, parserOf, part, parts } from "../grammar.ts";
 import { type BashFeature, bashFeatures } from "./bash-features.ts";
 import { conditional, fed, inBackground, piped, replacedStreams, shown } from "./streams.ts";
+import { type ShellTypo, typosOf } from "./typos.ts";
 import {
   caseOf,
   failingFunctions,
@@ -58,6 +59,7 @@ export interface ShellProgram {
   readonly variables: ShellVariables;
   /** What it needs of a bash after 3.2. */
   readonly bashFeatures: readonly BashFeature[];
+  readonly typos: readonly ShellTypo[];
   /** Each `case` outside functions. */
   readonly cases: readonly ShellCase[];
 }
@@ -144,6 +146,7 @@ export async function shellReader(): Promise<ReadShell> {
       functions,
       variables: variablesOf(root),
       bashFeatures: bashFeatures(root),
+      typos: typosOf(root),
       cases,
     };
   };
@@ -229,9 +232,18 @@ function unquoted(node: Node): string {
   return node.text;
 }
 
+// $(printf '%s' "$X") gives the value itself.
+function printedIn(node: Node): string[] {
+  const [command, ...more] = parts(node);
+  if (command?.type !== "command" || more.length > 0) return [];
+  const [name, ...words] = parts(command);
+  return /^(?:echo|printf)$/.test(name?.text ?? "") ? words.flatMap(variablesIn) : [];
+}
+
 /** The variables whose values a word has. A command within it takes them, and gives something else. */
 function variablesIn(node: Node): string[] {
-  if (node.type === "command_substitution" || node.type === "process_substitution") return [];
+  if (node.type === "command_substitution") return printedIn(node);
+  if (node.type === "process_substitution") return [];
   if (node.type === "simple_expansion") return [textFrom(node).slice(1)];
   if (node.type === "expansion") {
     const [, name, operator] = /^\$\{(!?\w+|[@*#])(:?\+)?/.exec(textFrom(node)) ?? [];

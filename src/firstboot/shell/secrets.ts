@@ -18,13 +18,17 @@ const builtins = new Set(
 /** The commands that get a secret of the environment as an argument, where every process list shows it. */
 export function secretLeaks(program: ShellProgram, secrets: readonly string[]): Leak[] {
   const isSecret = followed(program, secrets);
-  return program.commands.flatMap(({ words, line, within }) => {
+  return program.commands.flatMap(({ words, line, within, fed: read }) => {
     // A program that starts another has the secret on its own command line too.
     const command = /^(?:exec|command|builtin)$/.test(words[0]?.text ?? "") ? started(words) : words;
     const [first, ...rest] = command;
     const name = first?.text ?? "a program";
     if (builtins.has(name) || program.functions.has(name)) return [];
-    const variable = secretsOf(rest, within, isSecret)[0];
+    // A function that runs its arguments has them all in its first word.
+    const passed = first?.variables.some((one) => one === "@" || one === "*") ? [first] : [];
+    // xargs makes arguments of what it reads.
+    const fed = name.endsWith("xargs") ? read.filter((one) => isSecret(one, within)) : [];
+    const variable = [...secretsOf([...passed, ...rest], within, isSecret), ...fed][0];
     return variable === undefined ? [] : [{ line, variable, program: name }];
   });
 }
@@ -118,8 +122,10 @@ function followed({ commands, assignments, functions }: ShellProgram, secrets: r
     before = held.size;
     for (const { name, variables, within } of assignments)
       if (variables.some((one) => isSecret(one, within))) held.add(name);
-    for (const { words, within } of commands) {
+    for (const { words, within, fed } of commands) {
       const [first, ...rest] = words;
+      if (first?.text === "read" && fed.some((one) => isSecret(one, within)))
+        for (const { text } of rest) if (/^[A-Za-z_]\w*$/.test(text ?? "")) held.add(text ?? "");
       if (!functions.has(first?.text ?? "")) continue;
       for (const [index, word] of rest.entries())
         if (secretsOf([word], within, isSecret).length > 0)

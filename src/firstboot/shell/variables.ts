@@ -7,6 +7,8 @@ export interface VariableUse {
   readonly line: number;
   /** It has a value for an unset variable, such as `${NAME:-}`. */
   readonly isGuarded: boolean;
+  /** The script ends there if it is not set: `${NAME:?}`. */
+  readonly isDemanded: boolean;
 }
 
 export interface ShellVariables {
@@ -15,6 +17,10 @@ export interface ShellVariables {
   readonly set: ReadonlySet<string>;
   /** The script may set any variable: `eval`, or a declaration of a name that is made at run time. */
   readonly setsAny: boolean;
+  /** Arguments after the first, outside functions: in a script that neither shifts nor sets its arguments. */
+  readonly furtherArguments: readonly VariableUse[];
+  /** Words that the script compares its first argument with. */
+  readonly comparedWith: readonly { readonly line: number; readonly word: string }[];
   /** An unset variable ends the script: `set -u`, and nowhere `set +u`. */
   readonly isStrict: boolean;
 }
@@ -23,6 +29,9 @@ export interface ShellVariables {
 export function variablesOf(root: Node): ShellVariables {
   const uses: VariableUse[] = [];
   const set = new Set<string>();
+  const further: VariableUse[] = [];
+  const comparedWith: { line: number; word: string }[] = [];
+  let movesArguments = false;
   const above = new Map<number, Node>();
   let [setsAny, isStrict, isLoose] = [false, /^#!.*\s-\w*u/.test(root.text.split("\n", 1)[0] ?? ""), false];
   for (const node of everyNode(root, (child, parent) => above.set(child.id, parent))) {
@@ -30,27 +39,50 @@ export function variablesOf(root: Node): ShellVariables {
       const parent = above.get(node.id);
       if (parent && /^(?:simple_)?expansion$/.test(parent.type)) {
         // Not $@ and the like, and not the names that begin with a text.
+        const isDemanded = /^\$\{\w+:?\?/.test(textFrom(parent));
+        const isGuarded = guards.test(textFrom(parent));
+        if (/^[2-9]$/.test(node.text) && !isInFunction(node, above))
+          further.push({ name: node.text, line: lineOf(node), isGuarded, isDemanded });
         if (/^[A-Za-z_]/.test(node.text) && !/^\$\{!\w+[@*]\}$/.test(textFrom(parent)))
-          uses.push({ name: node.text, line: lineOf(node), isGuarded: guards.test(textFrom(parent)) });
+          uses.push({ name: node.text, line: lineOf(node), isGuarded, isDemanded });
         if (/^\$\{\w+:?=/.test(textFrom(parent))) set.add(node.text);
       } else if (parent?.type === "subscript" && above.get(parent.id)?.type === "expansion")
-        uses.push({ name: node.text, line: lineOf(node), isGuarded: true });
+        uses.push({ name: node.text, line: lineOf(node), isGuarded: true, isDemanded: false });
       else set.add(node.text);
     }
     if (node.type === "declaration_command")
       setsAny ||= parts(node).some(({ type }) =>
         /^(?:string|concatenation|(?:simple_)?expansion)$/.test(type),
       );
+    const compared = node.type === "binary_expression" ? comparedWord(node) : undefined;
+    if (compared !== undefined && !isInFunction(node, above))
+      comparedWith.push({ line: lineOf(node), word: compared });
     if (node.type !== "command") continue;
     const [name = "", ...words] = parts(node).map(({ text }) => text);
     if (name === "eval") setsAny = true;
+    if (name === "shift" || (name === "set" && !/^[-+]\w/.test(words[0] ?? "-x"))) movesArguments = true;
     if (setters.test(name)) for (const word of words) set.add(word.replace(/^["']?(\w*).*$/s, "$1"));
     if (name !== "set") continue;
     const long = words.some((word, index) => word === "nounset" && /^-\w*o$/.test(words[index - 1] ?? ""));
     isStrict ||= long || words.some((word) => /^-[a-zA-Z]*u/.test(word));
     isLoose ||= words.some((word) => /^\+\w*u|^\+o$/.test(word));
   }
-  return { uses, set, setsAny, isStrict: isStrict && !isLoose };
+  const furtherArguments = movesArguments ? [] : further;
+  return { uses, set, setsAny, furtherArguments, comparedWith, isStrict: isStrict && !isLoose };
+}
+
+function isInFunction(node: Node, above: ReadonlyMap<number, Node>): boolean {
+  for (let one: Node | undefined = node; one; one = above.get(one.id))
+    if (one.type === "function_definition") return true;
+  return false;
+}
+
+// The word of [ "$1" = word ].
+function comparedWord(node: Node): string | undefined {
+  const [left, right] = parts(node);
+  if (!left || !right || !node.children.some((child) => /^==?$/.test(child?.text ?? ""))) return undefined;
+  if (!/^"?\$(?:1|\{1(?::?-)?\})"?$/.test(left.text.trim())) return undefined;
+  return /^["']?([\w-]+)["']?$/.exec(right.text)?.[1];
 }
 
 /** The text of an expansion. In a text in quotes, the grammar counts the blanks in front of it as a part of it. */

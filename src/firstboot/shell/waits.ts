@@ -25,9 +25,12 @@ export function waitOf(node: Node): ShellWait | undefined {
   );
   const isLeft = [...everyNode(body)].some(leaves);
   if (isAlways && !isLeft) return { ...wait, isEndless: true };
-  const sleeps = [...everyNode(body)].some(
-    (one) => one.type === "command" && /^(?:\S*\/)?u?sleep$/.test(part(one, "name")?.text ?? ""),
-  );
+  const isBusy = parts(body).every((one) => /^(?::|true|\/bin\/true)$/.test(one.text));
+  const sleeps =
+    isBusy ||
+    [...everyNode(body)].some(
+      (one) => one.type === "command" && /^(?:\S*\/)?u?sleep$/.test(part(one, "name")?.text ?? ""),
+    );
   const isLimited = [...conditions, body].some((one) => limits(one)) || (!isAlways && isLeft);
   return sleeps && !isLimited ? { ...wait, isEndless: false } : undefined;
 }
