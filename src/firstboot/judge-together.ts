@@ -46,6 +46,8 @@ function gaps(given: Given, group: RegExp): Fault[] {
 
 /** The resolver of Linux asks no more. */
 const mostServers = 3;
+/** resolv.conf(5): glibc before 2.26, OL8's is 2.28. */
+const mostDomains = 6;
 
 function resolvers(given: Given): Fault[] {
   const found: Fault[] = [];
@@ -58,6 +60,12 @@ function resolvers(given: Given): Fault[] {
     const twice = words.find((word, index) => words.indexOf(word) < index);
     if (twice !== undefined && twice !== "")
       found.push({ key, text: `has ${twice} twice`, weight: "warning" });
+    if (!isServers && words.length > mostDomains)
+      found.push({
+        key,
+        text: `has ${words.length} domains; up to OL7, a guest searches the first ${mostDomains} only`,
+        weight: "warning",
+      });
     if (!isServers) continue;
     const before = all.length;
     for (const word of words) if (!all.includes(word)) all.push(word);

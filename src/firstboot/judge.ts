@@ -44,8 +44,8 @@ function judgeOne(
   const parameter = parameterOf(contract, key);
   const error = (text: string): Fault => ({ key, text, weight: "error" });
   const keys = contract.map((one) => one.key);
-  const first = `${key}.0`;
-  const meant = keys.includes(first) ? `; did you mean "${first}"?` : suggestion(key, keys);
+  const alike = keys.find((one) => one === `${key}.0`) ?? keys.find((one) => lastWord(one) === lastWord(key));
+  const meant = alike === undefined ? suggestion(key, keys) : `; did you mean "${alike}"?`;
   if (!parameter && isWhole) return [error(`the template has no such parameter${meant}`)];
   const found: Fault[] = [];
   if (!parameter)
@@ -87,10 +87,19 @@ function judgeOne(
       text: `${value} means this machine on every machine; give it a name of its own`,
       weight: "warning",
     });
+  if (/\.ssh\.(?:private-key|host-\w+-key)(?:\.\d+)?$/.test(key) && /^(?:ssh|ecdsa|sk)-\S+ AAAA/.test(value))
+    found.push(error("is a public key; the private one begins with -----BEGIN"));
   const bytes = bytesOf(value);
   if (bytes > mostBytes.unlogged)
     found.push(error(`has ${bytes} bytes; the limit of a message is ${mostBytes.unlogged}`));
   return found;
+}
+
+/** The last word of a key in its name space, which is what people remember of it. */
+function lastWord(key: string): string {
+  const [word = key] = /[^.]+$/.exec(key.replace(numbered, "")) ?? [];
+  const space = key.split(".").slice(0, 2).join(".");
+  return `${space} ${word}`;
 }
 
 /** HOST_NAME_MAX of Linux. */

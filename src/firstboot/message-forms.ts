@@ -96,15 +96,15 @@ function restCalls(answers: readonly Answer[]) {
     }));
 }
 
-// xenstore-write reads a backslash as the start of an escape.
+// xenstore-write reads a backslash as the start of an escape, and a value that begins with - as an option.
 function xenstoreWrites(answers: readonly Answer[]): string[] {
   return inSendingOrder(answers)
     .filter(({ value }) => value !== "")
     .flatMap(({ key, value }) => messageWrites(key, value))
     .map(({ node, value }) => {
       const text = [...value]
-        .map((byte) =>
-          byte >= 0x20 && byte < 0x7f && byte !== 0x5c
+        .map((byte, index) =>
+          byte >= 0x20 && byte < 0x7f && byte !== 0x5c && !(index === 0 && byte === 0x2d)
             ? String.fromCharCode(byte)
             : `\\x${byte.toString(16).padStart(2, "0")}`,
         )

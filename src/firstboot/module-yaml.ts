@@ -24,7 +24,10 @@ const ModuleParameter = z.strictObject({
     "The last part of the key. The program gets the value in an environment variable: `scan-name` becomes SCAN_NAME.",
   ),
   description: described(z.string().min(1), "One sentence for the person who sets the value."),
-  type: described(z.enum(parameterTypes).default("text"), "The form of the value."),
+  type: described(
+    z.enum(parameterTypes).default("text"),
+    "The form of the value. `device` is a network device, such as eth0; for a disk, use `path`.",
+  ),
   required: described(z.boolean().default(false), "The module fails if the value is missing."),
   hidden: described(z.boolean().default(false), "Not asked on the console."),
   password: described(z.boolean().default(false), "A secret: never shown or logged."),

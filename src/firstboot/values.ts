@@ -1,7 +1,7 @@
 import type { Parameter } from "../model/manifest.ts";
 import type { Finding } from "../recipe/findings.ts";
 import type { Located, Place } from "../recipe/located.ts";
-import { judge, type Reference } from "./judge.ts";
+import { judge, parameterOf, type Reference } from "./judge.ts";
 
 export { parameterOf, plainSecret, type Reference } from "./judge.ts";
 
@@ -32,7 +32,12 @@ export function checkValues(contract: readonly Parameter[], file: Located, isWho
   const unread: Finding[] = [];
   const values: GivenValue[] = [];
   for (const [key, said] of file.entries) {
-    const value = readValue(said, (text) => unread.push({ at: said.at, path: key, text }));
+    const value = readValue(said, (text) => {
+      const inside = said.kind === "map" ? [...said.entries.keys()].map((one) => `${key}.${one}`) : [];
+      const nested = inside.find((one) => parameterOf(contract, one) !== undefined);
+      const what = nested === undefined ? text : `is a group, but a key is one word; write ${nested}: VALUE`;
+      unread.push({ at: said.at, path: key, text: what });
+    });
     if (value !== undefined) values.push({ key, value, at: said.at });
   }
   const { errors, warnings } = judgeValues(contract, values, { isWhole, at: file.at });

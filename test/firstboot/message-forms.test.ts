@@ -211,7 +211,9 @@ print(json.dumps(properties(open('/env', 'rb').read())))"`,
   it("is what the commands for xenstore write", () => {
     const fake = `#!/usr/bin/python3
 import base64, json, re, sys
-# As xenstore-write reads its argument.
+# As xenstore-write reads its arguments.
+if sys.argv[2].startswith('-'):
+    sys.exit('an option: ' + sys.argv[2])
 value = re.sub(rb'\\\\(x(..)|.)', lambda m: bytes([int(m.group(2), 16)]) if m.group(2) else m.group(1), sys.argv[2].encode())
 open('/writes', 'a').write(json.dumps([sys.argv[1], base64.b64encode(value).decode()]) + chr(10))
 `;
@@ -230,7 +232,11 @@ time.sleep(1.5)
 sys.stdout.write(subprocess.run(['/usr/sbin/ovmd', '-l'], capture_output=True, text=True).stdout)"`,
       {
         commands: messageForms.xenstore.write(
-          [...answers, { key: "x.long", value: "y".repeat(8000), password: false }],
+          [
+            ...answers,
+            { key: "x.long", value: "y".repeat(8000), password: false },
+            { key: "x.dash", value: "-n -s", password: false },
+          ],
           "it's",
         ),
         "usr/sbin/xenstore-write": fake,
@@ -245,6 +251,6 @@ sys.stdout.write(subprocess.run(['/usr/sbin/ovmd', '-l'], capture_output=True, t
         .split("\n")
         .map((line) => JSON.parse(line)),
     );
-    expect(got).toEqual({ ...wanted, "x.long": "y".repeat(8000) });
+    expect(got).toEqual({ ...wanted, "x.long": "y".repeat(8000), "x.dash": "-n -s" });
   });
 });

@@ -68,7 +68,21 @@ describe("a broken file of values is refused, with file and line:", () => {
       /:1: .*did you mean "com\.oracle\.linux\.network\.device\.0"/,
     ],
     ["an index in brackets", `${N}.device[0]: eth0`, /:1: .*no such parameter/],
-    ["keys in groups", `${N}:\n  hostname: a`, /:1: .*no such parameter|is neither a value/],
+    [
+      "a key without its middle",
+      "com.oracle.linux.hostname: a",
+      /:1: .*no such parameter; did you mean "com\.oracle\.linux\.network\.hostname"/,
+    ],
+    [
+      "keys in groups",
+      `${D}:\n  port: 1521`,
+      /:1: org\.example\.db: is a group, but a key is one word; write org\.example\.db\.port: VALUE/,
+    ],
+    [
+      "a public key as a private one",
+      `com.oracle.linux.ssh.user.0: root\ncom.oracle.linux.ssh.private-key.0: ssh-rsa AAAAB3NzaC1yc2E= me@a`,
+      /:2: .*is a public key; the private one begins with -----BEGIN/,
+    ],
     ["a blank behind a key", `"${N}.hostname ": a`, /:1: .*no such parameter; did you mean/],
     ["a letter of another script", `${N}.h\u043estname: a`, /:1: .*did you mean/],
     ["true for yes", `${D}.flag: true`, /:1: .*"True" is not yes or no/],
@@ -300,4 +314,15 @@ describe("a good file of values is accepted without a warning:", () => {
     ["cards that are out of order", `${N}.device.1: eth1\n${N}.device.0: eth0`],
     ["the second of a numbered key", `${D}.node.0: a\n${D}.node.1: b`],
   ])("%s", (_, text) => expect(said(text)).toEqual({ errors: [], warnings: [] }));
+});
+
+it("seven search domains are more than a guest up to OL7 searches", () => {
+  const domains = ["a", "b", "c", "d", "e", "f", "g"].map((one) => `${one}.example`);
+  expect(said(dhcp(`dns-search-domains.0: [${domains.join(", ")}]`))).toEqual({
+    errors: [],
+    warnings: [
+      expect.stringMatching(/^v\.yaml:3: .*has 7 domains; up to OL7, a guest searches the first 6 only/),
+    ],
+  });
+  expect(said(dhcp(`dns-search-domains.0: [${domains.slice(1).join(", ")}]`)).warnings).toEqual([]);
 });
