@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { afterAll } from "vitest";
 import { additions } from "../../src/firstboot/additions.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
@@ -87,13 +88,15 @@ exec chroot $1/root sh -e /script
 `;
 
 const roots = new Map<string, string>();
+afterAll(() => {
+  for (const root of roots.values()) rmSync(root, { recursive: true, force: true });
+});
 
 /** The additions for a Python, installed once and compiled, so that no test waits for that. */
 function installed(python: string): string {
   const known = roots.get(python);
   if (known !== undefined) return known;
   const root = mkdtempSync(join(tmpdir(), "tbuild-additions-"));
-  process.on("exit", () => rmSync(root, { recursive: true, force: true }));
   install(root, python);
   const { status, stderr } = spawnSync(python, ["-m", "compileall", "-q", join(root, "usr/lib")], {
     encoding: "utf8",
