@@ -214,7 +214,7 @@ describe.skipIf(lacking !== undefined)(
       await tbuild("repair", "--yes", armed);
       const oracles = await tbuild(...home, "twins", armed);
       expect(oracles.exitCode).toBe(3);
-      expect(oracles.stderr).toContain("does not reach Oracle's guest additions");
+      expect(oracles.stderr).toContain("it cannot send messages to Oracle's guest additions");
       expect((await tbuild(...home, "twins", armed, armed, "--recipe", "ol6-grid")).exitCode).toBe(2);
     });
 
