@@ -97,6 +97,8 @@ function installed(python: string): string {
   const known = roots.get(python);
   if (known !== undefined) return known;
   const root = mkdtempSync(join(tmpdir(), "tbuild-additions-"));
+  // Its copy becomes the guest's root folder, which every user reads.
+  chmodSync(root, 0o755);
   install(root, python);
   const { status, stderr } = spawnSync(python, ["-m", "compileall", "-q", join(root, "usr/lib")], {
     encoding: "utf8",
