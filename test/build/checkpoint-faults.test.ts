@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -11,6 +11,7 @@ import { runPipeline } from "../../src/build/run-pipeline.ts";
 import type { BuildContext, Step } from "../../src/build/step.ts";
 import { firstFault, TbuildError } from "../../src/errors.ts";
 import { systemFault } from "../../src/io/file-fault.ts";
+import { buryLocks } from "../fakes/buried-locks.ts";
 import { countCalls, type Happening, Killed, withFault } from "../fakes/failing-calls.ts";
 
 vi.mock("node:fs/promises", async (original) =>
@@ -189,7 +190,7 @@ function expectNamed(thrown: unknown, met: string | undefined) {
 
 /** The next run finishes, the one after it has nothing to do, and nothing is left that cannot be used. */
 async function expectDone(met: string | undefined) {
-  await bury(join(root, "checkpoints/locks"));
+  await buryLocks(join(root, "checkpoints/locks"));
   expect((await run()).text, met).toBe("ab");
   ran = [];
   expect((await run()).text, met).toBe("ab");
@@ -198,16 +199,4 @@ async function expectDone(met: string | undefined) {
   await checkpoints.sweep({ parts: true });
   const left = (await readdir(checkpoints.folder)).filter((name) => !["by-key", "locks"].includes(name));
   expect(left, met).toHaveLength(2);
-}
-
-/** The process ends: its locks become those of a dead one. */
-async function bury(folder: string) {
-  for (const name of await readdir(folder).catch(() => [])) {
-    const path = join(folder, name);
-    const holder = await readlink(path).catch(() => undefined);
-    if (holder === undefined) continue;
-    await rm(path);
-    // No process has this pid (pid_max is at most 4194304).
-    await symlink(holder.replace(/^\d+/, "9999999"), path);
-  }
 }

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isIdle } from "../../src/deploy/plan.ts";
 import { readState } from "../../src/deploy/state.ts";
 import { firstFault, TbuildError } from "../../src/errors.ts";
+import { buryLocks } from "../fakes/buried-locks.ts";
 import { countCalls, type Happening, Killed, withFault } from "../fakes/failing-calls.ts";
 import { emptyWorld, memoryPlace, type World } from "../fakes/memory-place.ts";
 import { deploy, destroy, plan } from "./sample-deployment.ts";
@@ -63,7 +64,7 @@ describe("the state of a deployment", () => {
       // What cannot be removed stays, of course.
       const mayStay = met?.startsWith("rm ") || (typeof fault === "object" && fault.lasting);
       if (!mayStay) expect(left, met).toEqual([]);
-      await bury();
+      await buryLocks(folder);
       await expectDoneBy(deployed);
     }
   });
@@ -74,7 +75,7 @@ describe("the state of a deployment", () => {
       await restart();
       const { failed } = await withFault(folder, at, "killed", deployed);
       if (failed !== undefined) expect(firstFault(failed)).toBeInstanceOf(Killed);
-      await bury();
+      await buryLocks(folder);
       await expectDoneBy(deployed);
     }
   });
@@ -90,7 +91,7 @@ describe("the state of a deployment", () => {
           destroy(memoryPlace(world), { stateFile }),
         );
         if (kind !== "killed" && failed !== undefined) expectNamed(failed, met);
-        await bury();
+        await buryLocks(folder);
         await destroy(memoryPlace(world), { stateFile });
         expect([...world.machines.keys(), ...world.disks.keys(), ...world.groups.keys()], met).toEqual([]);
         expect(await readState(stateFile)).toBeUndefined();
@@ -156,16 +157,4 @@ async function expectDoneBy(work: () => Promise<unknown>) {
   expect(isIdle(next)).toBe(true);
   expect([...world.made].sort()).toEqual([...new Set(world.made)].sort());
   for (const machine of world.machines.values()) expect(machine.configured).toHaveLength(1);
-}
-
-/** The process ends: its locks become those of a dead one. */
-async function bury() {
-  for (const name of await readdir(folder).catch(() => [])) {
-    const path = join(folder, name);
-    const holder = await readlink(path).catch(() => undefined);
-    if (holder === undefined) continue;
-    await rm(path);
-    // No process has this pid (pid_max is at most 4194304).
-    await symlink(holder.replace(/^\d+/, "9999999"), path);
-  }
 }
