@@ -112,7 +112,7 @@ describe("a recipe that starts from a template", () => {
       [base({ release: { name: "Oracle Linux 7.9", major: 7, update: 9 } })],
       [],
       "is Oracle Linux 7.9",
-      "one of the two",
+      "start from another template",
     ],
     [
       "no known release",
