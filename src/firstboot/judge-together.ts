@@ -1,3 +1,4 @@
+import { amount } from "../io/units.ts";
 import { isIpv4, isIpv6 } from "./addresses.ts";
 import type { Fault, Reference } from "./fault.ts";
 
@@ -63,7 +64,7 @@ function resolvers(given: Given): Fault[] {
     if (!isServers && words.length > mostDomains)
       found.push({
         key,
-        text: `has ${words.length} domains; up to OL7, a guest searches the first ${mostDomains} only`,
+        text: `has ${amount(words.length, "domain")}; up to OL7, a guest searches the first ${mostDomains} only`,
         weight: "warning",
       });
     if (!isServers) continue;

@@ -81,10 +81,14 @@ export async function keptTextOf(file: string): Promise<string | undefined> {
 }
 
 export async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return false;
+    throw fileFault(error, path);
+  }
 }
 
 /** Turns a refusal to write below `place` into a fault that names it. Other errors stay as they are. */

@@ -470,3 +470,17 @@ run: { program: /opt/acme/run.sh }
     ),
   ]);
 });
+
+it("a case with many stars takes no longer than another", async () => {
+  const program = `case "$1" in\n${"*a".repeat(60)}b) echo a ;;\nconfigure|*cl*an?p*) echo b ;;\nesac`;
+  expect(await findings(shell(program))).toEqual([]);
+  const none = `case "$1" in\n${"*a".repeat(60)}b) echo a ;;\nco*re) echo b ;;\nesac`;
+  expect((await findings(shell(none))).join("\n")).not.toMatch(/configure/);
+}, 20_000);
+
+it("a script that crashes the shell which reads it is a finding", async () => {
+  const nested = `a=${'"$('.repeat(20_000)}`;
+  expect((await findings(shell(nested))).join("\n")).toMatch(
+    /run\.sh:1: error: .*bash crashes when it reads this script/,
+  );
+});

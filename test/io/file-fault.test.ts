@@ -2,7 +2,7 @@ import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { explained, namesIn, textOf } from "../../src/io/durable.ts";
+import { explained, isThere, namesIn, textOf } from "../../src/io/durable.ts";
 import { fileFault, systemFault } from "../../src/io/file-fault.ts";
 
 let folder: string;
@@ -56,4 +56,13 @@ describe("an error of the system", () => {
     expect(await namesIn(join(folder, "none"))).toEqual([]);
     expect(await textOf(join(folder, "none"))).toBeUndefined();
   });
+});
+
+it("a file is there or not, or an error says why that is not known", async () => {
+  await writeFile(join(folder, "file"), "");
+  expect(await isThere(join(folder, "file"))).toBe(true);
+  expect(await isThere(join(folder, "none"))).toBe(false);
+  expect(await isThere(join(folder, "file", "below"))).toBe(false);
+  await symlink("loop", join(folder, "loop"));
+  await expect(isThere(join(folder, "loop"))).rejects.toMatchObject({ fault: "environment" });
 });

@@ -240,8 +240,28 @@ function caseFindings(
 
 // A pattern of case. One that is not a plain word with * or ? counts as matching.
 function matches(pattern: string, word: string): boolean {
-  if (!/^[\w.*?-]*$/.test(pattern)) return true;
-  return new RegExp(`^${pattern.replaceAll(".", "\\.").replaceAll("*", ".*").replaceAll("?", ".")}$`).test(
-    word,
-  );
+  return !/^[\w.*?-]*$/.test(pattern) || matchesGlob(pattern, word);
+}
+
+/**
+ * Whether a word matches a pattern with `*` and `?`. The time is at most the product of the two lengths, with any
+ * number of stars: only the last star seen is tried again.
+ */
+function matchesGlob(pattern: string, word: string): boolean {
+  let [at, star, tried] = [0, -1, 0];
+  for (let i = 0; i < word.length; ) {
+    if (at < pattern.length && (pattern[at] === word[i] || pattern[at] === "?")) {
+      at++;
+      i++;
+    } else if (pattern[at] === "*") {
+      star = at++;
+      tried = i;
+    } else {
+      if (star < 0) return false;
+      at = star + 1;
+      i = ++tried;
+    }
+  }
+  while (pattern[at] === "*") at++;
+  return at === pattern.length;
 }

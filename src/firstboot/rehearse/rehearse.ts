@@ -5,6 +5,7 @@ import type { Host } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { isThere } from "../../io/durable.ts";
 import { makeFolders } from "../../io/folders.ts";
+import { amount } from "../../io/units.ts";
 import { writeFile } from "../../io/write-file.ts";
 import { additions } from "../additions.ts";
 import { parseContract } from "../contract.ts";
@@ -88,7 +89,7 @@ async function resultOf(
   out: string,
   module: string,
   python: string,
-  { target, secrets, tree }: RehearseOptions,
+  { target, secrets, tree, deadlineSeconds }: RehearseOptions,
 ): Promise<Rehearsal> {
   const masked = (text: string) => secrets.reduce((rest, one) => rest.replaceAll(one, "********"), text);
   const without = (changes: readonly Change[]) =>
@@ -108,12 +109,14 @@ async function resultOf(
       ...(tree === undefined ? [[join(out, `${run}.usr.tar`), "/usr"] as const] : []),
     ]);
   const [one, two] = [await held("1"), await held("2")];
+  const failureIn = (run: RehearsedRun, what: string, fault?: string) =>
+    failureOf(run, what, deadlineSeconds, fault);
   const failed =
-    failureOf(enumerated, "--enumerate", await enumerateFault(out)) ??
-    failureOf(first, target, await answerFault(out, "1")) ??
-    (after && failureOf(after, afterWords, undefined)) ??
-    (second && failureOf(second, `${target}, the second time,`, await answerFault(out, "2"))) ??
-    (afterSecond && failureOf(afterSecond, `${afterWords} the second time,`, undefined));
+    failureIn(enumerated, "--enumerate", await enumerateFault(out)) ??
+    failureIn(first, target, await answerFault(out, "1")) ??
+    (after && failureIn(after, afterWords)) ??
+    (second && failureIn(second, `${target}, the second time,`, await answerFault(out, "2"))) ??
+    (afterSecond && failureIn(afterSecond, `${afterWords} the second time,`));
   return {
     module,
     target,
@@ -151,8 +154,14 @@ async function runIn(
   };
 }
 
-function failureOf(run: RehearsedRun, what: string, fault: string | undefined): string | undefined {
-  if (run.late) return `${what} did not end in ${Math.round(run.seconds)} seconds, and was killed`;
+function failureOf(
+  run: RehearsedRun,
+  what: string,
+  deadlineSeconds: number,
+  fault?: string,
+): string | undefined {
+  if (run.late)
+    return `${what} did not end before the deadline of ${amount(deadlineSeconds, "second")}, and was killed`;
   if (run.exitCode > 128 && run.exitCode < 160) return `${what} was killed by signal ${run.exitCode - 128}`;
   const last = run.said.at(-1);
   if (run.exitCode !== 0) return `${what} failed with exit code ${run.exitCode}${last ? `: ${last}` : ""}`;

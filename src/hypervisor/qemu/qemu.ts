@@ -32,7 +32,8 @@ const emulatedPatience = 3;
 function qemu(host: Runner, options: QemuOptions, { folder, memory }: HypervisorPlaces): Hypervisor {
   const files = (vm: string) => machineFiles(folder, vm);
   const sessions = new Sessions(async (vm) => (await files(vm).paths()).qmp);
-  let isEmulated = options.accelerator === "tcg";
+  // Until the accelerator has been tried, the limits are those of emulation.
+  let isEmulated = options.accelerator !== "kvm";
   const accelerator = async (kernel: string | undefined) => {
     const chosen = await accelerated(host, options, memory, kernel);
     isEmulated = chosen === "tcg";
