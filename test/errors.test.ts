@@ -60,8 +60,8 @@ describe("TbuildError", () => {
 });
 
 describe("control flow", () => {
-  /** Libraries whose errors have words but no code; only messages depend on these words. */
-  const foreign = ["recipe/located.ts", "recipe/shape.ts", "io/http-words.ts"];
+  /** Libraries and programs whose errors have words but no code; only messages depend on these words. */
+  const foreign = ["recipe/located.ts", "recipe/shape.ts", "io/http-words.ts", "media/xorriso.ts"];
   const onWords =
     /\bmessage\??\.(?:includes|startsWith|endsWith|match|replace|replaceAll|search|indexOf)\(|\.(?:test|exec)\((?:\w+\.)*(?:message)\b|\.message\s*[!=]==|\b(?:error|cause|fault)\.(?:lines|said|what)\b[^;]*\.(?:includes|startsWith|test|match)\(/;
 
