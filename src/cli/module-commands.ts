@@ -164,6 +164,10 @@ function addMessage(program: Command): void {
     .option("--form", "print a file of values to fill in")
     .option("--schema", "print the JSON Schema of such a file")
     .option("--json", "print the parameters as JSON")
+    .option(
+      "--run",
+      "of an image: run its modules to ask for their parameters, in User-mode Linux, read-only and without a network",
+    )
     .addHelpText(
       "after",
       `
@@ -173,8 +177,12 @@ ${forms}
 The root password comes last in each: it starts the configuration. Secrets are
 given by reference: {env: NAME}, {file: PATH} or {prompt: true}.
 
+The modules of an image are read, not run. Where a module computes a parameter
+when it runs, a warning names it; --run finds that parameter too.
+
 Examples:
   tbuild message ol6-grid --list
+  tbuild message --run System.img
   tbuild message ol6-grid --form > vm001.yaml
   tbuild message ol6-grid --values vm001.yaml --machine vm001
   tbuild message ol8-base --values vm001.yaml --as nocloud --output seed.iso`,

@@ -1,5 +1,6 @@
 import { type ParameterType, parameterTypes } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
+import { printable } from "../io/escape.ts";
 import type { Parameter } from "../model/manifest.ts";
 
 /**
@@ -47,22 +48,32 @@ export function withModules(
   return [...stay, ...more].sort((a, b) => a.priority - b.priority || (a.name < b.name ? -1 : 1));
 }
 
+// Deeper lists are no parameters, and could exhaust the stack.
+const deepest = 100;
+
 /** Reads what Python prints for lists, tuples, dicts, strings, numbers and the like; JSON is a part of that. */
 export function parsePython(text: string): unknown {
   const words =
     text.match(/[urb]{0,2}'(?:[^'\\]|\\.)*'|[urb]{0,2}"(?:[^"\\]|\\.)*"|[[\](){},:]|[^\s[\](){},:'"]+/g) ??
     [];
   let at = 0;
+  let depth = 0;
   const value = (): unknown => {
     const word = words[at++];
     if (word === undefined) throw unreadable(text);
-    if (word === "[" || word === "(") return items(word === "[" ? "]" : ")");
-    if (word === "{") return Object.fromEntries(pairs());
+    if (word === "[" || word === "(") return inner(() => items(word === "[" ? "]" : ")"));
+    if (word === "{") return inner(() => Object.fromEntries(pairs()));
     const [, quoted] = /^[urb]{0,2}(["'].*)$/s.exec(word) ?? [];
     if (quoted !== undefined) return unescaped(quoted.slice(1, -1));
-    if (word in constants) return constants[word];
+    if (Object.hasOwn(constants, word)) return constants[word];
     if (/^-?\d+(?:\.\d+)?$/.test(word)) return Number(word);
     throw unreadable(text);
+  };
+  const inner = <Result>(read: () => Result): Result => {
+    if (++depth > deepest) throw unreadable(text);
+    const found = read();
+    depth--;
+    return found;
   };
   const items = (end: string): unknown[] => {
     const found: unknown[] = [];
@@ -144,6 +155,9 @@ function unescaped(text: string): string {
 
 function unreadable(text: string): TbuildError {
   return new TbuildError("guest", "ovm-template-config: the parameter list cannot be read", {
-    lines: text.split("\n").slice(0, 8),
+    lines: text
+      .split("\n", 8)
+      .map((line) => (line.length > 200 ? `${line.slice(0, 199)}…` : line))
+      .map(printable),
   });
 }

@@ -116,6 +116,8 @@ describe("the contract", () => {
 
   it("is refused when it is neither", () => {
     expect(() => parseContract("Traceback: x")).toThrow("cannot be read");
+    expect(() => parseContract("[".repeat(200_000))).toThrow("cannot be read");
+    expect(() => parseContract("[constructor]")).toThrow("cannot be read");
   });
 });
 

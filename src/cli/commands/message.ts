@@ -8,6 +8,7 @@ import { noCloudSeed, passwordKeys } from "../../firstboot/nocloud.ts";
 import { choicesOf, typeOf } from "../../firstboot/value-types.ts";
 import { checkValues } from "../../firstboot/values.ts";
 import { valuesSchema } from "../../firstboot/values-schema.ts";
+import { enumeratedInside } from "../../guest/enumerated-inside.ts";
 import { contractOf } from "../../guest/facts.ts";
 import { Survey } from "../../guest/survey.ts";
 import { localHost } from "../../host/local.ts";
@@ -31,6 +32,7 @@ interface MessageFlags {
   readonly form?: boolean;
   readonly schema?: boolean;
   readonly json?: boolean;
+  readonly run?: boolean;
 }
 
 /** The parameters, and their source. */
@@ -45,7 +47,7 @@ interface Known {
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<MessageFlags>();
   refuseTogether(flags);
-  const known = await knownOf(command, String(args[0]));
+  const known = await knownOf(command, String(args[0]), flags.run ?? false);
   const { name, contract } = known;
   if (flags.values !== undefined) await writeMessages(await answersFrom(flags.values, known), flags);
   else if (flags.form) process.stdout.write(formOf(contract, name));
@@ -78,11 +80,23 @@ function refuseTogether({ values, form, schema, list, json, output }: MessageFla
 }
 
 /** The parameters of a template version, or of an image if `ref` names a file or a remote image. */
-async function knownOf(command: Command, ref: string): Promise<Known> {
-  if (farPath(ref) !== undefined || ref.includes("/") || isFile(ref))
+async function knownOf(command: Command, ref: string, runs: boolean): Promise<Known> {
+  const isFar = farPath(ref) !== undefined;
+  if (isFar || ref.includes("/") || isFile(ref)) {
+    if (runs && isFar)
+      throw new TbuildError("environment", "the modules of a remote image cannot be run", {
+        subject: ref,
+        hint: "Run tbuild on that machine, or copy the image here.",
+      });
     return interruptible(stays.unchanged, (signal) =>
-      withImage(ref, {}, (image) => knownInside(image, signal)),
+      withImage(ref, {}, (image) => (runs ? knownByRunning(image, signal) : knownInside(image, signal))),
     );
+  }
+  if (runs)
+    throw new TbuildError("usage", "--run is for an image, and this is the name of a template", {
+      subject: ref,
+      hint: "Give the path of an image, such as ./System.img.",
+    });
   const { manifest } = (await openFound(command, ref)).entry;
   return {
     name: `${manifest.name}@${manifest.version}`,
@@ -102,6 +116,8 @@ async function knownInside({ name, file, far }: NamedImage, signal: AbortSignal)
   const unknown: string[] = [];
   const contract = await contractOf(new Survey(image.tree), unknown);
   for (const one of unknown) process.stderr.write(`warning: ${shown(one)}\n`);
+  if (unknown.length > 0 && !far)
+    process.stderr.write("Parameters may be missing. With --run, tbuild runs the modules and asks them.\n");
   return {
     name: basename(name),
     contract,
@@ -110,6 +126,24 @@ async function knownInside({ name, file, far }: NamedImage, signal: AbortSignal)
       unknown.length > 0
         ? "Its first-boot parameters are not known."
         : "No module that runs at its first boot has a parameter.",
+  };
+}
+
+/** Its modules are run, apart from this machine. */
+async function knownByRunning({ name, file }: NamedImage, signal: AbortSignal): Promise<Known> {
+  await using image = await openImageFile(localHost(), file, {
+    readOnly: true,
+    programs: {},
+    watch: { signal },
+  });
+  const { programs } = image.tree;
+  if (!programs) throw new Error("opened without programs");
+  const contract = await enumeratedInside(programs, { signal });
+  return {
+    name: basename(name),
+    contract,
+    isWhole: true,
+    none: "No module that runs at its first boot has a parameter.",
   };
 }
 

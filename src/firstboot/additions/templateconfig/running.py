@@ -55,7 +55,7 @@ def enumerated(target, names):
             raise Failed('%s: --enumerate failed with exit code %d\n%s' % (name, code, errors.strip()))
         try:
             found.append([priority, name, json.loads(out or '[]')])
-        except ValueError:
+        except (ValueError, RuntimeError):  # a RuntimeError: too many lists in lists
             raise Failed('%s: --enumerate printed no JSON' % name)
     return found
 
