@@ -64,6 +64,7 @@ ${more}`,
     await ok("message", template, "--values", values, "--as", "ovf", "--output", iso);
     return iso;
   };
+  let major: 6 | 7 = 6;
   const machine = async (name: string, image: string, mac: string, number: number, cdroms: string[]) => {
     await hypervisor.define({
       name,
@@ -73,7 +74,7 @@ ${more}`,
       disks: [{ slot: 0, mode: "write", content: { copyOf: image } }],
       cdroms,
       nics: [{ network: buildNetwork, mac, address: hypervisor.buildAddresses.address(number) }],
-      guest: { release: 6 },
+      guest: { release: major },
     });
   };
   /** Starts a machine, and logs in with the password of `from`. */
@@ -107,6 +108,7 @@ ${more}`,
   it.each(["ol6", "ol7"])(
     "%s: a machine stays as it is, and a copy with another card configures itself once",
     async (release) => {
+      major = release === "ol7" ? 7 : 6;
       const recipe = `${release}-noticing`;
       await writeFile(
         join(folder, "recipes", `${recipe}.yaml`),
