@@ -2,8 +2,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
+import { TbuildError } from "../errors.ts";
+import { kernelBoot } from "../host/identity.ts";
 import { type Lock, lock } from "../host/lock.ts";
-import { isThere, namesIn } from "../io/durable.ts";
+import { isThere, namesIn, syncBelow } from "../io/durable.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
 import { fromPortable, type Places, toPortable } from "../io/portable.ts";
@@ -29,8 +31,12 @@ const Checkpoint = z.object({
   hosts: z.record(z.string(), z.string()).default({}),
   ms: z.number(),
   gives: z.looseObject({}),
+  /** The boot id of the machine that made it; absent in checkpoints of older versions. */
+  boot: z.string().optional(),
 });
-export type Checkpoint = Readonly<Omit<z.infer<typeof Checkpoint>, "inputs" | "parent" | "gives">> & {
+export type Checkpoint = Readonly<
+  Omit<z.infer<typeof Checkpoint>, "inputs" | "parent" | "gives" | "boot">
+> & {
   readonly inputs: Inputs;
   readonly parent: string | undefined;
   readonly gives: object;
@@ -63,9 +69,13 @@ export interface Useless {
   readonly key?: string;
 }
 
+/** A file in a checkpoint whose files survive a power cut. */
+const durableMark = "durable";
+
 /** The results of all builds of a home, one folder for each. */
 export class Checkpoints {
   readonly folder: string;
+  private readonly settling = new Set<Promise<void>>();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -108,11 +118,12 @@ export class Checkpoints {
 
   /**
    * Moves a finished checkpoint from `out` to its place atomically. Paths in `gives` move with it, and are stored relative,
-   * so that the home folder may be moved or copied.
+   * so that the home folder may be moved or copied. Its files reach the disk in the background, while the next step runs: if this
+   * machine loses power before, no later build uses the checkpoint.
    */
   async keep(out: string, checkpoint: Checkpoint): Promise<Checkpoint> {
     const final = join(this.folder, checkpoint.id);
-    const text = toPortable(checkpoint, this.placesOf(out));
+    const text = toPortable({ ...checkpoint, boot: await kernelBoot() }, this.placesOf(out));
     await writeFile(join(out, "checkpoint.json"), `${text}\n`);
     await close(out);
     await rename(out, final);
@@ -121,7 +132,14 @@ export class Checkpoints {
       await rm(final, { recursive: true, force: true }).catch(() => {});
       throw error;
     });
+    const settled = settle(final).finally(() => this.settling.delete(settled));
+    this.settling.add(settled);
     return parse(text, this.placesOf(final));
+  }
+
+  /** Waits until the files of all checkpoints that this process kept are on the disk. */
+  async settled(): Promise<void> {
+    await Promise.all(this.settling);
   }
 
   private async link({ id, key }: Checkpoint): Promise<void> {
@@ -157,9 +175,12 @@ export class Checkpoints {
           .filter((n) => n.endsWith(".part"))
           .map((name) => ({ name, why: "its build was killed or failed" }))
       : [];
-    for (const name of names.filter(isId))
-      if ((await this.textOf(name)) === undefined)
-        found.push({ name, why: "its record is missing or damaged" });
+    for (const name of names.filter(isId)) {
+      const text = await this.textOf(name);
+      if (text === undefined) found.push({ name, why: "its record is missing or damaged" });
+      else if (await this.isLost(name, text))
+        found.push({ name, why: "this machine stopped before its files were on the disk" });
+    }
     const all = new Map((await this.all()).map((c) => [c.id, c]));
     const linked = new Map<string, string | undefined>();
     for (const { key } of all.values()) linked.set(key, (await this.find(key))?.id);
@@ -197,10 +218,19 @@ export class Checkpoints {
     if (text === undefined) return undefined;
     try {
       const checkpoint = parse(text, this.placesOf(join(this.folder, id)));
-      return checkpoint.id === id ? checkpoint : undefined;
-    } catch {
+      if (checkpoint.id !== id) return undefined;
+      return (await this.isLost(id, text)) ? undefined : checkpoint;
+    } catch (error) {
+      if (error instanceof TbuildError) throw error;
       return undefined; // from another version: the step runs again
     }
+  }
+
+  /** True if this machine stopped before the files of the checkpoint were on the disk: they may be incomplete. */
+  private async isLost(id: string, text: string): Promise<boolean> {
+    const boot = Boot.safeParse(JSON.parse(text)).data?.boot;
+    if (boot === undefined || boot === (await kernelBoot())) return false;
+    return !(await isThere(join(this.folder, id, durableMark)));
   }
 
   /** The JSON of a record; `undefined` if there is none, or it is damaged: the step runs again. */
@@ -221,6 +251,18 @@ export class Checkpoints {
 
   private placesOf(checkpoint: string): Places {
     return { checkpoint, home: dirname(this.folder) };
+  }
+}
+
+const Boot = z.looseObject({ boot: z.string().optional() });
+
+/** Brings the files of a checkpoint to the disk, and marks it. If that fails, the checkpoint stays without the mark. */
+async function settle(folder: string): Promise<void> {
+  try {
+    await syncBelow(folder);
+    await writeFile(join(folder, durableMark), "", { mode: 0o600 });
+  } catch {
+    // It serves until this machine stops. Whether it was removed meanwhile, or the disk fails, the next use shows.
   }
 }
 

@@ -101,6 +101,8 @@ export async function runPipeline<State extends object>(
     }
   } catch (error) {
     throw isInterrupted(error, context.signal) ? new Interrupted() : error;
+  } finally {
+    await context.home.checkpoints.settled();
   }
   return { ...(state as State), timings, took: coveredBy(spans), makers, hosts };
 }

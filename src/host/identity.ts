@@ -4,8 +4,12 @@ import { fileFault } from "../io/file-fault.ts";
 
 /** The boot id of the kernel (random(4)), and the pid namespace (pid_namespaces(7)). */
 export async function bootId(): Promise<string> {
-  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(withheld("unknown"));
-  return `${boot.trim()}:${await processWorld()}`;
+  return `${await kernelBoot()}:${await processWorld()}`;
+}
+
+/** The boot id of the kernel: another one after each start of this machine. `unknown` if the system hides it. */
+export async function kernelBoot(): Promise<string> {
+  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(withheld("unknown"))).trim();
 }
 
 /** The number of the pid namespace; empty if the kernel has none. */

@@ -1,5 +1,5 @@
 import { type FileHandle, open, readdir, readFile, rename, rm, stat, unlink } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { firstFault, TbuildError } from "../errors.ts";
 import { refuseDangling } from "./dangling.ts";
 import { fileFault, isFull, systemFault } from "./file-fault.ts";
@@ -117,4 +117,16 @@ export async function syncFolder(folder: string): Promise<void> {
     // Some file systems cannot sync a folder, such as FUSE's.
     if (!["EINVAL", "ENOTSUP", "ENOSYS", "EBADF"].includes(error.code ?? "")) throw error;
   });
+}
+
+/** After this, the regular files below a folder, their names and the folders survive a power cut. */
+export async function syncBelow(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await syncBelow(path);
+    if (!entry.isFile()) continue;
+    await using handle = await open(path, "r");
+    await handle.sync();
+  }
+  await syncFolder(folder);
 }

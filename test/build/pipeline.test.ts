@@ -68,6 +68,14 @@ function letter(
   };
 }
 
+/** As if the machine had been started again since. */
+async function rebooted(checkpoint: string): Promise<void> {
+  const file = join(checkpoint, "checkpoint.json");
+  const record = JSON.parse(await readFile(file, "utf8"));
+  expect(record.boot).toMatch(/^[\da-f-]{36}$/);
+  await writeFile(file, JSON.stringify({ ...record, boot: "an-earlier-one" }));
+}
+
 const line = (a: string, b: string, c: string, fails?: unknown) =>
   Pipeline.start()
     .step(letter("one", a))
@@ -103,6 +111,25 @@ describe("a pipeline", () => {
     log = [];
     expect((await runPipeline(line("a", "b", "c"), context())).text).toBe("abc");
     expect(runs()).toEqual([]);
+  });
+
+  it("uses after a power cut only what was on the disk", async () => {
+    await runPipeline(line("a", "b", "c"), context());
+    const { checkpoints } = homeAt(root);
+    const all = await checkpoints.all();
+    expect(all.map(({ step }) => step).sort()).toEqual(["one", "three", "two"]);
+    for (const { id } of all) await rebooted(join(checkpoints.folder, id));
+    log = [];
+    await runPipeline(line("a", "b", "c"), context());
+    expect(runs()).toEqual([]);
+    const two = all.find(({ step }) => step === "two");
+    await rm(join(checkpoints.folder, two?.id ?? "", "durable"));
+    expect((await checkpoints.useless({ parts: true })).map(({ why }) => why)).toEqual([
+      "this machine stopped before its files were on the disk",
+      "b three: its base was removed or rebuilt",
+    ]);
+    await runPipeline(line("a", "b", "c"), context());
+    expect(runs()).toEqual(["run two", "run three"]);
   });
 
   it("runs from the first step with a changed input, and names the input", async () => {
