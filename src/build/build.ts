@@ -8,6 +8,7 @@ import type { FoundResult } from "./cache/results.ts";
 import { buildLock, contextOf } from "./context.ts";
 import type { BuildEvent } from "./event.ts";
 import { gather } from "./gather.ts";
+import type { OpenedSite } from "./opened-site.ts";
 import type { PlannedStep } from "./planned.ts";
 import { prepare } from "./prepare.ts";
 import { writeBuildReport, writeFailureReport } from "./report/page.ts";
@@ -16,7 +17,6 @@ import { type OnFailure, runPipeline, type Taken } from "./run-pipeline.ts";
 import type { BuildContext } from "./step.ts";
 import { StepTimes } from "./step-times.ts";
 import { whereStepsWork } from "./where-steps-work.ts";
-import type { Workshop } from "./workshop.ts";
 
 /** A build that stopped after the step given with `--until`. */
 export interface StoppedBuild {
@@ -42,13 +42,13 @@ export interface BuildResult {
 
 /** Builds one recipe to a published template, using existing checkpoints. */
 export async function build(
-  workshop: Workshop,
+  opened: OpenedSite,
   request: BuildRequest,
   report: (build: string, event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<BuildResult | StoppedBuild> {
-  const made = await gather(workshop, request);
-  const context = contextOf(workshop, made, request, (event) => report(id, event), signal);
+  const made = await gather(opened, request);
+  const context = contextOf(opened, made, request, (event) => report(id, event), signal);
   const { id } = context;
   await using _lock = await buildLock(context);
   await makeFolders(context.folder);
@@ -67,7 +67,7 @@ export async function build(
       tell(event);
     },
   };
-  const { pipeline, planned, found, untried } = await prepare(made, request, watched, workshop.results);
+  const { pipeline, planned, found, untried } = await prepare(made, request, watched, opened.results);
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
   watched.report({
     type: "build-started",
@@ -98,7 +98,7 @@ export async function build(
     }
     const manifest = (await context.store.get(template)) ?? draft;
     if (!request.noCache && taken === undefined)
-      await workshop.results.share(made, watched, pipeline, template, request.fresh);
+      await opened.results.share(made, watched, pipeline, template, request.fresh);
     const file = await writeBuildReport(context, {
       manifest,
       bundleFolder,
@@ -153,7 +153,7 @@ async function take(context: BuildContext, found: FoundResult): Promise<Taken | 
 
 /** What `build` would do, step by step. Changes nothing. */
 export async function plan(
-  workshop: Workshop,
+  opened: OpenedSite,
   request: BuildRequest,
 ): Promise<{
   id: string;
@@ -163,13 +163,13 @@ export async function plan(
   notes: string[];
   further: readonly GuestMode[];
 }> {
-  const made = await gather(workshop, request);
+  const made = await gather(opened, request);
   const notes: string[] = [];
   const note = (event: BuildEvent) => {
     if (event.type === "note") notes.push(event.text);
   };
-  const context = contextOf(workshop, made, request, note, new AbortController().signal);
-  const { pipeline, planned, found, untried } = await prepare(made, request, context, workshop.results);
+  const context = contextOf(opened, made, request, note, new AbortController().signal);
+  const { pipeline, planned, found, untried } = await prepare(made, request, context, opened.results);
   return {
     id: context.id,
     steps: planned,

@@ -7,8 +7,8 @@ import { originOf } from "../recipe/from.ts";
 import { recipeNames } from "../recipe/load.ts";
 import { baseFileDigest } from "./base/file.ts";
 import { basesAmong, refuseCircle } from "./lineage.ts";
+import type { OpenedSite } from "./opened-site.ts";
 import { type RecipeParts, recipeParts } from "./recipe-parts.ts";
-import type { Workshop } from "./workshop.ts";
 
 /** A recipe to build, as one job of a CI queue. */
 export interface ToBuild {
@@ -29,10 +29,10 @@ export interface ToBuild {
  * starts from. Compares the resolved recipes and the files that they refer to. So a changed comment does not
  * count, and a change in a recipe affects every recipe that extends it. Builds nothing and changes nothing.
  */
-export async function changedSince(workshop: Workshop, commit: string): Promise<ToBuild[]> {
-  const now = await allParts(workshop);
-  await using before = await treeAt(workshop, commit);
-  const then = { ...workshop, recipes: before.recipes, kickstarts: before.kickstarts };
+export async function changedSince(opened: OpenedSite, commit: string): Promise<ToBuild[]> {
+  const now = await allParts(opened);
+  await using before = await treeAt(opened, commit);
+  const then = { ...opened, recipes: before.recipes, kickstarts: before.kickstarts };
   const known = new Set(await recipeNames(before.recipes));
   const why = new Map<string, string[]>();
   for (const [name, parts] of now) {
@@ -42,11 +42,11 @@ export async function changedSince(workshop: Workshop, commit: string): Promise<
   return inOrder(now, why);
 }
 
-async function allParts(workshop: Workshop): Promise<ReadonlyMap<string, RecipeParts>> {
+async function allParts(opened: OpenedSite): Promise<ReadonlyMap<string, RecipeParts>> {
   const [found, faults] = [new Map<string, RecipeParts>(), [] as unknown[]];
-  const names = await recipeNames(workshop.recipes);
+  const names = await recipeNames(opened.recipes);
   for (const name of names)
-    await recipeParts(workshop, name).then(
+    await recipeParts(opened, name).then(
       (parts) => found.set(name, parts),
       (error) => faults.push(error),
     );
@@ -56,7 +56,7 @@ async function allParts(workshop: Workshop): Promise<ReadonlyMap<string, RecipeP
 }
 
 async function differences(
-  then: Workshop,
+  then: OpenedSite,
   name: string,
   now: RecipeParts,
   cacheFile: string,
@@ -126,7 +126,7 @@ function inOrder(
 }
 
 /** The recipes and kickstarts of a commit, in a folder that is removed afterwards. */
-async function treeAt({ host, recipes, kickstarts }: Workshop, commit: string) {
+async function treeAt({ host, recipes, kickstarts }: OpenedSite, commit: string) {
   const git = (...args: string[]) => host.run(["git", "-C", recipes, ...args], { allow: [1, 128] });
   const top = await git("rev-parse", "--show-toplevel", "--show-prefix");
   if (top.exitCode !== 0)

@@ -3,13 +3,13 @@ import { TbuildError } from "../errors.ts";
 import { tryLock } from "../host/lock.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Ingredients } from "./master.ts";
+import type { OpenedSite } from "./opened-site.ts";
 import { digestOf } from "./recipe-inputs.ts";
 import type { BuildRequest } from "./request.ts";
 import type { BuildContext } from "./step.ts";
-import type { Workshop } from "./workshop.ts";
 
 export function contextOf(
-  workshop: Workshop,
+  opened: OpenedSite,
   made: Ingredients,
   request: BuildRequest,
   report: (event: BuildEvent) => void,
@@ -18,7 +18,7 @@ export function contextOf(
   const { recipe, frame } = made.made;
   const name = `${recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
   const id = `${name}-${digestOf(frame.recipeText).slice(0, 6)}`;
-  const { home, host, hypervisor, site, store, records, environment, tbuild } = workshop;
+  const { home, host, hypervisor, site, store, records, environment, tbuild } = opened;
   return {
     id,
     name,

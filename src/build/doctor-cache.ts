@@ -1,7 +1,7 @@
 import { TbuildError } from "../errors.ts";
 import type { Examined } from "../hypervisor/hypervisor.ts";
 import { entryPlace } from "./cache/places.ts";
-import type { Workshop } from "./workshop.ts";
+import type { OpenedSite } from "./opened-site.ts";
 
 const waitMs = 20_000;
 
@@ -10,7 +10,7 @@ const waitMs = 20_000;
  * entries.
  */
 export async function examineCache(
-  { site, openRegistry, records }: Pick<Workshop, "site" | "openRegistry" | "records">,
+  { site, openRegistry, records }: Pick<OpenedSite, "site" | "openRegistry" | "records">,
   signal: AbortSignal,
 ): Promise<Examined[]> {
   const { cache } = site;
@@ -31,7 +31,7 @@ export async function examineCache(
 }
 
 async function placeExamined(
-  openRegistry: Workshop["openRegistry"],
+  openRegistry: OpenedSite["openRegistry"],
   place: string,
   plainHttp: boolean,
   signal: AbortSignal,

@@ -8,7 +8,7 @@ import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
 import { proxiesOf } from "../io/proxies.ts";
 import { examineCache } from "./doctor-cache.ts";
-import type { Workshop } from "./workshop.ts";
+import type { OpenedSite } from "./opened-site.ts";
 
 const gib = 2 ** 30;
 
@@ -19,16 +19,16 @@ const gib = 2 ** 30;
 const wantedBytes = 8 * gib;
 
 /** Checks what every build needs from this machine: programs, versions, KVM, space, rights, ports, network. */
-export async function examineMachine(workshop: Workshop, signal: AbortSignal): Promise<Examined[]> {
-  const missing = await missingPackages(packages, workshop.environment("PATH") ?? "");
+export async function examineMachine(opened: OpenedSite, signal: AbortSignal): Promise<Examined[]> {
+  const missing = await missingPackages(packages, opened.environment("PATH") ?? "");
   const examined = await Promise.all([
     programsExamined(missing),
     nodeExamined(),
-    workshop.hypervisor.examine(),
-    homeExamined(workshop),
-    spaceExamined(workshop),
-    networkExamined(workshop, signal),
-    examineCache(workshop, signal),
+    opened.hypervisor.examine(),
+    homeExamined(opened),
+    spaceExamined(opened),
+    networkExamined(opened, signal),
+    examineCache(opened, signal),
   ]);
   return examined.flat();
 }
@@ -64,7 +64,7 @@ function nodeExamined(): Examined {
   };
 }
 
-async function homeExamined({ home }: Workshop): Promise<Examined> {
+async function homeExamined({ home }: OpenedSite): Promise<Examined> {
   const what = "home";
   const before = await firstThere(home.root);
   try {
@@ -84,7 +84,7 @@ async function homeExamined({ home }: Workshop): Promise<Examined> {
   }
 }
 
-async function spaceExamined({ home }: Workshop): Promise<Examined> {
+async function spaceExamined({ home }: OpenedSite): Promise<Examined> {
   const folder = await firstThere(home.root);
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
@@ -108,7 +108,7 @@ async function firstThere(folder: string): Promise<string> {
  * Checks whether the server of this machine's Debian packages answers, because the rehearsal medium is made
  * from them.
  */
-async function networkExamined({ host, environment }: Workshop, signal: AbortSignal): Promise<Examined[]> {
+async function networkExamined({ host, environment }: OpenedSite, signal: AbortSignal): Promise<Examined[]> {
   const what = "network";
   const mend = "check /etc/apt/sources.list, the network and http_proxy";
   const listed = await host

@@ -14,30 +14,30 @@ import { mediumFolder } from "../recipe/repositories.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
 import { baseOf } from "./base/base-of.ts";
 import { discContents, packagesFromDisc } from "./disc-contents.ts";
+import { type OpenedSite, recipeOf } from "./opened-site.ts";
 import { kickstartOf } from "./recipe-kickstart.ts";
 import { rehearsalRelease } from "./rehearsal-release.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
 import { Passwords } from "./secrets.ts";
-import { recipeOf, type Workshop } from "./workshop.ts";
 
 /** Checks the external inputs of a build before it starts: kickstart, disc, repositories, packages. */
 export async function examine(
-  workshop: Workshop,
+  opened: OpenedSite,
   name: string,
   options: { readonly rehearse: boolean; readonly signal: AbortSignal; progress(text: string): void },
 ): Promise<Examined[]> {
-  const { recipe, file } = await recipeOf(workshop, name);
-  const places = await placesOf(workshop, recipe, options);
+  const { recipe, file } = await recipeOf(opened, name);
+  const places = await placesOf(opened, recipe, options);
   const contents = new Map<string, RepositoryContents>();
   const repositories: Examined[] = [];
   for (const [id, place] of places) {
     options.progress(`reading ${id}`);
     try {
       const { signal } = options;
-      const found = await readRepository(place.url, workshop.host, {
+      const found = await readRepository(place.url, opened.host, {
         signal,
         ...(place.proxy && { proxy: place.proxy }),
-        proxyFor: proxiesOf(workshop.environment),
+        proxyFor: proxiesOf(opened.environment),
       });
       contents.set(id, found);
       repositories.push({
@@ -52,26 +52,26 @@ export async function examine(
   }
   return [
     ...(recipe.from === undefined
-      ? [await kickstartExamined(workshop, name)]
-      : [await baseExamined(workshop, recipe, dirname(file), options.rehearse)]),
-    ...(await passwordsExamined(recipe, dirname(file), workshop.environment)),
-    ...(options.rehearse || recipe.from !== undefined ? [] : [await discExamined(workshop, recipe)]),
-    ...(recipe.from === undefined ? await packagesOnDisc(workshop, recipe, options) : []),
+      ? [await kickstartExamined(opened, name)]
+      : [await baseExamined(opened, recipe, dirname(file), options.rehearse)]),
+    ...(await passwordsExamined(recipe, dirname(file), opened.environment)),
+    ...(options.rehearse || recipe.from !== undefined ? [] : [await discExamined(opened, recipe)]),
+    ...(recipe.from === undefined ? await packagesOnDisc(opened, recipe, options) : []),
     ...repositories,
-    ...(await keysExamined(recipe, places, proxiesOf(workshop.environment), options.signal)),
+    ...(await keysExamined(recipe, places, proxiesOf(opened.environment), options.signal)),
     ...packagesExamined(wantedPackages(recipe), contents, usedRepositories(recipe).length - contents.size),
   ];
 }
 
 async function baseExamined(
-  workshop: Workshop,
+  opened: OpenedSite,
   recipe: Recipe,
   folder: string,
   rehearse: boolean,
 ): Promise<Examined> {
   const what = "template to start from";
   try {
-    const base = await baseOf(workshop, recipe, folder, rehearse);
+    const base = await baseOf(opened, recipe, folder, rehearse);
     return { what, ok: true, text: `${base?.words} is there` };
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
@@ -82,7 +82,7 @@ async function baseExamined(
 async function passwordsExamined(
   recipe: Recipe,
   folder: string,
-  environment: Workshop["environment"],
+  environment: OpenedSite["environment"],
 ): Promise<Examined[]> {
   const examined = recipe.users.map(async (user) => {
     const what = `password of ${user.name}`;
@@ -103,17 +103,17 @@ async function passwordsExamined(
  * itself does not report missing packages, because it runs with --ignoremissing.
  */
 async function packagesOnDisc(
-  workshop: Workshop,
+  opened: OpenedSite,
   recipe: Recipe,
   options: Parameters<typeof examine>[2],
 ): Promise<Examined[]> {
   const file = options.rehearse
-    ? (await rehearsalMedium(workshop, recipe, options)).iso
-    : join(workshop.home.isoFolder, discOf(recipe).file);
+    ? (await rehearsalMedium(opened, recipe, options)).iso
+    : join(opened.home.isoFolder, discOf(recipe).file);
   if (!(await stat(file).catch(() => undefined))) return [];
   options.progress("reading the packages on the disc");
   try {
-    const contents = await discContents(file, workshop.host, options);
+    const contents = await discContents(file, opened.host, options);
     const wanted = packagesFromDisc(recipe);
     const missing = missingFrom(contents, wanted);
     if (contents.size === 0) return [{ what: "disc", ok: false, text: `${file}: has no packages` }];
@@ -167,13 +167,13 @@ interface Place {
 
 /** The location of each repository that the build uses: its mirror, its stand-in, or its own URL. */
 async function placesOf(
-  workshop: Workshop,
+  opened: OpenedSite,
   recipe: Recipe,
   options: Parameters<typeof examine>[2],
 ): Promise<ReadonlyMap<string, Place>> {
   const used = usedRepositories(recipe).filter(({ url }) => mediumFolder(url) === undefined);
   if (options.rehearse) {
-    const { repositories: standIns } = await rehearsalMedium(workshop, recipe, options);
+    const { repositories: standIns } = await rehearsalMedium(opened, recipe, options);
     return new Map(
       used.flatMap(({ id }) => {
         const folder = standIns[id];
@@ -183,24 +183,24 @@ async function placesOf(
   }
   return new Map(
     used.map(({ id, url, proxy }) => {
-      const mirror = workshop.site.mirrors[id];
-      if (mirror === undefined) return [id, { url, proxy: proxy ?? workshop.site.proxy }];
+      const mirror = opened.site.mirrors[id];
+      if (mirror === undefined) return [id, { url, proxy: proxy ?? opened.site.proxy }];
       return [id, { url: /^[a-z]+:\/\//.test(mirror) ? mirror : pathToFileURL(`${resolve(mirror)}/`).href }];
     }),
   );
 }
 
 async function rehearsalMedium(
-  workshop: Workshop,
+  opened: OpenedSite,
   recipe: Recipe,
   { signal, progress }: Parameters<typeof examine>[2],
 ) {
   const release = rehearsalRelease(recipe);
-  return makeRehearsalMedium(workshop.host, release, { cache: workshop.home.media, signal, progress });
+  return makeRehearsalMedium(opened.host, release, { cache: opened.home.media, signal, progress });
 }
 
-async function kickstartExamined(workshop: Workshop, name: string): Promise<Examined> {
-  const { faults, release } = await kickstartOf(workshop, name);
+async function kickstartExamined(opened: OpenedSite, name: string): Promise<Examined> {
+  const { faults, release } = await kickstartOf(opened, name);
   return {
     what: "kickstart",
     ok: faults.length === 0,
@@ -211,9 +211,9 @@ async function kickstartExamined(workshop: Workshop, name: string): Promise<Exam
   };
 }
 
-async function discExamined(workshop: Workshop, recipe: Recipe): Promise<Examined> {
+async function discExamined(opened: OpenedSite, recipe: Recipe): Promise<Examined> {
   const disc = discOf(recipe);
-  const file = join(workshop.home.isoFolder, disc.file);
+  const file = join(opened.home.isoFolder, disc.file);
   const found = await stat(file).catch(() => undefined);
   const known =
     disc.sha256 === undefined ? "; its expected sha256 is unknown: set iso.sha256 in the recipe" : "";

@@ -9,6 +9,7 @@ import { baseOf } from "./base/base-of.ts";
 import { converted } from "./further-conversions.ts";
 import { gitState } from "./git-state.ts";
 import type { Ingredients } from "./master.ts";
+import type { OpenedSite } from "./opened-site.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { recipeParts } from "./recipe-parts.ts";
 import type { BuildRequest } from "./request.ts";
@@ -16,18 +17,17 @@ import { Passwords } from "./secrets.ts";
 import { shipped } from "./shipped.ts";
 import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
 import { takeBase } from "./steps/take-base.ts";
-import type { Workshop } from "./workshop.ts";
 
 /** Reads everything that a recipe refers to. All errors of the recipe are found here, before anything changes. */
 export async function gather(
-  workshop: Workshop,
+  opened: OpenedSite,
   request: Pick<BuildRequest, "name" | "rehearse" | "to">,
 ): Promise<Ingredients> {
-  const { loaded, modules, template, rendered, digests } = await recipeParts(workshop, request.name);
+  const { loaded, modules, template, rendered, digests } = await recipeParts(opened, request.name);
   const { recipe, file } = loaded;
   const folder = dirname(file);
-  const git = await gitState(workshop.host, ownFolders(workshop, [folder, template.folder]));
-  const base = await baseOf(workshop, recipe, folder, request.rehearse);
+  const git = await gitState(opened.host, ownFolders(opened, [folder, template.folder]));
+  const base = await baseOf(opened, recipe, folder, request.rehearse);
   if (!base) refuseFaults(request.name, kickstartFaults(rendered, loaded));
   const { text } = rendered;
   // The name and version in the first line do not affect the result.
@@ -38,18 +38,18 @@ export async function gather(
     });
   const builder = request.rehearse ? await builderDigest() : undefined;
   const medium =
-    builder === undefined ? fetchIso(recipe, workshop.home.isoFolder) : makeMedium(recipe, builder);
+    builder === undefined ? fetchIso(recipe, opened.home.isoFolder) : makeMedium(recipe, builder);
   const frameOf = (one: Recipe) => ({
     recipeText: JSON.stringify(one),
     inputs: digests,
-    tbuild: workshop.tbuild,
+    tbuild: opened.tbuild,
     ...(git && { git }),
   });
   const madeOf = { recipe: converted(recipe, request.to), mode: request.to ?? modeOf[recipe.domainType] };
   return {
     recipe,
     folder,
-    passwords: new Passwords(recipe, folder, workshop.environment),
+    passwords: new Passwords(recipe, folder, opened.environment),
     medium,
     ...(base && { base: takeBase(recipe, base, builder) }),
     kickstart: template,
@@ -63,7 +63,7 @@ export async function gather(
 }
 
 // An installed package does not belong to a git repository, even if one contains its node_modules.
-function ownFolders({ recipes }: Workshop, folders: readonly string[]): string[] {
+function ownFolders({ recipes }: OpenedSite, folders: readonly string[]): string[] {
   const foreign: string[] = recipes === shipped.recipes ? [] : [shipped.recipes, shipped.kickstarts];
   return folders.filter((folder) => !foreign.includes(folder));
 }

@@ -12,11 +12,11 @@ import { discOf } from "../recipe/discs.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
 import { scriptFaults } from "./kickstart-scripts.ts";
 import { type FormRequest, type InstallMedia, type MediaForm, mediaForms } from "./media-forms.ts";
+import { type OpenedSite, recipeOf } from "./opened-site.ts";
 import { kickstartOf } from "./recipe-kickstart.ts";
 import { rehearsalRelease } from "./rehearsal-release.ts";
 import { missingIso, wantedMedium } from "./steps/fetch-medium.ts";
 import { makeSecrets } from "./steps/install-guest.ts";
-import { recipeOf, type Workshop } from "./workshop.ts";
 
 export interface InstallMediaRequest extends FormRequest {
   readonly form: MediaForm;
@@ -32,21 +32,21 @@ export interface InstallMediaOptions {
  * files of a boot server. The disposable key and password of the guest are stored beside it.
  */
 export async function makeInstallMedia(
-  workshop: Workshop,
+  opened: OpenedSite,
   request: InstallMediaRequest,
   options: InstallMediaOptions,
 ): Promise<InstallMedia> {
   refuseNonsense(request);
   await refuseFull(request);
-  const medium = await openMedium(workshop, request, options);
+  const medium = await openMedium(opened, request, options);
   const part = `${request.out}.part`;
-  const making: ImageMaking = { host: workshop.host, scratch: join(part, "scratch"), ...options };
+  const making: ImageMaking = { host: opened.host, scratch: join(part, "scratch"), ...options };
   await rm(part, { recursive: true, force: true });
   await makeFolders(making.scratch, 0o700);
   await chmod(part, 0o700);
   try {
     const notes: string[] = [];
-    const kickstart = await kickstartFor(workshop, request, part, medium, notes);
+    const kickstart = await kickstartFor(opened, request, part, medium, notes);
     const made = await mediaForms[request.form]({ request, medium, kickstart, making, part });
     await rm(making.scratch, { recursive: true });
     const files = [
@@ -97,13 +97,13 @@ async function refuseFull({ out, replace }: InstallMediaRequest): Promise<void> 
 }
 
 async function openMedium(
-  workshop: Workshop,
+  opened: OpenedSite,
   request: InstallMediaRequest,
   { signal, progress }: InstallMediaOptions,
 ): Promise<Medium> {
   if (request.recipe === undefined) return readMedium(request.iso ?? "");
-  const { home, host } = workshop;
-  const { recipe } = await recipeOf(workshop, request.recipe);
+  const { home, host } = opened;
+  const { recipe } = await recipeOf(opened, request.recipe);
   if (request.rehearse) {
     const release = rehearsalRelease(recipe);
     const made = await makeRehearsalMedium(host, release, { cache: home.media, signal, progress });
@@ -123,7 +123,7 @@ async function openMedium(
 
 /** The final kickstart, with disposable secrets if it comes from a recipe. */
 async function kickstartFor(
-  workshop: Workshop,
+  opened: OpenedSite,
   request: InstallMediaRequest,
   part: string,
   medium: Medium,
@@ -133,14 +133,14 @@ async function kickstartFor(
     const file = request.kickstart;
     const text = await readKickstartFile(file);
     notes.push(...checkFile(file, text, medium));
-    const faults = await scriptFaults(workshop.host, text, medium.major);
+    const faults = await scriptFaults(opened.host, text, medium.major);
     notes.push(...faults.map((fault) => `${file}:${fault.line}: ${fault.text}`));
     return text;
   }
   const name = request.recipe ?? "";
-  const { recipe } = await recipeOf(workshop, name);
-  const secrets = await makeSecrets({ host: workshop.host, out: part, folder: part }, recipe);
-  const { text, faults } = await kickstartOf(workshop, name, secrets);
+  const { recipe } = await recipeOf(opened, name);
+  const secrets = await makeSecrets({ host: opened.host, out: part, folder: part }, recipe);
+  const { text, faults } = await kickstartOf(opened, name, secrets);
   refuseFaults(name, faults);
   return text;
 }

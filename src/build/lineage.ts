@@ -2,7 +2,7 @@ import { TbuildError } from "../errors.ts";
 import { originOf } from "../recipe/from.ts";
 import { recipeNames } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { recipeFolders, recipeOf, type Workshop } from "./workshop.ts";
+import { type OpenedSite, recipeFolders, recipeOf } from "./opened-site.ts";
 
 type Recipes = ReadonlyMap<string, Pick<Recipe, "name" | "from">>;
 
@@ -32,14 +32,14 @@ export function refuseCircle(line: readonly string[]): never {
  * names a version or a channel.
  */
 export async function inGroups(
-  workshop: Workshop,
+  opened: OpenedSite,
   names: readonly string[],
   withBases: boolean,
 ): Promise<readonly (readonly string[])[]> {
   const recipes = new Map<string, Recipe>();
-  await addRecipes(workshop, names, recipes);
+  await addRecipes(opened, names, recipes);
   if (![...recipes.values()].some(({ from }) => from !== undefined)) return [names];
-  if (withBases) await addRecipes(workshop, await recipeNames(recipeFolders(workshop)), recipes);
+  if (withBases) await addRecipes(opened, await recipeNames(recipeFolders(opened)), recipes);
   const baseOf = basesAmong(recipes);
   const levels = new Map<string, number>();
   const levelOf = (name: string, heirs: readonly string[]): number => {
@@ -64,13 +64,13 @@ export async function inGroups(
 
 // A recipe with errors counts as starting from nothing here. Building it reports the error.
 async function addRecipes(
-  workshop: Workshop,
+  opened: OpenedSite,
   names: readonly string[],
   recipes: Map<string, Recipe>,
 ): Promise<void> {
   for (const name of names) {
     if (recipes.has(name)) continue;
-    const found = await recipeOf(workshop, name).catch((error: unknown) => {
+    const found = await recipeOf(opened, name).catch((error: unknown) => {
       if (error instanceof TbuildError) return undefined;
       throw error;
     });

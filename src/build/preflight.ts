@@ -4,12 +4,12 @@ import { amount } from "../io/units.ts";
 import { contextOf } from "./context.ts";
 import { furtherName } from "./further-conversions.ts";
 import { gather } from "./gather.ts";
+import type { OpenedSite } from "./opened-site.ts";
 import { prepare } from "./prepare.ts";
 import { recipeParts } from "./recipe-parts.ts";
 import type { BuildRequest } from "./request.ts";
 import type { BuildContext } from "./step.ts";
 import { proveDisc } from "./steps/fetch-medium.ts";
-import type { Workshop } from "./workshop.ts";
 
 /**
  * Resolves all recipes, and checks everything that their builds need before the first step: disc, passwords,
@@ -17,25 +17,25 @@ import type { Workshop } from "./workshop.ts";
  * one error that lists everything missing.
  */
 export async function prove(
-  workshop: Workshop,
+  opened: OpenedSite,
   requests: readonly BuildRequest[],
   later: readonly string[] = [],
 ): Promise<void> {
   const faults: unknown[] = [];
   const names = new Map<string, string>();
   for (const request of requests)
-    await proveOne(workshop, request, names).catch((error: unknown) => faults.push(error));
-  for (const name of later) await recipeParts(workshop, name).catch((error: unknown) => faults.push(error));
+    await proveOne(opened, request, names).catch((error: unknown) => faults.push(error));
+  for (const name of later) await recipeParts(opened, name).catch((error: unknown) => faults.push(error));
   const all = amount(requests.length + later.length, "recipe");
   if (faults.length > 0) throw together(faults, `${faults.length} of ${all} cannot be built`);
 }
 
 async function proveOne(
-  workshop: Workshop,
+  opened: OpenedSite,
   request: BuildRequest,
   names: Map<string, string>,
 ): Promise<void> {
-  const made = await gather(workshop, request);
+  const made = await gather(opened, request);
   const { recipe } = made;
   for (const name of [recipe.name, ...recipe.convert.map(({ to }) => furtherName(recipe, to))]) {
     const other = names.get(name);
@@ -45,10 +45,10 @@ async function proveOne(
       });
     names.set(name, request.name);
   }
-  const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
-  const { planned } = await prepare(made, request, context, workshop.results);
+  const context = contextOf(opened, made, request, () => {}, new AbortController().signal);
+  const { planned } = await prepare(made, request, context, opened.results);
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
-  if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
+  if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, opened.home.isoFolder);
   // A cached guest already has its passwords, so they are not needed.
   if (steps.includes("provision-guest")) await made.passwords.prove();
   await checkSite(context, steps, made.made.mode);

@@ -5,17 +5,17 @@ import { majorOf } from "../recipe/recipe.ts";
 import { mirrorsInBuild, mirrorsOutside, postOf, shownPasswords } from "./kickstart-post.ts";
 import { scriptFaults } from "./kickstart-scripts.ts";
 import { kickstartTemplate } from "./kickstart-template.ts";
+import { type OpenedSite, recipeOf } from "./opened-site.ts";
 import { Passwords } from "./secrets.ts";
-import { recipeOf, type Workshop } from "./workshop.ts";
 
 /** The kickstart of a recipe, with placeholders for secrets that are not given, and the findings of its release's installer. */
 export async function kickstartOf(
-  workshop: Workshop,
+  opened: OpenedSite,
   name: string,
   secrets: BuildSecrets = noSecrets,
 ): Promise<{ text: string; faults: PlacedFault[]; release: string }> {
-  const { site, host, environment } = workshop;
-  const loaded = await recipeOf(workshop, name);
+  const { site, host, environment } = opened;
+  const loaded = await recipeOf(opened, name);
   const { recipe, file } = loaded;
   const isShown = secrets === noSecrets;
   const passwords =
@@ -28,7 +28,7 @@ export async function kickstartOf(
     mirrors,
     ...(site.proxy !== undefined && { proxy: site.proxy }),
   });
-  const template = await kickstartTemplate(workshop.kickstarts, recipe);
+  const template = await kickstartTemplate(opened.kickstarts, recipe);
   const rendered = await renderKickstart(recipe, template, secrets, post);
   const major = majorOf(recipe.release);
   const scripts = await scriptFaults(host, rendered.text, major);

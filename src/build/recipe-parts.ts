@@ -14,7 +14,7 @@ import type { Recipe } from "../recipe/recipe.ts";
 import { refuseBrokenModules } from "./broken-modules.ts";
 import { postOf, shownPasswords } from "./kickstart-post.ts";
 import { kickstartTemplate } from "./kickstart-template.ts";
-import { recipeFolders, recipeOf, type Workshop } from "./workshop.ts";
+import { type OpenedSite, recipeFolders, recipeOf } from "./opened-site.ts";
 
 /** A recipe and its parts in the repo: modules, files, scripts, kickstart. */
 export interface RecipeParts {
@@ -30,12 +30,12 @@ export interface RecipeParts {
  * Reads a recipe and its parts. All errors in them are found here. Does not look for the template that the
  * recipe starts from.
  */
-export async function recipeParts(workshop: Workshop, name: string): Promise<RecipeParts> {
-  const loaded = await recipeOf(workshop, name);
+export async function recipeParts(opened: OpenedSite, name: string): Promise<RecipeParts> {
+  const loaded = await recipeOf(opened, name);
   const { recipe, file } = loaded;
-  const template = await kickstartTemplate(workshop.kickstarts, recipe);
+  const template = await kickstartTemplate(opened.kickstarts, recipe);
   const folders = await Promise.all(
-    recipe.modules.map((module) => moduleFolder(module, file, recipeFolders(workshop))),
+    recipe.modules.map((module) => moduleFolder(module, file, recipeFolders(opened))),
   );
   await refuseBrokenModules(recipe, folders);
   const modules = await Promise.all(folders.map((one) => readModule(one)));

@@ -18,9 +18,9 @@ import { readGuest } from "../image/read-guest.ts";
 import { namesIn } from "../io/durable.ts";
 import { fileWord } from "../io/escape.ts";
 import type { Recipe } from "../recipe/recipe.ts";
+import type { OpenedSite } from "./opened-site.ts";
 import type { MachineContext } from "./step.ts";
 import { compareClones, discardClones, type Trial, tryClones } from "./trial.ts";
-import type { Workshop } from "./workshop.ts";
 
 export interface TwinRequest {
   readonly image: string;
@@ -36,7 +36,7 @@ export interface BootedTwins extends TwinReport {
   readonly seen: readonly string[];
 }
 
-type Site = Pick<Workshop, "home" | "host" | "hypervisor">;
+type Site = Pick<OpenedSite, "home" | "host" | "hypervisor">;
 
 /**
  * Boots two disposable clones of an image, configures them, reboots them, and compares their disks. The image

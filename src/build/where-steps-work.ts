@@ -1,15 +1,15 @@
 import { size } from "../io/units.ts";
 import type { Recipe } from "../recipe/recipe.ts";
+import type { OpenedSite } from "./opened-site.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { PlannedStep } from "./planned.ts";
-import type { Workshop } from "./workshop.ts";
 
 /**
  * Names the steps whose disks are copied to another host and back. No lines if all steps work on this
  * machine.
  */
 export function whereStepsWork(
-  { hypervisor: { disksOn, bench } }: Pick<Workshop, "hypervisor">,
+  { hypervisor: { disksOn, bench } }: Pick<OpenedSite, "hypervisor">,
   { steps }: Pick<Pipeline<object>, "steps">,
   planned: readonly PlannedStep[],
   { machine, disks }: Pick<Recipe, "machine" | "disks">,

@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { Command } from "commander";
-import { recipeFolders } from "../build/workshop.ts";
+import { recipeFolders } from "../build/opened-site.ts";
 import type { ForRelease } from "../firstboot/check/index.ts";
 import { type Major, parseMajor, releases } from "../guest/release.ts";
 

@@ -25,8 +25,8 @@ export async function openPlace(
   readonly version: (ref: string) => Promise<VersionFound>;
   readonly stateOf: (deployment: string) => string;
 }> {
-  const workshop = await openSite(command);
-  const { home, host, site, store, records } = workshop;
+  const opened = await openSite(command);
+  const { home, host, site, store, records } = opened;
   const kind = await kindFor(site, at);
   const folder = join(home.deployments, kind);
   const context: PlaceContext = {
@@ -37,7 +37,7 @@ export async function openPlace(
     askSecret,
     note: (text) => void process.stderr.write(`${text}\n`),
     memory: home.memory,
-    hypervisor: await deploymentHypervisor(workshop),
+    hypervisor: await deploymentHypervisor(opened),
     restoreDisk: (disk, to, stop) => store.restoreDisk(disk, to, stop),
     environment: (name) => process.env[name],
   };

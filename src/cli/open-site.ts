@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { openResults } from "../build/cache/results.ts";
 import { homeAt } from "../build/home.ts";
-import type { Workshop } from "../build/workshop.ts";
+import type { OpenedSite } from "../build/opened-site.ts";
 import { TbuildError } from "../errors.ts";
 import { localHost } from "../host/local.ts";
 import type { ManagerAccess } from "../hypervisor/hypervisor.ts";
@@ -33,7 +33,7 @@ interface SiteFlags {
 }
 
 /** Opens the site: host, hypervisor and store, as configured in the site file, or this machine's defaults. */
-export async function openSite(command: Command): Promise<Workshop> {
+export async function openSite(command: Command): Promise<OpenedSite> {
   const options = command.optsWithGlobals<SiteFlags>();
   const given = command.getOptionValueSourceWithGlobals("site") !== "default";
   const { site, located } = await readSite(options.site, given);
@@ -99,15 +99,15 @@ export function managerAccess(
 
 /** The site, and all versions in its store and the recipe repo. */
 export async function openCatalog(command: Command) {
-  const workshop = await openSite(command);
-  return { ...workshop, catalog: await readCatalog(workshop.store, workshop.records) };
+  const opened = await openSite(command);
+  return { ...opened, catalog: await readCatalog(opened.store, opened.records) };
 }
 
 /** The site, and one version of a template, given as `name`, `name@1.2.3`, `name@stable` or `name@<tag>`. */
 export async function openFound(command: Command, ref: string) {
-  const workshop = await openSite(command);
-  const find = finder(workshop.store, workshop.records);
-  return { ...workshop, find, entry: await find.find(ref) };
+  const opened = await openSite(command);
+  const find = finder(opened.store, opened.records);
+  return { ...opened, find, entry: await find.find(ref) };
 }
 
 /** A version whose disks are in the store, named as for `openFound`. Prints its warnings. */

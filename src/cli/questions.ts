@@ -1,6 +1,6 @@
 import { keepGuestFault } from "../build/build.ts";
+import type { OpenedSite } from "../build/opened-site.ts";
 import type { AfterFailure, BeforeStep, OnFailure } from "../build/run-pipeline.ts";
-import type { Workshop } from "../build/workshop.ts";
 import { firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { fileWord } from "../io/escape.ts";
 import { systemFault } from "../io/file-fault.ts";
@@ -12,7 +12,7 @@ import type { Reporter } from "./reporter.ts";
 export type OnError = "ask" | AfterFailure;
 
 interface Asking {
-  readonly workshop: Workshop;
+  readonly opened: OpenedSite;
   readonly screen: Reporter;
   readonly signal: AbortSignal;
 }
@@ -36,7 +36,7 @@ export function onFailureOf(choice: OnError | undefined, asking: Asking): OnFail
   if (choice !== "ask") return async () => choice;
   return ({ build, step, error }) =>
     asking.screen.pausing(async () => {
-      const machines = await machinesOf(asking.workshop, build);
+      const machines = await machinesOf(asking.opened, build);
       tell([
         "",
         explained(systemFault(firstFault(error)) ?? firstFault(error)),
@@ -44,14 +44,14 @@ export function onFailureOf(choice: OnError | undefined, asking: Asking): OnFail
         `${build}: ${step} failed. Examine it from another terminal:`,
         ...machines.map((machine) => `  tbuild console ${machine}`),
         ...(machines.length === 0 ? ["  this build has no machine"] : []),
-        `  less ${fileWord(`${asking.workshop.home.builds}/${build}/log.txt`)}`,
+        `  less ${fileWord(`${asking.opened.home.builds}/${build}/log.txt`)}`,
       ]);
       return answerTo("[r]etry the step, [k]eep its machine and end, or [c]lean up and end? ", asking.signal);
     });
 }
 
 /** Stops before each step. */
-export function stopBefore({ screen, signal }: Omit<Asking, "workshop">): BeforeStep {
+export function stopBefore({ screen, signal }: Omit<Asking, "opened">): BeforeStep {
   return ({ build, step, text, state }) =>
     screen.pausing(async () => {
       const { image, disk } = state as { readonly image?: string; readonly disk?: string };
@@ -88,7 +88,7 @@ async function answerTo(question: string, signal: AbortSignal): Promise<AfterFai
   }
 }
 
-async function machinesOf({ hypervisor }: Workshop, build: string): Promise<string[]> {
+async function machinesOf({ hypervisor }: OpenedSite, build: string): Promise<string[]> {
   return (await hypervisor.list()).filter((name) => name.startsWith(`${build}-`));
 }
 

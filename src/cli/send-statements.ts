@@ -1,4 +1,4 @@
-import type { Workshop } from "../build/workshop.ts";
+import type { OpenedSite } from "../build/opened-site.ts";
 import { exitCodes, TbuildError } from "../errors.ts";
 import { parseReference } from "../store/exchange/oci/reference.ts";
 import type { Registry } from "../store/exchange/oci/registry.ts";
@@ -24,7 +24,7 @@ export async function sendTo(registry: Registry, records: Records, name: string)
  * user did not ask for this, prints how to do it.
  */
 export async function sendOut(
-  { home, host, records }: Pick<Workshop, "home" | "host" | "records">,
+  { home, host, records }: Pick<OpenedSite, "home" | "host" | "records">,
   name: string,
   isWanted: boolean,
 ): Promise<Sent[]> {

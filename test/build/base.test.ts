@@ -6,7 +6,7 @@ import { plan } from "../../src/build/build.ts";
 import { openResults } from "../../src/build/cache/results.ts";
 import { gather } from "../../src/build/gather.ts";
 import { homeAt } from "../../src/build/home.ts";
-import type { Workshop } from "../../src/build/workshop.ts";
+import type { OpenedSite } from "../../src/build/opened-site.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { StoredDisk } from "../../src/model/disk.ts";
 import { type Manifest, manifestDigest } from "../../src/model/manifest.ts";
@@ -35,11 +35,11 @@ describe("a recipe that starts from a template", () => {
   });
   afterAll(() => rm(root, { recursive: true, force: true }));
 
-  function workshop(
+  function opened(
     manifests: readonly Manifest[],
     settings: readonly string[] = [],
     revoked?: string,
-  ): Workshop {
+  ): OpenedSite {
     const said = {
       channel: async (_name: string, channel: string) =>
         channel === "stable"
@@ -64,12 +64,12 @@ describe("a recipe that starts from a template", () => {
       values: settings.flatMap((setting) => assignment(setting, "--set") ?? []),
       environment: () => undefined,
       tbuild: "0.1.0",
-    } as unknown as Workshop;
+    } as unknown as OpenedSite;
   }
 
   const request = { name: "app", rehearse: true, fresh: false };
-  const firstOf = async (...given: Parameters<typeof workshop>) => {
-    const { steps } = await plan(workshop(...given), request);
+  const firstOf = async (...given: Parameters<typeof opened>) => {
+    const { steps } = await plan(opened(...given), request);
     return steps.map(({ step, text }) => `${step}: ${text}`);
   };
 
@@ -84,7 +84,7 @@ describe("a recipe that starts from a template", () => {
   });
 
   it("makes further templates, each from the same master", async () => {
-    const place = workshop([base()], ["convert=[{ to: kvm, bundles: [qcow2] }]"]);
+    const place = opened([base()], ["convert=[{ to: kvm, bundles: [qcow2] }]"]);
     const own = await plan(place, request);
     expect(own.further).toEqual(["kvm"]);
     const kvm = await plan(place, { ...request, to: "kvm" });
@@ -97,8 +97,8 @@ describe("a recipe that starts from a template", () => {
   });
 
   it("runs again for a new version of the base, and not for settings of the installer", async () => {
-    const inputs = async (...given: Parameters<typeof workshop>) =>
-      (await gather(workshop(...given), request)).base?.inputs({});
+    const inputs = async (...given: Parameters<typeof opened>) =>
+      (await gather(opened(...given), request)).base?.inputs({});
     const usual = await inputs([base()]);
     expect(usual).toMatchObject({ base: manifestDigest(base()) });
     expect(await inputs([base()], ["lang=de_CH.UTF-8"])).toEqual(usual);
@@ -125,7 +125,7 @@ describe("a recipe that starts from a template", () => {
     ["a revoked version", [base()], ["from=ol6-base@1.0.0"], "is revoked: it leaks", "another version"],
   ] as const)("is refused before the first step: %s", async (what, manifests, settings, message, hint) => {
     const revoked = what === "a revoked version" ? "1.0.0" : undefined;
-    await expect(plan(workshop(manifests, settings, revoked), request)).rejects.toMatchObject({
+    await expect(plan(opened(manifests, settings, revoked), request)).rejects.toMatchObject({
       fault: "usage",
       message: expect.stringContaining(message),
       hint: expect.stringContaining(hint),
@@ -134,12 +134,12 @@ describe("a recipe that starts from a template", () => {
 
   it("is refused if only its base is a rehearsal, or if the installer would provision it", async () => {
     const [from] = [["from=ol6-base-rehearsal"]];
-    await expect(plan(workshop([base()], from), { ...request, rehearse: false })).rejects.toThrow(
+    await expect(plan(opened([base()], from), { ...request, rehearse: false })).rejects.toThrow(
       "is a rehearsal",
     );
-    const real = workshop([base({ rehearsal: false })]);
+    const real = opened([base({ rehearsal: false })]);
     await expect(plan(real, request)).rejects.toThrow("is no rehearsal");
-    const post = plan(workshop([base()], ["provision=post"]), request);
+    const post = plan(opened([base()], ["provision=post"]), request);
     await expect(post).rejects.toMatchObject({
       lines: [expect.stringContaining("installs nothing; use ssh")],
     });

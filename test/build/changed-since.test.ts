@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { changedSince } from "../../src/build/changed-since.ts";
-import type { Workshop } from "../../src/build/workshop.ts";
+import type { OpenedSite } from "../../src/build/opened-site.ts";
 import { localHost } from "../../src/host/local.ts";
 import { Site } from "../../src/recipe/site.ts";
 
@@ -22,7 +22,7 @@ describe("the recipes that changed since a commit", () => {
         kickstarts: join(root, "kickstart"),
         values: [],
         site: Site.parse({}),
-      } as unknown as Workshop,
+      } as unknown as OpenedSite,
       commit,
     );
   const words = async () => (await changed()).map(({ recipe, why }) => `${recipe}: ${why.join(", ")}`);

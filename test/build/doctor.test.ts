@@ -8,10 +8,10 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { examine } from "../../src/build/doctor.ts";
 import { homeAt } from "../../src/build/home.ts";
+import type { OpenedSite } from "../../src/build/opened-site.ts";
 import { kickstartOf } from "../../src/build/recipe-kickstart.ts";
 import { readRepository } from "../../src/build/repository-metadata.ts";
 import { serveRepositories } from "../../src/build/repository-server.ts";
-import type { Workshop } from "../../src/build/workshop.ts";
 import { localHost } from "../../src/host/local.ts";
 import { downloadAll } from "../../src/io/download.ts";
 import { assignment } from "../../src/recipe/merge.ts";
@@ -71,7 +71,7 @@ const additions = [
   ),
 ];
 
-function workshop(mirrors: Record<string, string>, sets: string[] = []): Workshop {
+function opened(mirrors: Record<string, string>, sets: string[] = []): OpenedSite {
   const root = resolve(import.meta.dirname, "../..");
   return {
     home: homeAt(folder),
@@ -168,7 +168,7 @@ describe("tbuild doctor", () => {
       ol6_addons: addons,
     };
     const found = await examine(
-      workshop(mirrors, [
+      opened(mirrors, [
         "packages.install=[ksh, ksh-virtual, other-arch.i686, '@base', 'ovm-template-config-*']",
       ]),
       "ol6-base",
@@ -191,7 +191,7 @@ describe("tbuild doctor", () => {
     const users = ["a", "b"].map(
       (name, i) => `{ name: ${name}, uid: 100${i}, group: root, password: { env: OF_${name} } }`,
     );
-    const shop = workshop(mirrors, [`users=[${users}]`]);
+    const shop = opened(mirrors, [`users=[${users}]`]);
     const environment = (name: string) => (name === "OF_a" ? "secret" : undefined);
     const found = await examine({ ...shop, environment }, "ol6-base", options);
     expect(found.filter(({ what }) => what.startsWith("password"))).toEqual([
@@ -207,7 +207,7 @@ describe("tbuild doctor", () => {
       ol6_addons: await repository("addons", additions.slice(1)),
     };
     const found = await examine(
-      workshop(mirrors, ["packages.install=[starce, needed-by-strace]"]),
+      opened(mirrors, ["packages.install=[starce, needed-by-strace]"]),
       "ol6-base",
       options,
     );
@@ -239,7 +239,7 @@ describe("tbuild doctor", () => {
       enabled: true,
     });
     const found = await examine(
-      workshop({}, [
+      opened({}, [
         `repositories=${JSON.stringify([own("a", "key"), own("b", "page"), own("ol6_addons", "key")])}`,
       ]),
       "ol6-base",
@@ -254,7 +254,7 @@ describe("tbuild doctor", () => {
 
 describe("a kickstart that gets its packages in %post", () => {
   const site = (mirrors: Record<string, string>) => {
-    const made = workshop(mirrors, ["provision=post"]);
+    const made = opened(mirrors, ["provision=post"]);
     return { ...made, site: Site.parse({ mirrors, proxy: "http://proxy.example.com:3128" }) };
   };
   const mirrors = { ol8_baseos_latest: "/srv/baseos", ol8_appstream: "http://mirror.example.com/appstream/" };

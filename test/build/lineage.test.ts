@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inGroups } from "../../src/build/lineage.ts";
-import type { Workshop } from "../../src/build/workshop.ts";
+import type { OpenedSite } from "../../src/build/opened-site.ts";
 import { Site } from "../../src/recipe/site.ts";
 
 describe("the order in which recipes are built", () => {
@@ -30,7 +30,7 @@ describe("the order in which recipes are built", () => {
 
   const order = (names: string, withBases = false) =>
     inGroups(
-      { recipes: root, kickstarts: root, values: [], site: Site.parse({}) } as unknown as Workshop,
+      { recipes: root, kickstarts: root, values: [], site: Site.parse({}) } as unknown as OpenedSite,
       names.split(" "),
       withBases,
     );

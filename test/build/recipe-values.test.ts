@@ -8,10 +8,10 @@ import { openResults } from "../../src/build/cache/results.ts";
 import { checkpointKey, parentOf } from "../../src/build/checkpoints.ts";
 import { gather } from "../../src/build/gather.ts";
 import { homeAt } from "../../src/build/home.ts";
+import type { OpenedSite } from "../../src/build/opened-site.ts";
 import { type AnyStep, allInputs } from "../../src/build/pipeline.ts";
 import { prove } from "../../src/build/preflight.ts";
 import { planTemplate } from "../../src/build/template.ts";
-import type { Workshop } from "../../src/build/workshop.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { StoredDisk } from "../../src/model/disk.ts";
 import { assignment } from "../../src/recipe/merge.ts";
@@ -183,10 +183,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-function workshop(settings: readonly string[] = []): Workshop {
+function opened(settings: readonly string[] = []): OpenedSite {
   const values = settings.flatMap((setting) => assignment(setting, "--set") ?? []);
   const other = sampleManifest({} as StoredDisk, { name: "ol6-other" });
-  const store = { ...memoryStore([other]), get: async () => ({}) } as unknown as Workshop["store"];
+  const store = { ...memoryStore([other]), get: async () => ({}) } as unknown as OpenedSite["store"];
   return {
     home: homeAt(join(root, "home")),
     host: localHost(),
@@ -194,7 +194,7 @@ function workshop(settings: readonly string[] = []): Workshop {
       name: "test",
       domainTypes: ["hvm"],
       messages: { reaches: ["tbuild"] },
-    } as unknown as Workshop["hypervisor"],
+    } as unknown as OpenedSite["hypervisor"],
     store,
     records: {
       has: async () => true,
@@ -203,7 +203,7 @@ function workshop(settings: readonly string[] = []): Workshop {
       channel: async () => undefined,
       revocations: async () => new Map(),
       tags: async () => ({}),
-    } as unknown as Workshop["records"],
+    } as unknown as OpenedSite["records"],
     openRegistry: () => expect.fail("no recipe names a registry"),
     results: openResults(() => expect.fail("no recipe names a registry")),
     site: Site.parse({}),
@@ -217,8 +217,8 @@ function workshop(settings: readonly string[] = []): Workshop {
 
 /** Stores a result of each step of the recipe, as a build does. */
 async function keepAll(rehearse: boolean, name = "whole", settings: readonly string[] = []): Promise<void> {
-  const made = await gather(workshop(settings), { name, rehearse });
-  const { checkpoints } = workshop().home;
+  const made = await gather(opened(settings), { name, rehearse });
+  const { checkpoints } = opened().home;
   const medium = { file: join(root, "recipes/whole.yaml") };
   let parent: string | undefined;
   for (const stage of planTemplate(made, rehearse ? "hvm" : undefined).stages) {
@@ -275,7 +275,7 @@ function leavesOf(schema: Schema, path: readonly string[]): string[] {
 }
 
 async function firstToRun(setting: readonly string[], rehearse: boolean, name = "whole") {
-  const { steps } = await plan(workshop(setting), { name, rehearse, fresh: false });
+  const { steps } = await plan(opened(setting), { name, rehearse, fresh: false });
   return steps.find((step) => !step.kept);
 }
 
@@ -302,7 +302,7 @@ describe("every value of a recipe", () => {
   it("changes the step that the table says, and the plan names it", async () => {
     const wrong: string[] = [];
     for (const rehearse of [false, true]) {
-      await rm(workshop().home.checkpoints.folder, { recursive: true, force: true });
+      await rm(opened().home.checkpoints.folder, { recursive: true, force: true });
       await keepAll(rehearse);
       expect(await firstToRun([], rehearse)).toBeUndefined();
       for (const [setting, step] of paths) {
@@ -320,7 +320,7 @@ describe("every value of a recipe", () => {
   });
 
   it("changes it for a machine with UEFI, which Oracle VM does not have", async () => {
-    await rm(workshop().home.checkpoints.folder, { recursive: true, force: true });
+    await rm(opened().home.checkpoints.folder, { recursive: true, force: true });
     await writeFile(
       join(root, "recipes/modern.yaml"),
       "extends: ol8-kvm\nname: modern\nversion: 1.0.0\nbundles: [qcow2]\n",
@@ -335,10 +335,10 @@ describe("a build without a trial", () => {
   it("keeps a finished trial, and plans the rest without one", async () => {
     const request = { name: "whole", rehearse: true, noTrial: true };
     const trialOf = async (fresh: boolean) => {
-      const { steps, notes } = await plan(workshop([]), { ...request, fresh });
+      const { steps, notes } = await plan(opened([]), { ...request, fresh });
       return [steps.find(({ step }) => step === "boot-trial")?.kept, notes.join().includes("--no-trial")];
     };
-    await rm(workshop().home.checkpoints.folder, { recursive: true, force: true });
+    await rm(opened().home.checkpoints.folder, { recursive: true, force: true });
     expect(await trialOf(false)).toEqual([undefined, true]);
     await keepAll(true);
     expect(await trialOf(false)).toEqual([true, false]);
@@ -348,13 +348,13 @@ describe("a build without a trial", () => {
 
 describe("a further conversion of a recipe", () => {
   it("starts from the recipe's master, and is a separate template", async () => {
-    await rm(workshop().home.checkpoints.folder, { recursive: true, force: true });
+    await rm(opened().home.checkpoints.folder, { recursive: true, force: true });
     const setting = ["convert=[{ to: kvm, bundles: [libvirt] }, { to: hvm, bundles: [ova] }]"];
     await keepAll(true, "whole", setting);
     const request = { name: "whole", rehearse: true, fresh: false };
-    const own = await plan(workshop(setting), request);
+    const own = await plan(opened(setting), request);
     expect([own.further, own.steps.every(({ kept }) => kept)]).toEqual([["kvm", "hvm"], true]);
-    const kvm = await plan(workshop(setting), { ...request, to: "kvm" });
+    const kvm = await plan(opened(setting), { ...request, to: "kvm" });
     expect(kvm.id).toMatch(/^whole-kvm-rehearsal-/);
     expect(kvm.further).toEqual([]);
     const steps = kvm.steps.map(({ step, kept }) => [step, kept]);
@@ -364,7 +364,7 @@ describe("a further conversion of a recipe", () => {
       ["convert-image", false],
       ["seal-image", false],
     ]);
-    const { made } = await gather(workshop(setting), { ...request, to: "kvm" });
+    const { made } = await gather(opened(setting), { ...request, to: "kvm" });
     expect(made).toMatchObject({
       mode: "kvm",
       recipe: { name: "whole-kvm", domainType: "XEN_HVM", bundles: ["libvirt"], convert: [] },
@@ -375,7 +375,7 @@ describe("a further conversion of a recipe", () => {
 describe("what cannot be built is refused before the first step", () => {
   const request = (name: string, rehearse: boolean) => ({ name, rehearse, fresh: false });
   const fault = async (...requests: ReturnType<typeof request>[]) =>
-    prove(workshop(), requests).then(
+    prove(opened(), requests).then(
       () => undefined,
       (error) => error,
     );
@@ -396,7 +396,7 @@ describe("what cannot be built is refused before the first step", () => {
   it("a rehearsal of a release without one, also by a plan", async () => {
     const words = "ol8-base: there is no rehearsal medium for ol8";
     expect((await fault(request("ol8-base", true))).message).toBe(words);
-    await expect(plan(workshop(), request("ol8-base", true))).rejects.toThrow(words);
+    await expect(plan(opened(), request("ol8-base", true))).rejects.toThrow(words);
   });
 
   it("a missing password", async () => {

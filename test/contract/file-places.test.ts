@@ -13,7 +13,7 @@ import { unmountImage } from "../unmount-image.ts";
 const host = localHost();
 
 /** A volume that a script fills; $1 is its mount point. */
-function workshop(kind: "xfs" | "btrfs") {
+function opened(kind: "xfs" | "btrfs") {
   let folder = "";
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tbuild-places-"));
@@ -72,7 +72,7 @@ describeWith(
   ["mkfs.xfs", "xfs_io", "xfs_repair", "mount", "losetup", "loop", "root"],
   "a file of XFS",
   () => {
-    const { volume, sh, make, contentOf, open: look } = workshop("xfs");
+    const { volume, sh, make, contentOf, open: look } = opened("xfs");
     const places = (path: string) => look((reader) => xfsFilePlaces(reader, "p1", path));
     it.each([
       ["in a folder that its inode holds", [], "swap", ""],
@@ -148,7 +148,7 @@ describeWith(
   ["mkfs.btrfs", "btrfs", "chattr", "xfs_io", "mount", "losetup", "loop", "root"],
   "a file of btrfs",
   () => {
-    const { sh, make, contentOf, open: look } = workshop("btrfs");
+    const { sh, make, contentOf, open: look } = opened("btrfs");
     const places = (path: string, subvolume?: string) =>
       look((reader) => btrfsFilePlaces(reader, "p1", path, subvolume));
     const newFile = 'f() { touch "$1"; chattr +C "$1"; head -c 3M /dev/urandom > "$1"; }\n';
@@ -224,7 +224,7 @@ describeWith(
 async function isInPieces(
   expected: Buffer,
   found: FilePlaces,
-  look: ReturnType<typeof workshop>["open"],
+  look: ReturnType<typeof opened>["open"],
 ): Promise<void> {
   expect(found?.length).toBeGreaterThan(300);
   const bytes = await look((reader) => bytesAt(reader, found));

@@ -16,7 +16,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import { examine } from "../../src/build/doctor.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { type InstallMediaRequest, makeInstallMedia } from "../../src/build/install-media.ts";
-import type { Workshop } from "../../src/build/workshop.ts";
+import type { OpenedSite } from "../../src/build/opened-site.ts";
 import { localHost } from "../../src/host/local.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { discsIn } from "../../src/media/discs.ts";
@@ -33,12 +33,12 @@ import { mediaCache, testMedium } from "../test-medium.ts";
 const repository = resolve(import.meta.dirname, "../..");
 const host = localHost();
 let folder: string;
-let workshop: Workshop;
+let opened: OpenedSite;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tbuild-media-request-"));
   const site = Site.parse({});
   const home = { ...homeAt(join(folder, "home")), media: mediaCache };
-  workshop = {
+  opened = {
     home,
     host,
     hypervisor: await openHypervisor(host, site.hypervisor, { folder: home.machines, memory: home.memory }),
@@ -67,7 +67,7 @@ const layoutOf = (release: string, more: Partial<Layout> = {}): Layout => {
 };
 const make = (request: Partial<InstallMediaRequest>) =>
   makeInstallMedia(
-    workshop,
+    opened,
     {
       form: "remaster",
       rehearse: false,
@@ -130,7 +130,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
   });
 
   it("is preceded by doctor, which reports packages missing on the disc: groups, names and patterns", async () => {
-    const { isoFolder } = workshop.home;
+    const { isoFolder } = opened.home;
     await mkdir(isoFolder, { recursive: true });
     const made = syntheticDisc(isoFolder, layoutOf("6.10"));
     const iso = join(isoFolder, "OracleLinux-R6-U10-Server-x86_64-dvd.iso");
@@ -141,7 +141,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
       );
       const options = { rehearse: false, signal: new AbortController().signal, progress: () => {} };
       const site = Site.parse({ mirrors: { ol6_latest: folder, ol6_UEKR4: folder, ol6_addons: folder } });
-      const all = await examine({ ...workshop, site, values }, "ol6-base", options);
+      const all = await examine({ ...opened, site, values }, "ol6-base", options);
       return all.filter(({ what }) => /disc$|^package |^group /.test(what));
     };
     const repository = join(isoFolder, "tree-6.10");
@@ -174,7 +174,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
   });
 
   it("names a wrong disc, and the file in its place", async () => {
-    const { isoFolder } = workshop.home;
+    const { isoFolder } = opened.home;
     await mkdir(isoFolder, { recursive: true });
     const six9 = layoutOf("6.10", {
       release: "6.9",

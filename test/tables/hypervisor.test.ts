@@ -75,17 +75,17 @@ describe("a hypervisor with a line in the table", () => {
   });
 
   it("is examined by doctor", async () => {
-    const workshop = await siteOf("hypervisor: { kind: cloud, bridge: br0 }\n");
+    const opened = await siteOf("hypervisor: { kind: cloud, bridge: br0 }\n");
     const signal = new AbortController().signal;
-    const found = await examineMachine(workshop, signal);
+    const found = await examineMachine(opened, signal);
     expect(found).toContainEqual({ what: "cloud", ok: false, text: "br0 is away" });
     expect(found.map(({ what }) => what)).not.toContain("machines");
   });
 
   it("decides by its channel whether a plan has a boot trial", async () => {
     const steps = async (site: string, rehearse: boolean, noTrial = false) => {
-      const workshop = await siteOf(site);
-      const planned = await plan(workshop, { name: "ol6-base", rehearse, fresh: false, noTrial });
+      const opened = await siteOf(site);
+      const planned = await plan(opened, { name: "ol6-base", rehearse, fresh: false, noTrial });
       return { has: planned.steps.some(({ step }) => step === "boot-trial"), notes: planned.notes };
     };
     const ofCloud = "hypervisor: { kind: cloud, bridge: br0 }\n";

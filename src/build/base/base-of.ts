@@ -1,7 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import { type Origin, originOf } from "../../recipe/from.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
-import type { Workshop } from "../workshop.ts";
+import type { OpenedSite } from "../opened-site.ts";
 import type { Base, Refusal, Wanted } from "./base.ts";
 import { fileBase } from "./file.ts";
 import { refusalOf, refuseUnfit, revokedError } from "./refusals.ts";
@@ -9,12 +9,12 @@ import { registryBase } from "./registry.ts";
 import { storeBase } from "./store.ts";
 
 const kinds: Readonly<
-  Record<Origin, (workshop: Workshop, wanted: Wanted, refusal: Refusal) => Promise<Base>>
+  Record<Origin, (opened: OpenedSite, wanted: Wanted, refusal: Refusal) => Promise<Base>>
 > = { version: storeBase, registry: registryBase, file: fileBase };
 
 /** Finds the template that `from` names, and checks what is known about it. Changes nothing. */
 export async function baseOf(
-  workshop: Workshop,
+  opened: OpenedSite,
   recipe: Recipe,
   folder: string,
   rehearse: boolean,
@@ -22,7 +22,7 @@ export async function baseOf(
   const { from } = recipe;
   if (from === undefined) return undefined;
   const refusal = refusalOf(recipe, from);
-  const found = await kinds[originOf(from)](workshop, { from, folder, rehearse }, refusal).catch((error) => {
+  const found = await kinds[originOf(from)](opened, { from, folder, rehearse }, refusal).catch((error) => {
     if (!(error instanceof TbuildError) || error.subject?.startsWith(`${recipe.name}: `)) throw error;
     throw error.within(`${recipe.name}: from`);
   });

@@ -4,7 +4,7 @@ import { proveTemplateFile } from "../../bundles/read/unpack.ts";
 import { fileDigest } from "../../io/file-digest.ts";
 import { asDigest, type Digest } from "../../model/digest.ts";
 import { importTemplate } from "../import-template.ts";
-import type { Workshop } from "../workshop.ts";
+import type { OpenedSite } from "../opened-site.ts";
 import type { Base, Wanted } from "./base.ts";
 
 const mostBytes = 256 * 2 ** 30;
@@ -17,7 +17,7 @@ export async function baseFileDigest(file: string, cacheFile: string): Promise<D
 }
 
 /** A template or image in a file, or in the parts of one. It is imported when the build needs it. */
-export async function fileBase({ home }: Workshop, { from, folder }: Wanted): Promise<Base> {
+export async function fileBase({ home }: OpenedSite, { from, folder }: Wanted): Promise<Base> {
   const file = resolve(folder, from);
   for (const part of await partsOf(file)) await proveTemplateFile(part);
   const digest = await baseFileDigest(file, join(home.memory, "file-digests.json"));

@@ -5,14 +5,14 @@ import { manifestIn, meantVersion, takeVersion } from "../../store/exchange/oci/
 import { parseReference, type Reference, referenceText } from "../../store/exchange/oci/reference.ts";
 import { knownPlaces } from "../../store/exchange/places.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
-import type { Workshop } from "../workshop.ts";
+import type { OpenedSite } from "../opened-site.ts";
 import type { Base, Refusal, Wanted } from "./base.ts";
 import { revokedError } from "./refusals.ts";
 import { rehearsalName } from "./rehearsal-name.ts";
 
 /** A version in a registry, in its current state. It is pulled when the build needs it. */
 export async function registryBase(
-  { openRegistry, home, records }: Workshop,
+  { openRegistry, home, records }: OpenedSite,
   { from, rehearse }: Wanted,
   refusal: Refusal,
 ): Promise<Base> {

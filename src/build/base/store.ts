@@ -1,13 +1,13 @@
 import { TbuildError } from "../../errors.ts";
 import { finder } from "../../store/records/finder.ts";
-import type { Workshop } from "../workshop.ts";
+import type { OpenedSite } from "../opened-site.ts";
 import type { Base, Refusal, Wanted } from "./base.ts";
 import { revokedError } from "./refusals.ts";
 import { rehearsalName } from "./rehearsal-name.ts";
 
 /** A version in the store. A rehearsal starts from the rehearsal of the template. */
 export async function storeBase(
-  { store, records }: Workshop,
+  { store, records }: OpenedSite,
   { from, rehearse }: Wanted,
   refusal: Refusal,
 ): Promise<Base> {

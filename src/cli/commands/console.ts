@@ -9,9 +9,9 @@ import { openSite } from "../open-site.ts";
 import { table } from "../table.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const workshop = await openSite(command);
-  const { home } = workshop;
-  const hypervisors = [workshop.hypervisor, await deploymentHypervisor(workshop)];
+  const opened = await openSite(command);
+  const { home } = opened;
+  const hypervisors = [opened.hypervisor, await deploymentHypervisor(opened)];
   const name = args[0] as string | undefined;
   if (name === undefined) {
     const rows = new Map<string, string[]>();
@@ -27,7 +27,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       subject: name,
       hint: "`tbuild console` lists the machines.",
     });
-  const hypervisor = hypervisors[states.indexOf("running")] ?? ofBuilds ?? workshop.hypervisor;
+  const hypervisor = hypervisors[states.indexOf("running")] ?? ofBuilds ?? opened.hypervisor;
   if (!states.includes("running"))
     throw new TbuildError("environment", "is not running", {
       subject: name,

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { examine } from "../../build/doctor.ts";
 import { examineMachine } from "../../build/doctor-machine.ts";
-import { recipeOf } from "../../build/workshop.ts";
+import { recipeOf } from "../../build/opened-site.ts";
 import { exitCodes } from "../../errors.ts";
 import type { Examined } from "../../hypervisor/hypervisor.ts";
 import { interruptible, stays } from "../interrupt.ts";
@@ -11,16 +11,16 @@ import { type Colours, coloursFor } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { rehearse = false, json = false } = command.opts<{ rehearse?: boolean; json?: boolean }>();
-  const workshop = await openSite(command);
+  const opened = await openSite(command);
   const name = args[0] === undefined ? undefined : String(args[0]);
-  if (name !== undefined) await recipeOf(workshop, name);
+  if (name !== undefined) await recipeOf(opened, name);
   const progress = (text: string) => {
     if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
   };
   const examined = await interruptible(stays.unchanged, async (signal) => [
-    ...(await examineMachine(workshop, signal)),
-    ...(workshop.site.manager === undefined ? [] : await managerExamined(command, signal)),
-    ...(name === undefined ? [] : await examine(workshop, name, { rehearse, signal, progress })),
+    ...(await examineMachine(opened, signal)),
+    ...(opened.site.manager === undefined ? [] : await managerExamined(command, signal)),
+    ...(name === undefined ? [] : await examine(opened, name, { rehearse, signal, progress })),
   ]);
   process.stdout.write(
     json ? `${JSON.stringify(examined, undefined, 2)}\n` : said(examined, coloursFor(process.stdout)),

@@ -24,13 +24,13 @@ interface Options {
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { json = false, ...options } = command.opts<Options>();
   const [recipe] = args as [string?];
-  const workshop = await openSite(command);
+  const opened = await openSite(command);
   const title = `${recipe ?? "kickstart"}-${options.as}`.replaceAll("/", "-");
   const request: InstallMediaRequest = {
     form: options.as,
     rehearse: options.rehearse ?? false,
     oemdrvForm: options.volume,
-    out: options.out === undefined ? join(workshop.home.root, "install-media", title) : resolve(options.out),
+    out: options.out === undefined ? join(opened.home.root, "install-media", title) : resolve(options.out),
     replace: options.out === undefined,
     ...(recipe !== undefined && { recipe }),
     ...(options.iso !== undefined && { iso: options.iso }),
@@ -41,7 +41,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   };
   const made = await oneStep(
     { name: title, step: "installation media", json, stays: stays.noOutput },
-    (how) => makeInstallMedia(workshop, request, how),
+    (how) => makeInstallMedia(opened, request, how),
   );
   if (json) {
     process.stdout.write(`${JSON.stringify({ type: "result", ...made })}\n`);

@@ -19,12 +19,12 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     trial?: boolean;
     json?: boolean;
   }>();
-  const workshop = await openSite(command);
+  const opened = await openSite(command);
   const request = { name: String(args[0]), rehearse, fresh, noCache: !cache, noTrial: !trial };
-  const { further, ...planned } = await plan(workshop, request);
+  const { further, ...planned } = await plan(opened, request);
   const others: Planned[] = [];
   for (const to of further) {
-    const { steps, ...rest } = await plan(workshop, { ...request, fresh: false, to });
+    const { steps, ...rest } = await plan(opened, { ...request, fresh: false, to });
     // All conversions share the steps up to the master.
     others.push({ ...rest, steps: steps.slice(steps.findIndex(({ step }) => step === "keep-master") + 1) });
   }

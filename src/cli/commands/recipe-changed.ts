@@ -1,11 +1,11 @@
 import { changedSince } from "../../build/changed-since.ts";
-import type { Workshop } from "../../build/workshop.ts";
+import type { OpenedSite } from "../../build/opened-site.ts";
 import { TbuildError } from "../../errors.ts";
 import { table } from "../table.ts";
 
 /** `tbuild recipe --changed-since COMMIT`. With --matrix, prints JSON for `fromJSON` in GitHub Actions. */
 export async function run(
-  workshop: Workshop,
+  opened: OpenedSite,
   given: readonly string[],
   commit: string,
   isMatrix: boolean,
@@ -15,7 +15,7 @@ export async function run(
       subject: given.join(", "),
       hint: "Omit the names.",
     });
-  const found = await changedSince(workshop, commit);
+  const found = await changedSince(opened, commit);
   if (isMatrix) {
     process.stdout.write(`${JSON.stringify({ include: found })}\n`);
     return;

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { Command } from "commander";
-import { recipeOf } from "../../build/workshop.ts";
+import { recipeOf } from "../../build/opened-site.ts";
 import { TbuildError } from "../../errors.ts";
 import {
   importedText,

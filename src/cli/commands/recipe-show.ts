@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { stringify } from "yaml";
-import { recipeOf } from "../../build/workshop.ts";
+import { recipeOf } from "../../build/opened-site.ts";
 import { plain } from "../../recipe/located.ts";
 import { resolvedText, resolvedValues } from "../../recipe/resolved.ts";
 import { openSite } from "../open-site.ts";

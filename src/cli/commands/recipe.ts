@@ -2,9 +2,9 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type BuildResult, build, type StoppedBuild } from "../../build/build.ts";
 import { inGroups } from "../../build/lineage.ts";
+import { type OpenedSite, recipeFolders } from "../../build/opened-site.ts";
 import { prove } from "../../build/preflight.ts";
 import type { BuildRequest } from "../../build/request.ts";
-import { recipeFolders, type Workshop } from "../../build/workshop.ts";
 import { Interrupted, TbuildError, together } from "../../errors.ts";
 import { eachInParallel } from "../../io/parallel.ts";
 import { amount } from "../../io/units.ts";
@@ -44,16 +44,16 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       hint: "For example --jobs 2.",
     });
   const options = parsed.data;
-  const workshop = await openSite(command);
+  const opened = await openSite(command);
   if (options.matrix && options.changedSince === undefined)
     throw new TbuildError("usage", "--matrix requires --changed-since", {
       hint: "For example: tbuild recipe --changed-since origin/main --matrix",
     });
   if (options.changedSince !== undefined) {
     const { run } = await import("./recipe-changed.ts");
-    return run(workshop, args[0] as string[], options.changedSince, options.matrix || options.json);
+    return run(opened, args[0] as string[], options.changedSince, options.matrix || options.json);
   }
-  const names = await wantedNames(args[0] as string[], options, workshop);
+  const names = await wantedNames(args[0] as string[], options, opened);
   if (names === undefined) return;
   const onError = options.onError ?? (options.keep ? undefined : "clean");
   if (options.debug) requireSomebody("--debug", options);
@@ -62,9 +62,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   try {
     const whatStays = "finished steps are cached; the same command continues";
     const work = async (signal: AbortSignal) => {
-      const asking = { workshop, screen, signal };
+      const asking = { opened, screen, signal };
       const onFailure = onFailureOf(onError, asking);
-      const groups = await inGroups(workshop, names, options.withBases);
+      const groups = await inGroups(opened, names, options.withBases);
       const requestOf = (name: string) => ({
         name,
         rehearse: options.rehearse,
@@ -79,12 +79,12 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       const outcomes: Outcome[] = [];
       for (const [index, group] of groups.entries()) {
         const requests = group.map(requestOf);
-        await prove(workshop, requests, groups.slice(index + 1).flat());
-        outcomes.push(...(await buildAll(workshop, requests, options.jobs, screen, signal)));
+        await prove(opened, requests, groups.slice(index + 1).flat());
+        outcomes.push(...(await buildAll(opened, requests, options.jobs, screen, signal)));
         if (outcomes.some((one) => "error" in one)) break;
       }
       screen.close();
-      await report(outcomes, options, finder(workshop.store, workshop.records));
+      await report(outcomes, options, finder(opened.store, opened.records));
     };
     await interruptible(whatStays, work, screen.say);
   } finally {
@@ -98,7 +98,7 @@ type Outcome =
 
 /** Builds all recipes, several in parallel. A failure does not stop the others; Ctrl-C stops all. */
 async function buildAll(
-  workshop: Workshop,
+  opened: OpenedSite,
   requests: readonly BuildRequest[],
   jobs: number,
   screen: Reporter,
@@ -106,17 +106,17 @@ async function buildAll(
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   await eachInParallel(requests, jobs, async (request) => {
-    const outcome = await buildOne(workshop, request, screen, signal);
+    const outcome = await buildOne(opened, request, screen, signal);
     outcomes.push(outcome);
     // Uses the master that was just built, even with --fresh.
     for (const to of "result" in outcome && "further" in outcome.result ? outcome.result.further : [])
-      outcomes.push(await buildOne(workshop, { ...request, fresh: false, to }, screen, signal));
+      outcomes.push(await buildOne(opened, { ...request, fresh: false, to }, screen, signal));
   });
   return outcomes;
 }
 
 async function buildOne(
-  workshop: Workshop,
+  opened: OpenedSite,
   request: BuildRequest,
   screen: Reporter,
   signal: AbortSignal,
@@ -124,10 +124,10 @@ async function buildOne(
   let log: Reporter | undefined;
   try {
     const result = await build(
-      workshop,
+      opened,
       request,
       (id, event) => {
-        log ??= folderReporter(`${workshop.home.builds}/${id}`);
+        log ??= folderReporter(`${opened.home.builds}/${id}`);
         log.event(id, event);
         screen.event(id, event);
       },
@@ -167,10 +167,10 @@ async function report(outcomes: readonly Outcome[], options: Options, find: Find
 async function wantedNames(
   given: readonly string[],
   options: Options,
-  workshop: Workshop,
+  opened: OpenedSite,
 ): Promise<readonly string[] | undefined> {
   if (given.length > 0 && !options.list) return [...new Set(given)];
-  const names = await recipeNames(recipeFolders(workshop));
+  const names = await recipeNames(recipeFolders(opened));
   if (!options.list)
     throw new TbuildError("usage", "no recipe named", { hint: `Available: ${names.join(", ")}.` });
   process.stdout.write(names.map((name) => `${name}\n`).join(""));

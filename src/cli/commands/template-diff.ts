@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { textsIn } from "../../build/disk-texts.ts";
-import type { Workshop } from "../../build/workshop.ts";
+import type { OpenedSite } from "../../build/opened-site.ts";
 import { TbuildError } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
 import type { Manifest } from "../../model/manifest.ts";
@@ -23,8 +23,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     html?: boolean;
     texts?: boolean;
   }>();
-  const workshop = await openSite(command);
-  const find = finder(workshop.store, workshop.records);
+  const opened = await openSite(command);
+  const find = finder(opened.store, opened.records);
   const [a, b] = args as [string, string | undefined];
   const to = await find.find(b ?? a);
   const from = b === undefined ? await find.previous(to) : await find.find(a);
@@ -33,7 +33,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       hint: "Name two versions; `tbuild template list` lists them.",
     });
   const recorded = compare(from.manifest, to.manifest);
-  const difference = texts ? await readTexts(workshop, from.manifest, to.manifest, recorded) : recorded;
+  const difference = texts ? await readTexts(opened, from.manifest, to.manifest, recorded) : recorded;
   const proposal = proposalFor(difference);
   if (json) process.stdout.write(`${JSON.stringify({ ...difference, proposal }, undefined, 2)}\n`);
   else if (html) process.stdout.write(diffPage(difference, proposal));
@@ -41,7 +41,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 }
 
 async function readTexts(
-  { host, store, home }: Workshop,
+  { host, store, home }: OpenedSite,
   from: Manifest,
   to: Manifest,
   difference: Difference,

@@ -15,9 +15,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     push?: boolean;
     json?: boolean;
   }>();
-  const { records, entry, ...workshop } = await openFound(command, String(args[0]));
+  const { records, entry, ...opened } = await openFound(command, String(args[0]));
   const moved = await promote(records, entry, args[1] as ChannelName, { allowRehearsal });
-  const sent = await sendOut({ ...workshop, records }, entry.manifest.name, push);
+  const sent = await sendOut({ ...opened, records }, entry.manifest.name, push);
   if (json) {
     process.stdout.write(
       `${JSON.stringify({ name: entry.manifest.name, ...moved, ...(push && { sent }) })}\n`,

@@ -5,7 +5,7 @@ import { sendOut } from "../send-statements.ts";
 import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { records, entry, ...workshop } = await openFound(command, String(args[0]));
+  const { records, entry, ...opened } = await openFound(command, String(args[0]));
   const options = command.opts<{ reason?: string; undo?: boolean; push?: boolean; json?: boolean }>();
   const { manifest, channels } = entry;
   const { name, version } = manifest;
@@ -19,7 +19,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   if (revocation) await records.put(manifest);
   await records.revoke(name, version, revocation);
   const isPushed = options.push === true;
-  const sent = await sendOut({ ...workshop, records }, name, isPushed);
+  const sent = await sendOut({ ...opened, records }, name, isPushed);
   for (const channel of revocation ? channels : [])
     process.stderr.write(
       `${channel} still points at it; to change that: tbuild template rollback ${name} ${channel}\n`,

@@ -7,7 +7,7 @@ import { sendOut } from "../send-statements.ts";
 import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { store, records, ...workshop } = await openSite(command);
+  const { store, records, ...opened } = await openSite(command);
   const {
     reason,
     json = false,
@@ -15,7 +15,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   } = command.opts<{ reason?: string; json?: boolean; push?: boolean }>();
   const [name, channel] = args as [string, ChannelName];
   const moved = await rollback(records, finder(store, records), name, channel, reason);
-  const sent = await sendOut({ ...workshop, records }, name, push);
+  const sent = await sendOut({ ...opened, records }, name, push);
   process.stdout.write(
     json
       ? `${JSON.stringify({ name, ...moved, ...(push && { sent }) })}\n`

@@ -56,7 +56,7 @@ async function booted(image: string, flags: TwinFlags, command: Command): Promis
     });
   const [{ openSite }, { recipeOf }, { bootTwins }] = await Promise.all([
     import("../open-site.ts"),
-    import("../../build/workshop.ts"),
+    import("../../build/opened-site.ts"),
     import("../../build/twins.ts"),
   ]);
   const site = await openSite(command);

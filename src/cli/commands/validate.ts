@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { gather } from "../../build/gather.ts";
+import { type OpenedSite, recipeFolders } from "../../build/opened-site.ts";
 import { recipeParts } from "../../build/recipe-parts.ts";
-import { recipeFolders, type Workshop } from "../../build/workshop.ts";
 import { exitCodes, firstFault, TbuildError } from "../../errors.ts";
 import { recipeNames } from "../../recipe/load.ts";
 import { explained } from "../explained.ts";
@@ -9,12 +9,12 @@ import { openSite } from "../open-site.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { json = false } = command.opts<{ json?: boolean }>();
-  const workshop = await openSite(command);
+  const opened = await openSite(command);
   const given = args[0] as string[];
-  const names = given.length > 0 ? given : await recipeNames(recipeFolders(workshop));
+  const names = given.length > 0 ? given : await recipeNames(recipeFolders(opened));
   for (const name of names) {
-    const found = await faultOf(workshop, name);
-    const first = found?.code === "no-template" ? await recipeToBuildFirst(workshop, name) : undefined;
+    const found = await faultOf(opened, name);
+    const first = found?.code === "no-template" ? await recipeToBuildFirst(opened, name) : undefined;
     const fault = first === undefined ? found : undefined;
     if (fault) process.exitCode ||= exitCodes[fault.fault];
     if (json)
@@ -27,9 +27,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 }
 
 // Reads everything that a build reads before its first step.
-async function faultOf(workshop: Workshop, name: string): Promise<TbuildError | undefined> {
+async function faultOf(opened: OpenedSite, name: string): Promise<TbuildError | undefined> {
   try {
-    await gather(workshop, { name, rehearse: false });
+    await gather(opened, { name, rehearse: false });
     return undefined;
   } catch (thrown) {
     const error = firstFault(thrown);
@@ -42,8 +42,8 @@ async function faultOf(workshop: Workshop, name: string): Promise<TbuildError | 
  * The recipe in this repository that must be built first, because `name` starts from its template.
  * `undefined` if there is none.
  */
-async function recipeToBuildFirst(workshop: Workshop, name: string): Promise<string | undefined> {
-  const { recipe } = (await recipeParts(workshop, name)).loaded;
+async function recipeToBuildFirst(opened: OpenedSite, name: string): Promise<string | undefined> {
+  const { recipe } = (await recipeParts(opened, name)).loaded;
   const [base = ""] = (recipe.from ?? "").split("@");
-  return (await recipeNames(recipeFolders(workshop))).includes(base) ? base : undefined;
+  return (await recipeNames(recipeFolders(opened))).includes(base) ? base : undefined;
 }

@@ -13,7 +13,7 @@ import type { Home } from "./home.ts";
 import { shipped } from "./shipped.ts";
 
 /** The opened site that builds use. */
-export interface Workshop {
+export interface OpenedSite {
   readonly home: Home;
   readonly host: Host;
   readonly hypervisor: Hypervisor;
@@ -33,11 +33,11 @@ export interface Workshop {
 }
 
 /** A validated recipe, with the values of the site and the caller merged over it. */
-export async function recipeOf(workshop: Workshop, name: string): Promise<LoadedRecipe> {
-  return loadRecipe(recipeFolders(workshop), name, rules, workshop.values);
+export async function recipeOf(opened: OpenedSite, name: string): Promise<LoadedRecipe> {
+  return loadRecipe(recipeFolders(opened), name, rules, opened.values);
 }
 
 /** The folders in which recipes and modules are searched, nearest first. */
-export function recipeFolders({ recipes }: Pick<Workshop, "recipes">): string[] {
+export function recipeFolders({ recipes }: Pick<OpenedSite, "recipes">): string[] {
   return [...new Set([recipes, shipped.recipes])];
 }
