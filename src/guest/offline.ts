@@ -1,6 +1,6 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import type { Watch } from "../host/pace.ts";
+import type { Watch } from "../host/long-work.ts";
 import { lookBefore } from "../image/change/before.ts";
 import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
 import { type PlannedChange, planChange } from "../image/change/planned-change.ts";

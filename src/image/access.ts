@@ -1,4 +1,4 @@
-import type { Watch } from "../host/pace.ts";
+import type { Watch } from "../host/long-work.ts";
 import type { Format } from "./file/format.ts";
 import type { ProgramsWish } from "./programs.ts";
 import type { GuestTree } from "./tree.ts";

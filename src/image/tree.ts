@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Output } from "../host/host.ts";
-import { pacer, type Watch } from "../host/pace.ts";
+import { pacer, type Watch } from "../host/long-work.ts";
 import { shown } from "../io/escape.ts";
 import { bytesOf, stringOf } from "./names.ts";
 import type { Programs } from "./programs.ts";

@@ -9,7 +9,7 @@ import { type Fitness, fitnessOrWhy } from "../guest/fitness/fitness.ts";
 import type { Done } from "../guest/operation.ts";
 import { type Major, readRelease } from "../guest/release.ts";
 import type { Host } from "../host/host.ts";
-import type { Watch } from "../host/pace.ts";
+import type { Watch } from "../host/long-work.ts";
 import { layoutOf } from "../image/disk/disk.ts";
 import { readImageFile } from "../image/file/image-file.ts";
 import { openImageFile } from "../image/open.ts";

@@ -1,7 +1,7 @@
 import { open, rm } from "node:fs/promises";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import type { Watch } from "../../host/pace.ts";
+import type { Watch } from "../../host/long-work.ts";
 import { isZero } from "../../image/change/draft.ts";
 import { layoutOf } from "../../image/disk/disk.ts";
 import { rangesOf } from "../../image/file/holes.ts";

@@ -1,4 +1,4 @@
-import type { Watch } from "../../host/pace.ts";
+import type { Watch } from "../../host/long-work.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { type ExtEditor, editExt } from "../ext/editor.ts";

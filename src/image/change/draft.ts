@@ -1,5 +1,5 @@
 import { TbuildError } from "../../errors.ts";
-import { pacer } from "../../host/pace.ts";
+import { pacer } from "../../host/long-work.ts";
 import type { Reader } from "../../io/reader.ts";
 
 /** A disk, or a volume of one, that can be written to. */

@@ -1,4 +1,4 @@
-import { pacer } from "../../host/pace.ts";
+import { pacer } from "../../host/long-work.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { freeRunsOfBtrfs } from "../btrfs/free-space.ts";

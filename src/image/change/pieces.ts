@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { checkInterrupted } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
-import { pacer } from "../../host/pace.ts";
+import { pacer } from "../../host/long-work.ts";
 import { dataRanges } from "../file/holes.ts";
 import { differing, type Piece } from "./draft.ts";
 

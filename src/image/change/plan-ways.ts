@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
 import type { Host, Runner } from "../../host/host.ts";
-import { pacer } from "../../host/pace.ts";
+import { pacer } from "../../host/long-work.ts";
 import { fileWord } from "../../io/escape.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
 import type { Mount } from "../access.ts";

@@ -1,4 +1,4 @@
-import { pacer } from "../../host/pace.ts";
+import { pacer } from "../../host/long-work.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Unclaimed } from "../disk/unclaimed.ts";
 import { type DataRange, overlapWith } from "../file/holes.ts";

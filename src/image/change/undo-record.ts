@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
-import { pacer } from "../../host/pace.ts";
+import { pacer } from "../../host/long-work.ts";
 import { writeAll } from "../../io/durable.ts";
 import { reasonOf } from "../../io/file-fault.ts";
 import { isZero, type Piece } from "./draft.ts";

@@ -1,4 +1,4 @@
-import { pacer, type Watch } from "../../host/pace.ts";
+import { pacer, type Watch } from "../../host/long-work.ts";
 import { shown } from "../../io/escape.ts";
 import { amount } from "../../io/units.ts";
 import type { Change } from "../change/change.ts";

@@ -1,4 +1,4 @@
-import { pacer, type Watch } from "../../host/pace.ts";
+import { pacer, type Watch } from "../../host/long-work.ts";
 import { damaged } from "./faults.ts";
 import { checkInodeBlocks, ownedBlocks } from "./inode.ts";
 import { at, kindOf, rootInode } from "./inode-fields.ts";

@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
-import { pacer } from "../../host/pace.ts";
+import { pacer } from "../../host/long-work.ts";
 import { writeAll } from "../../io/durable.ts";
 import { fileWord } from "../../io/escape.ts";
 import { fileReader, type Reader } from "../../io/reader.ts";

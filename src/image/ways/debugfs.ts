@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Output, Runner } from "../../host/host.ts";
 import { shellQuoted } from "../../host/local.ts";
-import type { Watch } from "../../host/pace.ts";
+import type { Watch } from "../../host/long-work.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { printable, shown } from "../../io/escape.ts";
 import { fileReader, windowOf } from "../../io/reader.ts";

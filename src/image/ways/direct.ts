@@ -1,5 +1,5 @@
 import { TbuildError } from "../../errors.ts";
-import type { Watch } from "../../host/pace.ts";
+import type { Watch } from "../../host/long-work.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { ImageAccess, Mount } from "../access.ts";
 import { collectingTree } from "../change/change.ts";

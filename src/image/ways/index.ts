@@ -1,7 +1,7 @@
 import { type WayIn, waysIn } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import type { Watch } from "../../host/pace.ts";
+import type { Watch } from "../../host/long-work.ts";
 import { amount } from "../../io/units.ts";
 import type { ImageAccess, Volume } from "../access.ts";
 import type { ProgramsWish } from "../programs.ts";

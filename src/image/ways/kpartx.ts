@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import type { Watch } from "../../host/pace.ts";
+import type { Watch } from "../../host/long-work.ts";
 import type { ImageAccess, Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
 import { byDepth, heldTree, kernelFileSystems, linearTable, mountOptions, mountScript } from "./mounting.ts";

@@ -1,7 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Output, Runner } from "../../host/host.ts";
 import { shellQuoted } from "../../host/local.ts";
-import { pacer, type Watch } from "../../host/pace.ts";
+import { pacer, type Watch } from "../../host/long-work.ts";
 import { printable, shown } from "../../io/escape.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
 import { bytesOf, stringOf } from "../names.ts";

@@ -1,7 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import { hold } from "../../host/hold.ts";
 import type { Host } from "../../host/host.ts";
-import type { Watch } from "../../host/pace.ts";
+import type { Watch } from "../../host/long-work.ts";
 import type { Mount, Volume } from "../access.ts";
 import { notWritten } from "../file/sync-image.ts";
 import type { GuestTree } from "../tree.ts";

@@ -1,5 +1,5 @@
 import { TbuildError } from "../../errors.ts";
-import { pacer } from "../../host/pace.ts";
+import { pacer } from "../../host/long-work.ts";
 import { fileReader, type Reader } from "../../io/reader.ts";
 import type { Piece } from "../change/draft.ts";
 

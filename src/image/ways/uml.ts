@@ -1,7 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { shellQuoted } from "../../host/local.ts";
-import type { Watch } from "../../host/pace.ts";
+import type { Watch } from "../../host/long-work.ts";
 import type { ImageAccess, Mount, Volume } from "../access.ts";
 import { notWritten } from "../file/sync-image.ts";
 import type { GuestTree } from "../tree.ts";

@@ -1,4 +1,4 @@
-import { pacer } from "../../host/pace.ts";
+import { pacer } from "../../host/long-work.ts";
 import type { Reader } from "../../io/reader.ts";
 import { type FilePlaces, hasHoles, notAFile, type Place } from "../disk/file-places.ts";
 import { joined, overlapWith } from "../file/holes.ts";
