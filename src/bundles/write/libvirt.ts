@@ -1,5 +1,5 @@
 import { domainXml } from "./domain-xml.ts";
-import { text } from "./parcel.ts";
+import { text } from "./output.ts";
 import { travelling } from "./shipment.ts";
 import { addQcow2, type Shipping } from "./shipping-format.ts";
 
@@ -11,9 +11,9 @@ export const libvirt: Shipping = {
   name: "libvirt",
   extension: ".libvirt.tar",
   kind: "files",
-  async load(shipment, parcel, loading) {
+  async load(shipment, output, loading) {
     const path = (name: string) => `${libvirtImages}/${shipment.id}/${name}.qcow2`;
-    await parcel.add(`${shipment.id}.xml`, text(domainXml(shipment, path)));
-    for (const disk of travelling(shipment)) await addQcow2(parcel, `${disk.name}.qcow2`, disk, loading);
+    await output.add(`${shipment.id}.xml`, text(domainXml(shipment, path)));
+    for (const disk of travelling(shipment)) await addQcow2(output, `${disk.name}.qcow2`, disk, loading);
   },
 };

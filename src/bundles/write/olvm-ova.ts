@@ -12,7 +12,7 @@ export const olvmOva: Shipping = {
   name: "olvm-ova",
   extension: ".olvm.ova",
   kind: "archive",
-  async load(shipment, parcel, loading) {
+  async load(shipment, output, loading) {
     const disks = travelling(shipment);
     const sized = (disk: TravellingDisk, fileBytes: number, unpackedBytes: number): OlvmDisk => ({
       disk,
@@ -27,10 +27,10 @@ export const olvmOva: Shipping = {
       disks.map((disk) => sized(disk, mostBytes, mostBytes)),
     ).length;
     const name = shipment.isTemplate ? "template.ovf" : "vm.ovf";
-    const fill = await parcel.reserve(name, room);
+    const fill = await output.reserve(name, room);
     const written: OlvmDisk[] = [];
     for (const disk of disks) {
-      const { bytes, unpackedBytes } = await addQcow2(parcel, idOf(shipment, disk, "file"), disk, loading);
+      const { bytes, unpackedBytes } = await addQcow2(output, idOf(shipment, disk, "file"), disk, loading);
       written.push(sized(disk, bytes, unpackedBytes));
     }
     const text = olvmOvf(shipment, written);

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Run, StoredDisk } from "../../model/disk.ts";
 import { counted, diskProgress, type Format } from "./format.ts";
+import { type BundleOutput, tarOutput } from "./output.ts";
 import { ovfDescriptor } from "./ovf.ts";
-import { type Parcel, tarParcel } from "./parcel.ts";
 import { streamVmdk } from "./stream-vmdk.ts";
 
 /**
@@ -30,18 +30,18 @@ export const ova: Format = {
         [{ name: `${id}.ovf`, sha1 }, ...files].map((one) => `SHA1(${one.name})= ${one.sha1}\n`).join(""),
       );
     };
-    const packed = await tarParcel(join(folder, `${id}.ova`), options, async (parcel) => {
+    const packed = await tarOutput(join(folder, `${id}.ova`), options, async (output) => {
       const largest = template.disks.map((disk) => ({
         name: `${disk.name}.vmdk`,
         bytes: largestBytes,
         sha1: noSum,
       }));
       const room = descriptorOf(largest).length;
-      const fillDescriptor = await parcel.reserve(`${id}.ovf`, room);
-      const fillSums = await parcel.reserve(`${id}.mf`, sumsOf(Buffer.alloc(0), largest).length);
+      const fillDescriptor = await output.reserve(`${id}.ovf`, room);
+      const fillSums = await output.reserve(`${id}.mf`, sumsOf(Buffer.alloc(0), largest).length);
       const files: PackedDisk[] = [];
       for (const disk of template.disks)
-        files.push(await packDisk(parcel, disk, counted(store.readDisk(disk, options.signal), progress)));
+        files.push(await packDisk(output, disk, counted(store.readDisk(disk, options.signal), progress)));
       const text = descriptorOf(files);
       const descriptor = Buffer.concat([text, Buffer.alloc(room - text.length, " ")]);
       await fillDescriptor(descriptor);
@@ -60,10 +60,10 @@ interface PackedDisk {
 const largestBytes = 999_999_999_999_999;
 const noSum = "0".repeat(40);
 
-function packDisk(parcel: Parcel, disk: StoredDisk, runs: AsyncIterable<Run>): Promise<PackedDisk> {
+function packDisk(output: BundleOutput, disk: StoredDisk, runs: AsyncIterable<Run>): Promise<PackedDisk> {
   const name = `${disk.name}.vmdk`;
   const id = disk.digest.slice("sha256:".length).slice(0, 8);
-  return parcel.add(name, async (out) => {
+  return output.add(name, async (out) => {
     const sum = createHash("sha1");
     for await (const part of streamVmdk(runs, { name: disk.name, bytes: disk.bytes, id }, out)) {
       sum.update(part);

@@ -1,4 +1,4 @@
-import { text } from "./parcel.ts";
+import { text } from "./output.ts";
 import { type Shipment, travelling } from "./shipment.ts";
 import { addQcow2, type Shipping } from "./shipping-format.ts";
 
@@ -13,10 +13,10 @@ export const proxmox: Shipping = {
   name: "proxmox",
   extension: ".proxmox.tar",
   kind: "files",
-  async load(shipment, parcel, loading) {
-    await parcel.add(`${proxmoxId}.conf`, text(proxmoxConf(shipment)));
+  async load(shipment, output, loading) {
+    await output.add(`${proxmoxId}.conf`, text(proxmoxConf(shipment)));
     for (const disk of travelling(shipment))
-      await addQcow2(parcel, `images/${proxmoxId}/${imageName(shipment, disk.name)}`, disk, loading);
+      await addQcow2(output, `images/${proxmoxId}/${imageName(shipment, disk.name)}`, disk, loading);
   },
 };
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { MigrationFormat } from "../../choices.ts";
 import { blocksOf } from "./blocks.ts";
 import { counted, type Format, type Packed, type PackOptions } from "./format.ts";
-import { folderParcel, type Parcel, type TarParcel, tarParcel } from "./parcel.ts";
+import { type BundleOutput, folderOutput, type TarOutput, tarOutput } from "./output.ts";
 import { clusterBytes, type Qcow2Sizes, writeQcow2 } from "./qcow2-file.ts";
 import { type Shipment, shipmentOf, type TravellingDisk, travelling } from "./shipment.ts";
 
@@ -21,9 +21,9 @@ export type Shipping = {
   | {
       /** True if the hypervisor needs plain files. A bundle then is a tar with them in a folder. */
       readonly kind: "files";
-      load(shipment: Shipment, parcel: Parcel, loading: Loading): Promise<void>;
+      load(shipment: Shipment, output: BundleOutput, loading: Loading): Promise<void>;
     }
-  | { readonly kind: "archive"; load(shipment: Shipment, parcel: TarParcel, loading: Loading): Promise<void> }
+  | { readonly kind: "archive"; load(shipment: Shipment, output: TarOutput, loading: Loading): Promise<void> }
 );
 
 /** Packs templates of the store: always one file. */
@@ -36,10 +36,10 @@ export function bundleOf(shipping: Shipping): Format {
       const shipment = shipmentOf(template, store);
       const file = join(folder, `${shipment.id}${extension}`);
       const loading = loadingOf(shipment, options);
-      const packed = await tarParcel(file, options, (parcel) =>
+      const packed = await tarOutput(file, options, (output) =>
         shipping.kind === "archive"
-          ? shipping.load(shipment, parcel, loading)
-          : shipping.load(shipment, below(shipment.id, parcel), loading),
+          ? shipping.load(shipment, output, loading)
+          : shipping.load(shipment, below(shipment.id, output), loading),
       );
       return [packed];
     },
@@ -59,15 +59,15 @@ export async function ship(
   const loading = loadingOf(shipment, options);
   if (shipping.kind === "archive") {
     const file = join(folder, `${shipment.id}${shipping.extension}`);
-    return [await tarParcel(file, options, (parcel) => shipping.load(shipment, parcel, loading))];
+    return [await tarOutput(file, options, (output) => shipping.load(shipment, output, loading))];
   }
-  const parcel = folderParcel(folder, options);
-  await shipping.load(shipment, parcel, loading);
-  return parcel.packed;
+  const output = folderOutput(folder, options);
+  await shipping.load(shipment, output, loading);
+  return output.packed;
 }
 
-function below(folder: string, parcel: Parcel): Parcel {
-  return { add: (name, write) => parcel.add(`${folder}/${name}`, write) };
+function below(folder: string, output: BundleOutput): BundleOutput {
+  return { add: (name, write) => output.add(`${folder}/${name}`, write) };
 }
 
 function loadingOf(shipment: Shipment, options: PackOptions): Loading {
@@ -84,11 +84,11 @@ function loadingOf(shipment: Shipment, options: PackOptions): Loading {
 
 /** Adds a disk as a compressed qcow2. */
 export function addQcow2(
-  parcel: Parcel,
+  output: BundleOutput,
   name: string,
   { from }: TravellingDisk,
   { signal, progress }: Loading,
 ): Promise<Qcow2Sizes> {
   const blocks = counted(blocksOf(from.read(signal), clusterBytes), progress);
-  return parcel.add(name, (out) => writeQcow2(out, from.bytes, blocks));
+  return output.add(name, (out) => writeQcow2(out, from.bytes, blocks));
 }

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { inParallel } from "../../io/parallel.ts";
 import { type Block, blocksOf } from "./blocks.ts";
 import { counted } from "./format.ts";
+import type { TarOutput } from "./output.ts";
 import { ovaXml, vdiReference } from "./ova-xml.ts";
-import type { TarParcel } from "./parcel.ts";
 import { type TravellingDisk, travelling } from "./shipment.ts";
 import type { Loading, Shipping } from "./shipping-format.ts";
 
@@ -19,23 +19,23 @@ export const xva: Shipping = {
   name: "xva",
   extension: ".xva",
   kind: "archive",
-  async load(shipment, parcel, loading) {
-    await parcel.put("ova.xml", ovaXml(shipment));
+  async load(shipment, output, loading) {
+    await output.put("ova.xml", ovaXml(shipment));
     const disks = travelling(shipment);
-    for (const [index, disk] of disks.entries()) await addBlocks(parcel, vdiReference(index), disk, loading);
+    for (const [index, disk] of disks.entries()) await addBlocks(output, vdiReference(index), disk, loading);
   },
 };
 
 async function addBlocks(
-  parcel: TarParcel,
+  output: TarOutput,
   prefix: string,
   { from }: TravellingDisk,
   { signal, progress }: Loading,
 ): Promise<void> {
   const blocks = wanted(counted(blocksOf(from.read(signal), blockBytes), progress), from.bytes);
   for await (const { name, data, sum } of inParallel(blocks, 4, summed)) {
-    await parcel.put(`${prefix}/${name}`, data);
-    await parcel.put(`${prefix}/${name}.checksum`, Buffer.from(sum));
+    await output.put(`${prefix}/${name}`, data);
+    await output.put(`${prefix}/${name}.checksum`, Buffer.from(sum));
   }
 }
 

@@ -4,16 +4,16 @@ import type { Packed, PackOptions } from "./format.ts";
 import { type PackedFile, writePacked } from "./packed-file.ts";
 
 /** The target of a description and its disks: one tar, or a folder. */
-export interface Parcel {
+export interface BundleOutput {
   /** Adds a file of unknown size. */
   add<T>(name: string, write: (out: PackedFile) => Promise<T>): Promise<T>;
 }
 
 /** A tar without compression: its disks are compressed already. */
-export async function tarParcel(
+export async function tarOutput(
   file: string,
   options: PackOptions,
-  fill: (parcel: TarParcel) => Promise<void>,
+  fill: (output: TarOutput) => Promise<void>,
 ): Promise<Packed> {
   return writePacked(file, options, async (out) => {
     await fill(tarInto(out));
@@ -21,14 +21,14 @@ export async function tarParcel(
   });
 }
 
-export interface TarParcel extends Parcel {
+export interface TarOutput extends BundleOutput {
   /** Reserves a file of `bytes`, whose contents are written later. */
   reserve(name: string, bytes: number): Promise<(data: Uint8Array) => Promise<void>>;
   /** Adds a small file. */
   put(name: string, data: Uint8Array): Promise<void>;
 }
 
-function tarInto(out: PackedFile): TarParcel {
+function tarInto(out: PackedFile): TarOutput {
   return {
     async add(name, write) {
       const headerAt = out.position;
@@ -67,10 +67,10 @@ function partOf(out: PackedFile, from: number): PackedFile {
 }
 
 /** A folder. `packed` lists its files in the order of their addition. */
-export function folderParcel(
+export function folderOutput(
   folder: string,
   options: PackOptions,
-): Parcel & { readonly packed: readonly Packed[] } {
+): BundleOutput & { readonly packed: readonly Packed[] } {
   const packed: Packed[] = [];
   return {
     packed,
