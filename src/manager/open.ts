@@ -5,7 +5,7 @@ import { TbuildError } from "../errors.ts";
 import { reasonOf } from "../io/file-fault.ts";
 import { lookedUp, type SecretFinder } from "../io/secret-source.ts";
 import type { ManagerApi } from "./api.ts";
-import { openDoor } from "./cli/door.ts";
+import { openCliClient } from "./cli/client.ts";
 import { cliManager } from "./cli/manager.ts";
 import { hostKeyOf } from "./cli/ssh/connection.ts";
 import type { Login } from "./cli/ssh/login.ts";
@@ -37,7 +37,7 @@ export async function openManager(options: ManagerOptions, context: ManagerConte
   const client =
     options.via === "rest"
       ? restClient({ login: await restLoginOf(options, context), signal, onCommand, onWait })
-      : openDoor({
+      : openCliClient({
           login: await loginOf(options, context),
           signal,
           onCommand,

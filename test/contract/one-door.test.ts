@@ -21,7 +21,7 @@ const lacking = missing("mke2fs", "qemu-img", "debugfs", "xz");
 let folder: string;
 let raw: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tbuild-door-"));
+  folder = await mkdtemp(join(tmpdir(), "tbuild-client-"));
   raw = join(folder, "raw.img");
   if (lacking === undefined) await extDisk(raw, ol6Guest, { mebibytes: 6 });
 });
@@ -47,8 +47,8 @@ const doors = {
       signal: new AbortController().signal,
     }),
 } as const;
-type Door = keyof typeof doors;
-const all = Object.keys(doors) as Door[];
+type CliClient = keyof typeof doors;
+const all = Object.keys(doors) as CliClient[];
 
 const converted =
   (...options: readonly string[]) =>
@@ -71,7 +71,7 @@ interface Case {
   readonly refusal?: RegExp;
   readonly fault?: RegExp;
   /** The commands that unpack or convert it first. */
-  readonly takenBy?: readonly Door[];
+  readonly takenBy?: readonly CliClient[];
 }
 
 const cases: readonly Case[] = [
@@ -220,19 +220,19 @@ describe.skipIf(lacking)("every command that opens images gives the same verdict
     const at = await mkdtemp(join(folder, "case-"));
     const file = join(at, "disk's.img");
     await make(file);
-    for (const door of all) {
-      const error = await doors[door](file).then(
+    for (const client of all) {
+      const error = await doors[client](file).then(
         () => undefined,
         (thrown: unknown) => thrown,
       );
-      if (takenBy.includes(door)) {
-        expect(error, `${door} takes it`).toBeUndefined();
+      if (takenBy.includes(client)) {
+        expect(error, `${client} takes it`).toBeUndefined();
         continue;
       }
-      expect(error, `${door} refuses it`).toBeInstanceOf(TbuildError);
+      expect(error, `${client} refuses it`).toBeInstanceOf(TbuildError);
       const { message, fault: whose, hint = "" } = error as TbuildError;
-      expect(message, door).toMatch(refusal ?? /^$/);
-      expect(whose, door).toMatch(fault ?? /^$/);
+      expect(message, client).toMatch(refusal ?? /^$/);
+      expect(whose, client).toMatch(fault ?? /^$/);
       const words = [file, basename(file)].map(fileWord);
       if (hint.includes("disk'"))
         expect(
@@ -249,8 +249,8 @@ describe.skipIf(lacking)("every command that opens images gives the same verdict
       [at, /is a folder, not an image file|contains neither an \.ovf nor a vm\.cfg/],
       ["/dev/zero", /is a character device, not an image file/],
     ] as const)
-      for (const door of all)
-        await expect(doors[door](file), door).rejects.toMatchObject({
+      for (const client of all)
+        await expect(doors[client](file), client).rejects.toMatchObject({
           fault: "usage",
           message: expect.stringMatching(words),
         });

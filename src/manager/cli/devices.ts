@@ -18,7 +18,7 @@ type Devices = Pick<
   | "looseVnics"
 >;
 
-export function devices({ door, dialect, order, on, created, list, rows }: Orders): Devices {
+export function devices({ client, dialect, order, on, created, list, rows }: Orders): Devices {
   async function looseVnics(): Promise<VnicSeen[]> {
     const all = await readEach(
       () => list("Vnic"),
@@ -71,7 +71,9 @@ export function devices({ door, dialect, order, on, created, list, rows }: Order
           command("create Vnic", { network, name: mac ?? "vnic", macAddress: mac }, `on ${target}`),
         );
       if (mac === undefined)
-        throw new TbuildError("usage", "its release requires the MAC of a new vnic", { subject: door.name });
+        throw new TbuildError("usage", "its release requires the MAC of a new vnic", {
+          subject: client.name,
+        });
       // An interrupted call may have made it without adding it.
       const loose = (await looseVnics()).find((one) => one.mac === mac);
       const id =

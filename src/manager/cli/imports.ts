@@ -6,7 +6,7 @@ import type { Orders } from "./orders.ts";
 
 type Imports = Pick<ManagerApi, "importIso" | "importTemplate" | "importAssembly" | "templatesFromAssembly">;
 
-export function imports({ door, dialect, order, rows, copyMs }: Orders): Imports {
+export function imports({ client, dialect, order, rows, copyMs }: Orders): Imports {
   /**
    * Releases have different names for the same command. If the Manager refuses one form, the next is tried.
    */
@@ -23,7 +23,7 @@ export function imports({ door, dialect, order, rows, copyMs }: Orders): Imports
   async function imported(words: readonly string[], wanted: ImportWanted): Promise<void> {
     if (dialect.importsByServer && wanted.server === undefined)
       throw new TbuildError("usage", "its release requires the name of the server that fetches an import", {
-        subject: door.name,
+        subject: client.name,
         hint: "Set manager.server in the site.",
       });
     const target = instance({ type: "Repository", id: wanted.repository });

@@ -1,11 +1,11 @@
 import type { ManagerAbout, ManagerApi } from "../api.ts";
 import type { Listed, Property } from "./answer.ts";
 import { antiAffinityGroups } from "./anti-affinity.ts";
+import type { CliClient } from "./client.ts";
 import { command } from "./command.ts";
 import { customizers } from "./customizers.ts";
 import { devices } from "./devices.ts";
 import { dialectOf, releaseOf } from "./dialect.ts";
-import type { Door } from "./door.ts";
 import { imports } from "./imports.ts";
 import { jobs } from "./jobs.ts";
 import { machines } from "./machines.ts";
@@ -14,12 +14,12 @@ import { type CliManagerOptions, type Orders, ordersOf } from "./orders.ts";
 import { diskSeen, mappingSeen, vmSeen, vnicSeen } from "./seen.ts";
 
 /** Oracle VM Manager over its command line interface. */
-export async function cliManager(door: Door, options: CliManagerOptions): Promise<ManagerApi> {
-  const about = await aboutOf(door);
+export async function cliManager(client: CliClient, options: CliManagerOptions): Promise<ManagerApi> {
+  const about = await aboutOf(client);
   const dialect = dialectOf(options.release ?? releaseOf(about.version));
-  const orders = ordersOf(door, dialect, options);
+  const orders = ordersOf(client, dialect, options);
   return {
-    name: door.name,
+    name: client.name,
     about: async () => about,
     ...looks(orders),
     ...machines(orders),
@@ -30,13 +30,13 @@ export async function cliManager(door: Door, options: CliManagerOptions): Promis
     ...messages(orders),
     jobs: jobs(orders),
     async [Symbol.asyncDispose]() {
-      await door[Symbol.asyncDispose]();
+      await client[Symbol.asyncDispose]();
     },
   };
 }
 
-async function aboutOf(door: Door): Promise<ManagerAbout> {
-  const block = await door.read(command("showversion"));
+async function aboutOf(client: CliClient): Promise<ManagerAbout> {
+  const block = await client.read(command("showversion"));
   const text = block.data.join(" ") ?? "";
   const version = /\d+\.\d+(?:\.\d+)*/.exec(text)?.[0] ?? "";
   return { version, isSimulator: /simulator/i.test(text), via: "ssh" };

@@ -5,7 +5,7 @@ import { command, instance } from "./command.ts";
 import type { Orders } from "./orders.ts";
 
 export function messages({
-  door,
+  client,
   dialect,
   order,
 }: Orders): Pick<ManagerApi, "sendMessages" | "receivedMessages"> {
@@ -23,7 +23,7 @@ export function messages({
     ...(dialect.readsMessages && {
       async receivedMessages(vm: string) {
         return properties(
-          await door.read(command(`getVmReceivedMessages ${instance({ type: "Vm", id: vm })}`)),
+          await client.read(command(`getVmReceivedMessages ${instance({ type: "Vm", id: vm })}`)),
         );
       },
     }),

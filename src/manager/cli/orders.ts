@@ -1,9 +1,9 @@
 import { TbuildError } from "../../errors.ts";
 import type { Named } from "../api.ts";
 import { type Block, listed, type Property, properties } from "./answer.ts";
+import type { CliClient } from "./client.ts";
 import { type Command, command, instance } from "./command.ts";
 import type { Dialect, Release } from "./dialect.ts";
-import type { Door } from "./door.ts";
 
 export interface CliManagerOptions {
   /** The release whose syntax to use, regardless of what the Manager reports. */
@@ -14,7 +14,7 @@ export interface CliManagerOptions {
 
 /** Commands to the Manager, with their deadlines. */
 export interface Orders {
-  readonly door: Door;
+  readonly client: CliClient;
   readonly dialect: Dialect;
   readonly copyMs: number;
   order(one: Command, deadlineMs?: number): Promise<Block>;
@@ -26,14 +26,18 @@ export interface Orders {
   rows(type: string, id: string): Promise<Property[]>;
 }
 
-export function ordersOf(door: Door, dialect: Dialect, { commandMs, copyMs }: CliManagerOptions): Orders {
+export function ordersOf(
+  client: CliClient,
+  dialect: Dialect,
+  { commandMs, copyMs }: CliManagerOptions,
+): Orders {
   const order: Orders["order"] = (one, deadlineMs = commandMs) =>
-    door.order(one, deadlineMs).catch(async (error) => {
-      throw await withJobs(error, door, dialect);
+    client.order(one, deadlineMs).catch(async (error) => {
+      throw await withJobs(error, client, dialect);
     });
 
   return {
-    door,
+    client,
     dialect,
     copyMs,
     order,
@@ -43,20 +47,20 @@ export function ordersOf(door: Door, dialect: Dialect, { commandMs, copyMs }: Cl
       const [row] = listed(await order(one, deadlineMs));
       if (row) return row.id;
       throw new TbuildError("environment", `made a ${type}, but did not report its id: ${one.shown}`, {
-        subject: door.name,
+        subject: client.name,
         code: "outcome-unknown",
       });
     },
 
-    list: async (type) => listed(await door.read(command(`list ${type}`))),
-    rows: async (type, id) => properties(await door.read(command(`show ${instance({ type, id })}`))),
+    list: async (type) => listed(await client.read(command(`list ${type}`))),
+    rows: async (type, id) => properties(await client.read(command(`show ${instance({ type, id })}`))),
   };
 }
 
 /** The job continues. Lists the last jobs, and how to abort one; which of them it is, is unknown. */
-async function withJobs(error: unknown, door: Door, dialect: Dialect): Promise<unknown> {
+async function withJobs(error: unknown, client: CliClient, dialect: Dialect): Promise<unknown> {
   if (!(error instanceof TbuildError) || error.code !== "outcome-unknown") return error;
-  const block = await door.read(command(dialect.lastJobs, { amount: 5 })).catch(() => undefined);
+  const block = await client.read(command(dialect.lastJobs, { amount: 5 })).catch(() => undefined);
   const jobs = block ? listed(block) : [];
   if (jobs.length === 0) return error;
   return error.with({

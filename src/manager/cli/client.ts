@@ -9,7 +9,7 @@ import { joinedReads } from "./joined-reads.ts";
 import { connectionTo } from "./ssh/kept-connection.ts";
 import { type Login, nameOf } from "./ssh/login.ts";
 
-export interface DoorOptions {
+export interface CliClientOptions {
   readonly login: Login;
   readonly signal?: AbortSignal | undefined;
   /** Called with each command when it is sent, without secrets. */
@@ -24,7 +24,7 @@ export interface DoorOptions {
 const readMs = 120_000;
 
 /** The one way to the CLI: every command goes through `order` or `read`. */
-export interface Door extends AsyncDisposable {
+export interface CliClient extends AsyncDisposable {
   readonly name: string;
   /**
    * A command that changes the Manager. It is sent once, and repeated only if the Manager refused it because
@@ -37,7 +37,7 @@ export interface Door extends AsyncDisposable {
   read(command: Command): Promise<Block>;
 }
 
-export function openDoor(options: DoorOptions): Door {
+export function openCliClient(options: CliClientOptions): CliClient {
   const { login, signal, onCommand, onWait, lockMs = 300_000 } = options;
   const name = nameOf(login);
   const { sent: sentTo, closed } = connectionTo(login, signal);
