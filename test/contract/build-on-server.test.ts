@@ -22,8 +22,8 @@ import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { openImageFile } from "../../src/image/open.ts";
 import { openManager } from "../../src/manager/open.ts";
+import type { ManagerObject } from "../../src/manager/simulator/manager-object.ts";
 import { startSimulator } from "../../src/manager/simulator/simulator.ts";
-import type { Thing } from "../../src/manager/simulator/thing.ts";
 import { asDigest } from "../../src/model/digest.ts";
 import type { StoredDisk } from "../../src/model/disk.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
@@ -157,7 +157,7 @@ function steps(recipe: Recipe, { published, masterDisk }: Pick<Bench, "published
 async function started(dom0: Dom0) {
   const folder = join(dom0.folder, "build");
   const repositories = join(folder, "repositories");
-  const fileOf = ({ id, is }: Thing) => join(repositories, String(is.repository), "VirtualDisks", id);
+  const fileOf = ({ id, is }: ManagerObject) => join(repositories, String(is.repository), "VirtualDisks", id);
   const simulator = await startSimulator({ settings: { version: "3.4.5.1919" }, backing: filesAt(fileOf) });
   const repository = simulator.world.get("Repository", { name: "repo1" }).id;
   const disksFolder = join(repositories, repository, "VirtualDisks");

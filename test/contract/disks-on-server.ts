@@ -1,6 +1,6 @@
 import { copyFile, rm, truncate, writeFile } from "node:fs/promises";
 import type { Backing } from "../../src/manager/simulator/backing/backing.ts";
-import type { Thing } from "../../src/manager/simulator/thing.ts";
+import type { ManagerObject } from "../../src/manager/simulator/manager-object.ts";
 import type { Dom0 } from "../dom0.ts";
 import { filesOf } from "../guest/convert-guests.ts";
 import { type GuestFiles, ol6Guest } from "../guest-image.ts";
@@ -17,7 +17,7 @@ export const convertible: GuestFiles = {
 };
 
 /** The disks of a simulated Manager, as files that nothing runs from. */
-export function filesAt(fileOf: (disk: Thing) => string): Backing {
+export function filesAt(fileOf: (disk: ManagerObject) => string): Backing {
   const none = () => Promise.reject(new Error("not in this test"));
   return {
     async makeDisk(disk) {

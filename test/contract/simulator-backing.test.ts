@@ -267,7 +267,7 @@ deploymentContract(
       urls: [template],
     });
     for (const one of world.all("Vm")) one.description = "ol6-grid@1.0.0";
-    const before = new Set(world.things.keys());
+    const before = new Set(world.objects.keys());
     return {
       open: async () =>
         managerPlace(await openOn(options), options, { signal: new AbortController().signal, folder }),
@@ -278,7 +278,7 @@ deploymentContract(
       isForeignThere: async (name) => world.all("Vm").some((one) => one.name === name),
       lend: async ({ id }) => lentIn(world, id),
       leftovers: async () => [
-        ...[...world.things.values()]
+        ...[...world.objects.values()]
           .filter((one) => !before.has(one.id) && one.name !== "node3")
           .map(({ type, name }) => `${type} ${name}`),
         ...(await readdir(join(home, "data/disks"))).filter((id) => !before.has(id)),

@@ -3,8 +3,8 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { localHost } from "../../src/host/local.ts";
+import type { ManagerObject } from "../../src/manager/simulator/manager-object.ts";
 import { startSimulator } from "../../src/manager/simulator/simulator.ts";
-import type { Thing } from "../../src/manager/simulator/thing.ts";
 import { type Dom0, dom0Needs, startDom0 } from "../dom0.ts";
 import { missing } from "../fakes/missing.ts";
 import { extDisk, xfsDisk } from "../guest-image.ts";
@@ -72,7 +72,7 @@ describe.skipIf(lacking !== undefined)(
         expect(check.said).toContain("nothing is pending");
 
         expect(await sha256Of(fileOf(disk))).toBe(digest);
-        expect(world.things.get(machine.id)).toBe(machine);
+        expect(world.objects.get(machine.id)).toBe(machine);
         expect((await readdir(dirname(fileOf(disk)))).sort()).toEqual([copy.id, disk.id].sort());
         expect(await traces(dom0)).toBe("");
         const again = await tbuild("manager", "template", "build1", ...wanted);
@@ -107,7 +107,8 @@ describe.skipIf(lacking !== undefined)(
     async function started(fs: "xfs" | "ext4", via: "ssh" | "rest", version: string) {
       const folder = join(dom0.folder, `${fs} ${via} ${version}`);
       const repositories = join(folder, "repositories");
-      const fileOf = ({ id, is }: Thing) => join(repositories, String(is.repository), "VirtualDisks", id);
+      const fileOf = ({ id, is }: ManagerObject) =>
+        join(repositories, String(is.repository), "VirtualDisks", id);
       const simulator = await startSimulator({
         settings: { version },
         host: localHost(),

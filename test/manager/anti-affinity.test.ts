@@ -66,7 +66,7 @@ describe.each([
     expect(isIdle((await plan(await open(), file(2), deploying)).plan)).toBe(true);
 
     // Somebody else changes it.
-    for (const one of world.all("AntiAffinityMember")) if (one.name === "rac2") world.things.delete(one.id);
+    for (const one of world.all("AntiAffinityMember")) if (one.name === "rac2") world.objects.delete(one.id);
     if (showsMembers) {
       const { plan: planned } = await plan(await open(), file(2), deploying);
       expect(planned.groups).toMatchObject([{ action: "change", drift: ["rac2 was removed"] }]);
@@ -74,7 +74,7 @@ describe.each([
       expect(groupsIn()).toMatchObject([{ machines: ["rac1", "rac2"] }]);
     }
     for (const one of [...world.all("AntiAffinityMember"), ...world.all("AntiAffinityGroup")])
-      world.things.delete(one.id);
+      world.objects.delete(one.id);
     const gone = await plan(await open(), file(2), deploying);
     expect(gone.plan.groups).toMatchObject([{ action: "create", drift: ["was removed outside tbuild"] }]);
     await deploy(await open(), file(2), deploying);

@@ -38,14 +38,14 @@ describe("a deployment whose destruction was killed at its very end", () => {
       "name: one\ntemplate: place:OVM_OL6\nmachines: [{ name: vm001, nics: [{ network: public }] }]\n",
     );
     const { world } = bench.simulator;
-    const known = new Set(world.things.keys());
+    const known = new Set(world.objects.keys());
     const before = world.inventory();
     expect(await tbuild("deploy", file, "--yes"), said.err).toBe(0);
     const [template] = world.all("Vm");
     const states = join(bench.folder, "home/deployments/states");
     const { id } = JSON.parse(await readFile(join(states, "one.json"), "utf8"));
     // As a kill between the last machine and the state would leave it.
-    for (const id of world.things.keys()) if (!known.has(id)) world.things.delete(id);
+    for (const id of world.objects.keys()) if (!known.has(id)) world.objects.delete(id);
     world.add("VmCloneCustomizer", `tbuild-${id}-vm001`, { vm: template?.id });
     expect(await tbuild("deploy", file, "--destroy", "--yes"), said.err).toBe(0);
     expect(said.out).toContain("Nothing of this deployment is left");
@@ -87,7 +87,7 @@ describe.each([
       expect(said.out).toContain("imported ol6-grid-1.0.0");
       const made = bench.simulator.world.all("Vm").filter(({ name }) => name === "ol6-grid-1.0.0");
       expect(made.map(({ description }) => description)).toEqual(["ol6-grid@1.0.0"]);
-      if (command !== shown.at(-1)) for (const { id } of made) bench.simulator.world.things.delete(id);
+      if (command !== shown.at(-1)) for (const { id } of made) bench.simulator.world.objects.delete(id);
     }
     expect(await tbuild("manager", "import", bundle, "http://web.example.com/2.tgz")).toBe(2);
     expect(said.err).toContain("the parts of a template must be all local files or all URLs");

@@ -69,13 +69,13 @@ export function managerContract(
       repository: { name: "repo1" },
     });
     await api.editVm(id, { memoryMib: 4096, vcpus: 4, name: `${name}2`, description: "b/c" });
-    expect(world.things.get(id)).toMatchObject({
+    expect(world.objects.get(id)).toMatchObject({
       name: `${name}2`,
       description: "b/c",
       is: { memoryMib: 4096, vcpus: 4 },
     });
     await api.deleteVm(id);
-    expect(world.things.has(id)).toBe(false);
+    expect(world.objects.has(id)).toBe(false);
   });
 
   it("starts, stops and kills", async () => {
@@ -147,7 +147,7 @@ export function managerContract(
     expect(await api.vm(clone)).toMatchObject({ name: "clone", state: "stopped" });
     expect((await api.vm(clone)).mappings).toHaveLength(1);
     const again = await api.cloneVm({ from: clone, name: "golden", pool, asTemplate: true });
-    expect(world.things.get(again)?.is.state).toBe("TEMPLATE");
+    expect(world.objects.get(again)?.is.state).toBe("TEMPLATE");
     for (const id of [clone, again]) await api.deleteVm(id);
   });
 
@@ -171,7 +171,7 @@ export function managerContract(
         ...(customizer !== undefined && { customizer }),
       });
       const [mapped] = (await api.vm(id)).mappings;
-      expect(world.things.get(mapped?.id ?? "")?.is.cloneType).toBe("THIN_CLONE");
+      expect(world.objects.get(mapped?.id ?? "")?.is.cloneType).toBe("THIN_CLONE");
       await api.deleteCustomizer?.(customizer ?? "");
       expect(world.all("VmCloneStorageMapping")).toEqual([]);
       await api.deleteVm(id);

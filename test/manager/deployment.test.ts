@@ -20,7 +20,7 @@ for (const { release, version, via } of ways) {
       // The template's version stands in its description, as `tbuild manager import --description` writes it.
       const [template] = world.all("Vm");
       if (template) template.description = "ol6-grid@1.0.0";
-      const before = new Set(world.things.keys());
+      const before = new Set(world.objects.keys());
       const options = optionsFor(simulator, { via, repository: "repo1", guestSeconds: 0 });
       return {
         open: async () =>
@@ -31,7 +31,7 @@ for (const { release, version, via } of ways) {
         lend: async ({ id }) => lentIn(world, id),
         isForeignThere: async (name) => world.all("Vm").some((one) => one.name === name),
         leftovers: async () =>
-          [...world.things.values()]
+          [...world.objects.values()]
             .filter((one) => !before.has(one.id) && one.name !== "node3")
             .map(({ type, name }) => `${type} ${name}`),
       };

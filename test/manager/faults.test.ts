@@ -142,7 +142,7 @@ describe("a connection", () => {
     async (unquotedSlash) => {
       const { api, world } = await openSimulator({ settings: { unquotedSlash } });
       const id = await makeVm(api, "a/b//c");
-      expect(world.things.get(id)?.name).toBe("a/b//c");
+      expect(world.objects.get(id)?.name).toBe("a/b//c");
     },
   );
 
@@ -279,7 +279,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
   it("a connection lost after an order was carried out: the result is found and used", async () => {
     const { api, world } = await opened({ at: order, kind: "disconnects-after", times: 1 });
     const id = await makeVm(api);
-    expect(world.things.get(id)?.name).toBe("vm001");
+    expect(world.objects.get(id)?.name).toBe("vm001");
     expect(vms(world)).toBe(1);
   });
 
@@ -290,7 +290,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
 
   it("an answer without the new object's id: it is found by its name", async () => {
     const { api, world } = await opened({ at: order, kind: "no-id", times: 1 });
-    expect(world.things.get(await makeVm(api))?.name).toBe("vm001");
+    expect(world.objects.get(await makeVm(api))?.name).toBe("vm001");
   });
 
   it("a garbage answer is reported as such", async () => {
@@ -307,7 +307,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
     const id = await makeVm(api);
     world.faults.push({ at: /^start Vm$/, kind: "locked", times: 1 });
     await api.start(id);
-    expect(world.things.get(id)?.is.state).toBe("RUNNING");
+    expect(world.objects.get(id)?.is.state).toBe("RUNNING");
   });
 
   it("a job that never ends is given up at its deadline; over REST it is aborted", async () => {
@@ -331,7 +331,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
     const { api, world } = await opened();
     world.settings = { ...world.settings, jobMs: 300 };
     const id = await makeVm(api);
-    expect(world.things.get(id)?.name).toBe("vm001");
+    expect(world.objects.get(id)?.name).toBe("vm001");
   });
 
   it("a name that several objects have is refused, with their ids", async () => {
@@ -407,7 +407,7 @@ it("a line end in a value is refused by the CLI, and taken over REST", async () 
   const rest = await openSimulator({}, { via: "rest" });
   const other = await makeVm(rest.api);
   await rest.api.editVm(other, { description: "a\nb" });
-  expect(rest.world.things.get(other)?.description).toBe("a\nb");
+  expect(rest.world.objects.get(other)?.description).toBe("a\nb");
 });
 
 it("a template that the CLI shows as stopped is not called a machine", async () => {

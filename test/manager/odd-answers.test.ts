@@ -60,7 +60,7 @@ describe("an answer of the CLI", () => {
     "to an order that %s: what was made is found and used",
     async (kind) => {
       const { api, world, count } = await opened({ at: create, kind, times: 1 });
-      expect(world.things.get(await makeVm(api))?.name).toBe("vm001");
+      expect(world.objects.get(await makeVm(api))?.name).toBe("vm001");
       expect(count()).toBe(1);
     },
   );
@@ -134,7 +134,7 @@ describe("an answer of the CLI", () => {
     const id = await makeVm(api);
     world.faults.push({ at: /^cli start Vm/, kind: "garbage", text, times: 1 });
     await api.start(id);
-    expect(world.things.get(id)?.is.state).toBe("RUNNING");
+    expect(world.objects.get(id)?.is.state).toBe("RUNNING");
   });
 });
 

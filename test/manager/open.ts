@@ -55,7 +55,7 @@ export function lentIn(world: Simulator["world"], disk: string): () => Promise<v
   const vm = world.add("Vm", "borrower", { state: "STOPPED", ...size });
   const mapping = world.add("VmDiskMapping", "borrowed", { vm: vm.id, slot: 1, virtualDisk: disk });
   return async () => {
-    for (const { id } of [mapping, vm]) world.things.delete(id);
+    for (const { id } of [mapping, vm]) world.objects.delete(id);
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Thing, World } from "../../src/manager/simulator/world.ts";
+import type { ManagerObject, World } from "../../src/manager/simulator/world.ts";
 import {
   checkTemplate,
   clonedTemplate,
@@ -9,7 +9,10 @@ import {
 import { openSimulator } from "./open.ts";
 
 /** A stopped machine with a disk, a disc and a vnic. */
-function addMachine(world: World, more: Thing["is"] = {}): { machine: Thing; disk: Thing } {
+function addMachine(
+  world: World,
+  more: ManagerObject["is"] = {},
+): { machine: ManagerObject; disk: ManagerObject } {
   const repository = world.get("Repository", { name: "repo1" }).id;
   const pool = world.get("ServerPool", { name: "pool1" }).id;
   const machine = world.add("Vm", "build1", {
@@ -46,7 +49,7 @@ describe.each([
     expect(world.get("Vm", { id: first.vm.id }).name).toBe("ol6-base.tbuild-unfinished");
     const second = await clonedTemplate(api, original, { name: "ol6-base", pool: undefined, forget });
     expect(forgotten).toEqual([first.system.id]);
-    expect(world.things.has(first.system.id)).toBe(false);
+    expect(world.objects.has(first.system.id)).toBe(false);
     await finishTemplate(api, second, { ...wanted, description: "ol6-base@1.0.0" });
     const template = world.get("Vm", { name: "ol6-base" });
     expect(template).toMatchObject({

@@ -1,6 +1,6 @@
 import { attribute, type ParsedCommand } from "./cli-language.ts";
 import * as operate from "./operations/index.ts";
-import { type Job, Refusal, type Thing, type World } from "./world.ts";
+import { type Job, type ManagerObject, Refusal, type World } from "./world.ts";
 
 /** The result of a command: rows immediately, or a job and the object that it made. */
 export interface Outcome {
@@ -37,8 +37,8 @@ export async function carryOut(world: World, one: ParsedCommand): Promise<Outcom
   if (verb === "show") return { rows: shown(world, target(world, one, 2)), kind: "show" };
   if (verb === "create") return { job: await created(world, one, is32) };
   if (verb === "delete") {
-    const thing = target(world, one, 2);
-    return { job: thing.type === "Vm" ? operate.deleteVm(world, thing) : operate.remove(world, thing) };
+    const object = target(world, one, 2);
+    return { job: object.type === "Vm" ? operate.deleteVm(world, object) : operate.remove(world, object) };
   }
   if ((verb === "add" || verb === "remove") && type === "vm") {
     const [vm, group] = [target(world, one, 2), target(world, one, 4)];
@@ -89,7 +89,7 @@ export async function carryOut(world: World, one: ParsedCommand): Promise<Outcom
 }
 
 /** The object that a type and its following attribute name: `Vm id=…`, or `Vm name=…`. */
-function target(world: World, one: ParsedCommand, after: number): Thing {
+function target(world: World, one: ParsedCommand, after: number): ManagerObject {
   const type = knownType(world, one.words[after - 1] ?? "");
   const id = attribute(one, "id", after);
   const name = one.attributes.find((each) => each.after === after && each.name === "name")?.value;
@@ -200,12 +200,12 @@ async function created(world: World, one: ParsedCommand, is32: boolean): Promise
   const on = () => target(world, one, 4);
   const name = attribute(one, "name", 2);
   if (name === undefined) throw new Refusal("name is required.");
-  const thing = (attributeName: string, of: string) => {
+  const object = (attributeName: string, of: string) => {
     const text = attribute(one, attributeName);
     return text === undefined ? undefined : world.get(of, either(text, world, of));
   };
   const required = (attributeName: string, of: string) => {
-    const found = thing(attributeName, of);
+    const found = object(attributeName, of);
     if (!found) throw new Refusal(`${attributeName} is required.`);
     return found;
   };
@@ -231,15 +231,15 @@ async function created(world: World, one: ParsedCommand, is32: boolean): Promise
     if (slot === undefined) throw new Refusal("slot is required.");
     if (is32) {
       const source = attribute(one, "storagedevice");
-      const found = source === undefined ? undefined : world.things.get(source);
+      const found = source === undefined ? undefined : world.objects.get(source);
       if (source !== undefined && !found) throw new Refusal(`OVMAPI_9999E No storage device ${source}.`);
       return operate.createMapping(world, on(), { slot, name, ...byKind(found) });
     }
     const cd = attribute(one, "virtualcd");
     const fields = {
-      virtualDisk: thing("virtualdisk", "VirtualDisk"),
-      physicalDisk: thing("physicaldisk", "PhysicalDisk"),
-      cdrom: cd === undefined || cd === "EMPTY_CDROM" ? undefined : thing("virtualcd", "VirtualCdrom"),
+      virtualDisk: object("virtualdisk", "VirtualDisk"),
+      physicalDisk: object("physicaldisk", "PhysicalDisk"),
+      cdrom: cd === undefined || cd === "EMPTY_CDROM" ? undefined : object("virtualcd", "VirtualCdrom"),
     };
     if (!fields.virtualDisk && !fields.physicalDisk && cd === undefined)
       throw new Refusal("physicalDisk, virtualDisk or virtualCd is required.");
@@ -259,7 +259,7 @@ async function created(world: World, one: ParsedCommand, is32: boolean): Promise
   }
   if (type === "VmCloneStorageMapping" || type === "VmCloneNetworkMapping") {
     const customizer = on();
-    const [mapping, repository] = [attribute(one, "vmdiskmapping"), thing("repository", "Repository")];
+    const [mapping, repository] = [attribute(one, "vmdiskmapping"), object("repository", "Repository")];
     const is =
       type === "VmCloneStorageMapping"
         ? { mapping, repository: repository?.id, cloneType: attribute(one, "clonetype") }
@@ -273,21 +273,21 @@ async function created(world: World, one: ParsedCommand, is32: boolean): Promise
   throw new Refusal(`Unknown object type: ${type}`);
 }
 
-function byKind(found: Thing | undefined) {
+function byKind(found: ManagerObject | undefined) {
   if (found?.type === "VirtualDisk") return { virtualDisk: found };
   if (found?.type === "VirtualCdrom") return { cdrom: found };
   return found ? { physicalDisk: found } : {};
 }
 
 /** The rows of `show`: the keys that public scripts read, and those that are only likely. */
-function shown(world: World, { id, type, name, description, is }: Thing): string[] {
+function shown(world: World, { id, type, name, description, is }: ManagerObject): string[] {
   const reference = (one: unknown) => {
-    const found = world.things.get(String(one));
+    const found = world.objects.get(String(one));
     return found ? `${found.id}  [${found.name}]` : undefined;
   };
   const yesNo = (one: unknown) => (one === undefined ? undefined : one ? "Yes" : "No");
-  const numbered = (key: string, things: readonly Thing[]) =>
-    things.map((one, at) => [`${key} ${at + 1}`, `${one.id}  [${one.name}]`] as const);
+  const numbered = (key: string, objects: readonly ManagerObject[]) =>
+    objects.map((one, at) => [`${key} ${at + 1}`, `${one.id}  [${one.name}]`] as const);
   const words = (text: unknown) =>
     String(text)
       .toLowerCase()

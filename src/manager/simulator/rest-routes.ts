@@ -1,5 +1,5 @@
 import * as operate from "./operations/index.ts";
-import { type Job, Refusal, type Thing, type World } from "./world.ts";
+import { type Job, type ManagerObject, Refusal, type World } from "./world.ts";
 
 export interface Asked {
   readonly method: string;
@@ -51,14 +51,14 @@ export async function route(world: World, asked: Asked): Promise<Reply> {
   if (second === "") throw new Refusal(`Unknown resource: ${resource}`);
   if (resource === "Vm" && second === "createFromAssemblyVm" && method === "PUT")
     return ordered(operate.templateFromAssembly(world, world.get("AssemblyVm", { id: third })));
-  const thing = target(world, resource, second);
-  if (method === "GET" && third === "") return { status: 200, json: shown(world, thing) };
-  if (method === "GET" && third === "messages" && thing.type === "Vm")
-    return { status: 200, json: await operate.messagesFrom(world, thing) };
+  const object = target(world, resource, second);
+  if (method === "GET" && third === "") return { status: 200, json: shown(world, object) };
+  if (method === "GET" && third === "messages" && object.type === "Vm")
+    return { status: 200, json: await operate.messagesFrom(world, object) };
   if (method === "DELETE")
-    return ordered(third === "" ? removed(world, thing) : removed(world, target(world, third, fourth)));
+    return ordered(third === "" ? removed(world, object) : removed(world, target(world, third, fourth)));
   if (method === "POST" || method === "PUT")
-    return ordered(changed(world, thing, third, asked.body, query, method));
+    return ordered(changed(world, object, third, asked.body, query, method));
   throw new Refusal(`Unknown request: ${method} ${path.join("/")}`);
 }
 
@@ -95,7 +95,7 @@ function jobJson({ id, name, state, result, error }: Job) {
   };
 }
 
-function target(world: World, resource: string, id: string): Thing {
+function target(world: World, resource: string, id: string): ManagerObject {
   if (resource === "VirtualDisk" && id.endsWith(".iso")) return world.get("VirtualCdrom", { id });
   const type = types[resource];
   if (type === undefined) throw new Refusal(`Unknown resource: ${resource}`);
@@ -105,12 +105,12 @@ function target(world: World, resource: string, id: string): Thing {
 function idsOf(world: World, resource: string) {
   const type = types[resource];
   if (type === undefined) throw new Refusal(`Unknown resource: ${resource}`);
-  const things = [...world.all(type), ...(type === "VirtualDisk" ? world.all("VirtualCdrom") : [])];
-  return things.map((one) => idJson(world, one.id));
+  const objects = [...world.all(type), ...(type === "VirtualDisk" ? world.all("VirtualCdrom") : [])];
+  return objects.map((one) => idJson(world, one.id));
 }
 
 function idJson(world: World, id: unknown) {
-  const found = world.things.get(String(id));
+  const found = world.objects.get(String(id));
   if (!found) return null;
   const resource = Object.keys(types).find((key) => types[key] === found.type) ?? found.type;
   return {
@@ -128,13 +128,13 @@ function created(world: World, body: unknown): Job {
   return operate.createVm(world, pool, repository, fields(body));
 }
 
-function removed(world: World, thing: Thing): Job {
-  return thing.type === "Vm" ? operate.deleteVm(world, thing) : operate.remove(world, thing);
+function removed(world: World, object: ManagerObject): Job {
+  return object.type === "Vm" ? operate.deleteVm(world, object) : operate.remove(world, object);
 }
 
 function changed(
   world: World,
-  thing: Thing,
+  object: ManagerObject,
   what: string,
   body: unknown,
   query: URLSearchParams,
@@ -145,14 +145,14 @@ function changed(
     const id = query.get(key);
     return id === null ? undefined : world.get(type, { id });
   };
-  const way = `${thing.type} ${method} ${what}`;
-  if (way === "Vm PUT ") return operate.editVm(world, thing, fields(body));
-  if (/^Vm PUT (start|stop|kill|restart)$/.test(way)) return operate.power(world, thing, what as "start");
+  const way = `${object.type} ${method} ${what}`;
+  if (way === "Vm PUT ") return operate.editVm(world, object, fields(body));
+  if (/^Vm PUT (start|stop|kill|restart)$/.test(way)) return operate.power(world, object, what as "start");
   if (way === "Vm PUT clone") {
     const pool = byQuery("serverPoolId", "ServerPool");
     // The body is ignored, so its parameters are missing.
     if (!pool) throw new Refusal("serverPoolId was found to be null");
-    return operate.cloneVm(world, thing, {
+    return operate.cloneVm(world, object, {
       asTemplate: query.get("createTemplate") === "true",
       pool,
       repository: byQuery("repositoryId", "Repository"),
@@ -163,7 +163,7 @@ function changed(
     const size = value(body, "size");
     if (typeof size !== "number" || size <= 0 || size % 4096 !== 0)
       throw new Refusal("OVMAPI_9999E size must be a multiple of 4096.");
-    return operate.createDisk(world, thing, {
+    return operate.createDisk(world, object, {
       name: String(value(body, "name") ?? ""),
       description: textIn(body, "description"),
       bytes: size,
@@ -176,7 +176,7 @@ function changed(
     const disk = id === undefined ? undefined : target(world, "VirtualDisk", id);
     const slot = value(body, "diskTarget");
     if (typeof slot !== "number") throw new Refusal("diskTarget was found to be null");
-    return operate.createMapping(world, thing, {
+    return operate.createMapping(world, object, {
       slot,
       name: textIn(body, "name") ?? "",
       ...(disk && (disk.type === "VirtualCdrom" ? { cdrom: disk } : { virtualDisk: disk })),
@@ -187,21 +187,21 @@ function changed(
     const network = referredTo("networkId", "Network");
     if (!network) throw new Refusal("networkId was found to be null");
     const mac = textIn(body, "macAddress");
-    return operate.createVnic(world, { vm: thing, network, mac, name: textIn(body, "name") ?? "" });
+    return operate.createVnic(world, { vm: object, network, mac, name: textIn(body, "name") ?? "" });
   }
   if (way === "Vm POST VmCloneDefinition")
     return world.begin(
       "create VmCloneCustomizer",
-      [thing.id],
-      () => world.add("VmCloneCustomizer", textIn(body, "name") ?? "", { vm: thing.id }).id,
+      [object.id],
+      () => world.add("VmCloneCustomizer", textIn(body, "name") ?? "", { vm: object.id }).id,
     );
   if (/^VmCloneCustomizer POST VmClone(Storage|Network)Mapping$/.test(way))
     return world.begin(
       `create ${what}`,
-      [thing.id],
+      [object.id],
       () =>
         world.add(what, textIn(body, "name") ?? "", {
-          customizer: thing.id,
+          customizer: object.id,
           mapping: idIn(body, "vmDiskMappingId"),
           repository: idIn(body, "repositoryId"),
           cloneType: textIn(body, "cloneType"),
@@ -213,13 +213,19 @@ function changed(
     const [message] = Array.isArray(body) ? body : [];
     const [key, text] = [textIn(message, "key"), textIn(message, "value")];
     if (key === undefined || text === undefined) throw new Refusal("key and value are required.");
-    return operate.sendMessage(world, thing, key, text, query.get("logFlag") === "Yes");
+    return operate.sendMessage(world, object, key, text, query.get("logFlag") === "Yes");
   }
-  if (thing.type === "AssemblyVm" && what === "createVm") return operate.templateFromAssembly(world, thing);
-  return imported(world, thing, what, body, query);
+  if (object.type === "AssemblyVm" && what === "createVm") return operate.templateFromAssembly(world, object);
+  return imported(world, object, what, body, query);
 }
 
-function imported(world: World, repository: Thing, what: string, body: unknown, query: URLSearchParams): Job {
+function imported(
+  world: World,
+  repository: ManagerObject,
+  what: string,
+  body: unknown,
+  query: URLSearchParams,
+): Job {
   const { restImports } = world.settings;
   const forms: Readonly<Record<string, "template" | "iso" | "assembly">> =
     restImports === "query"
@@ -251,7 +257,7 @@ function fields(body: unknown): operate.VmFields {
   };
 }
 
-function referred(world: World, body: unknown, key: string, type: string): Thing | undefined {
+function referred(world: World, body: unknown, key: string, type: string): ManagerObject | undefined {
   const id = idIn(body, key);
   return id === undefined ? undefined : world.get(type, { id });
 }
@@ -269,8 +275,8 @@ function idIn(body: unknown, key: string): string | undefined {
   return textIn(value(body, key), "value");
 }
 
-function shown(world: World, { id, type, name, description, is }: Thing) {
-  const ids = (things: readonly Thing[]) => things.map((one) => idJson(world, one.id));
+function shown(world: World, { id, type, name, description, is }: ManagerObject) {
+  const ids = (objects: readonly ManagerObject[]) => objects.map((one) => idJson(world, one.id));
   const own: Readonly<Record<string, () => object>> = {
     Vm: () => ({
       vmRunState: is.state,

@@ -291,7 +291,7 @@ async function answerOf(
     const { rows, job, kind }: Outcome = await carryOut(world, one);
     await job?.ended;
     if (job && job.state !== "SUCCESS") return failed(job.error ?? "The job failed.", job.id);
-    const made = job?.result === undefined ? undefined : world.things.get(job.result);
+    const made = job?.result === undefined ? undefined : world.objects.get(job.result);
     const data = rows ?? (made && !hidesId ? [`id:${made.id}  name:${made.name}`] : []);
     if (session.mode === "Xml" && kind !== undefined) return `${shown}\n${xml(kind, data)}\n`;
     return `${head("Success", job?.id)}${data.length === 0 && !rows ? "" : `Data: \n${data.map((row) => `  ${row}\n`).join("")}`}`;

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { Backing } from "./backing/backing.ts";
+import type { ManagerObject } from "./manager-object.ts";
 import { Refusal } from "./refusal.ts";
 import type { InjectedFault, SimulatorSettings } from "./settings.ts";
-import type { Thing } from "./thing.ts";
 
+export type { ManagerObject } from "./manager-object.ts";
 export { Refusal } from "./refusal.ts";
-export type { Thing } from "./thing.ts";
 
 export type JobState = "RUNNING" | "SUCCESS" | "FAILURE" | "ABORTED";
 
@@ -33,7 +33,7 @@ const prefixes: Readonly<Record<string, string>> = {
 };
 
 export class World {
-  readonly things = new Map<string, Thing>();
+  readonly objects = new Map<string, ManagerObject>();
   readonly jobs = new Map<string, Job>();
   readonly faults: InjectedFault[] = [];
   readonly locked = new Set<string>();
@@ -50,21 +50,24 @@ export class World {
     this.backing = backing;
   }
 
-  add(type: string, name: string, is: Thing["is"] = {}, description = ""): Thing {
+  add(type: string, name: string, is: ManagerObject["is"] = {}, description = ""): ManagerObject {
     const tail = randomBytes(10).toString("hex");
     const ending = type === "VirtualDisk" ? ".img" : type === "VirtualCdrom" ? ".iso" : "";
     const id = `0004fb0000${prefixes[type] ?? "99"}${tail}${ending}`;
-    const thing = { id, type, name, description, is };
-    this.things.set(id, thing);
-    return thing;
+    const object = { id, type, name, description, is };
+    this.objects.set(id, object);
+    return object;
   }
 
-  all(type: string): Thing[] {
-    return [...this.things.values()].filter((one) => one.type.toLowerCase() === type.toLowerCase());
+  all(type: string): ManagerObject[] {
+    return [...this.objects.values()].filter((one) => one.type.toLowerCase() === type.toLowerCase());
   }
 
   /** An object by its id, or by its name if that is unique. */
-  get(type: string, by: { readonly id?: string | undefined; readonly name?: string | undefined }): Thing {
+  get(
+    type: string,
+    by: { readonly id?: string | undefined; readonly name?: string | undefined },
+  ): ManagerObject {
     const found = this.all(type).filter((one) =>
       by.id !== undefined ? one.id === by.id : one.name === by.name,
     );
@@ -134,11 +137,11 @@ export class World {
 
   /** All objects, for comparisons: without the ids, which are random. */
   inventory(): string[] {
-    return [...this.things.values()]
+    return [...this.objects.values()]
       .map(({ type, name, description, is }) => {
         const said = Object.entries(is)
           .filter(([, value]) => value !== undefined)
-          .map(([key, value]) => `${key}=${this.things.get(String(value))?.name ?? value}`);
+          .map(([key, value]) => `${key}=${this.objects.get(String(value))?.name ?? value}`);
         return [type, name, description, ...said].join(" | ");
       })
       .sort();

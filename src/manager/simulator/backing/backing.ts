@@ -1,11 +1,15 @@
-import type { Thing } from "../thing.ts";
+import type { ManagerObject } from "../manager-object.ts";
 
 /** The parameters for starting a machine. */
 export interface BackedMachine {
-  readonly vm: Thing;
+  readonly vm: ManagerObject;
   /** By slot. Discs have slots as well. */
-  readonly disks: readonly { readonly slot: number; readonly disk: Thing; readonly isShared: boolean }[];
-  readonly discs: readonly Thing[];
+  readonly disks: readonly {
+    readonly slot: number;
+    readonly disk: ManagerObject;
+    readonly isShared: boolean;
+  }[];
+  readonly discs: readonly ManagerObject[];
   readonly nics: readonly { readonly network: string; readonly mac: string }[];
 }
 
@@ -14,7 +18,7 @@ export interface FetchedDisk {
   readonly name: string;
   readonly bytes: number;
   /** Moves it to the place for the data of `disk`. */
-  keepAs(disk: Thing): Promise<void>;
+  keepAs(disk: ManagerObject): Promise<void>;
 }
 
 /** A template from an import. */
@@ -28,12 +32,12 @@ export interface FetchedTemplate extends AsyncDisposable {
 
 /** The machines and disks behind the simulated ones. Without it, a started machine is only marked as running. */
 export interface Backing extends AsyncDisposable {
-  makeDisk(disk: Thing): Promise<void>;
-  copyDisk(from: Thing, to: Thing): Promise<void>;
+  makeDisk(disk: ManagerObject): Promise<void>;
+  copyDisk(from: ManagerObject, to: ManagerObject): Promise<void>;
   /** A disk or a disc. Absent is fine. */
-  removeDisk(disk: Thing): Promise<void>;
+  removeDisk(disk: ManagerObject): Promise<void>;
   fetchTemplate(urls: readonly string[]): Promise<FetchedTemplate>;
-  fetchDisc(url: string, disc: Thing): Promise<void>;
+  fetchDisc(url: string, disc: ManagerObject): Promise<void>;
 
   /**
    * `stopped` is called once, when the machine has stopped for any reason. A guest that reboots is started
@@ -41,10 +45,10 @@ export interface Backing extends AsyncDisposable {
    */
   start(machine: BackedMachine, stopped: () => void): Promise<void>;
   /** Asks the guest to shut down; resolves when it has stopped, or at the deadline. */
-  shutDown(vm: Thing, graceMs: number): Promise<void>;
-  cutPower(vm: Thing): Promise<void>;
+  shutDown(vm: ManagerObject, graceMs: number): Promise<void>;
+  cutPower(vm: ManagerObject): Promise<void>;
   /** Whether the guest's additions have reported since the start. */
-  isHeard(vm: Thing): boolean;
-  send(vm: Thing, key: string, value: string): Promise<void>;
-  received(vm: Thing): readonly { readonly key: string; readonly value: string }[];
+  isHeard(vm: ManagerObject): boolean;
+  send(vm: ManagerObject, key: string, value: string): Promise<void>;
+  received(vm: ManagerObject): readonly { readonly key: string; readonly value: string }[];
 }

@@ -5,8 +5,8 @@ import type { Host } from "../../../host/host.ts";
 import { temporaryFolder } from "../../../host/temporary.ts";
 import { buildNetwork, type Hypervisor, type Messages } from "../../../hypervisor/hypervisor.ts";
 import { makeFolders } from "../../../io/folders.ts";
+import type { ManagerObject } from "../manager-object.ts";
 import { Refusal } from "../refusal.ts";
-import type { Thing } from "../thing.ts";
 import type { BackedMachine, Backing, FetchedTemplate } from "./backing.ts";
 import { fetched } from "./fetch.ts";
 
@@ -46,9 +46,9 @@ export async function machinesBehind(options: MachinesOptions): Promise<Backing>
   const { host, hypervisor, folder, onChange = () => {} } = options;
   await clear(options);
   const running = new Map<string, Running>();
-  const fileOf = (disk: Thing) => join(folder, "disks", disk.id);
+  const fileOf = (disk: ManagerObject) => join(folder, "disks", disk.id);
   // Like the names of Oracle VM's domains.
-  const nameOf = (vm: Thing) => vm.id.replace(/[^a-z0-9]/g, "");
+  const nameOf = (vm: ManagerObject) => vm.id.replace(/[^a-z0-9]/g, "");
 
   async function listen(one: Running, name: string): Promise<void> {
     one.earlier.push(...(one.messages?.received() ?? []));
@@ -56,7 +56,7 @@ export async function machinesBehind(options: MachinesOptions): Promise<Backing>
     one.messages = await hypervisor.messages?.open(name);
   }
 
-  async function watch(vm: Thing, one: Running): Promise<void> {
+  async function watch(vm: ManagerObject, one: Running): Promise<void> {
     const name = nameOf(vm);
     try {
       for (;;) {
@@ -152,7 +152,7 @@ async function clear({ hypervisor, folder }: MachinesOptions): Promise<void> {
 
 async function fetchedTemplate(
   { host, unpack }: MachinesOptions,
-  fileOf: (disk: Thing) => string,
+  fileOf: (disk: ManagerObject) => string,
   urls: readonly string[],
 ): Promise<FetchedTemplate> {
   const work = await temporaryFolder("simulator");
@@ -170,7 +170,7 @@ async function fetchedTemplate(
       unpacked.disks.map(async ({ name, file }) => ({
         name,
         bytes: (await stat(file)).size,
-        keepAs: (disk: Thing) => moved(host, file, fileOf(disk)),
+        keepAs: (disk: ManagerObject) => moved(host, file, fileOf(disk)),
       })),
     );
     return { ...unpacked, disks, [Symbol.asyncDispose]: () => work[Symbol.asyncDispose]() };
@@ -184,7 +184,11 @@ function receivedBy(one: Running | undefined) {
   return [...(one?.earlier ?? []), ...(one?.messages?.received() ?? [])];
 }
 
-function specOf({ vm, disks, discs, nics }: BackedMachine, name: string, fileOf: (disk: Thing) => string) {
+function specOf(
+  { vm, disks, discs, nics }: BackedMachine,
+  name: string,
+  fileOf: (disk: ManagerObject) => string,
+) {
   const [, release] = /Linux (\d)/.exec(String(vm.is.osType ?? "")) ?? [];
   return {
     name,

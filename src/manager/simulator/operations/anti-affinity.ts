@@ -1,7 +1,7 @@
-import { type Job, Refusal, type Thing, type World } from "../world.ts";
+import { type Job, type ManagerObject, Refusal, type World } from "../world.ts";
 import { of } from "./referring.ts";
 
-export function createGroup(world: World, pool: Thing, name: string, description = ""): Job {
+export function createGroup(world: World, pool: ManagerObject, name: string, description = ""): Job {
   return world.begin(
     "create AntiAffinityGroup",
     [pool.id],
@@ -9,7 +9,7 @@ export function createGroup(world: World, pool: Thing, name: string, description
   );
 }
 
-export function addToGroup(world: World, group: Thing, vm: Thing): Job {
+export function addToGroup(world: World, group: ManagerObject, vm: ManagerObject): Job {
   return world.begin("add Vm", [group.id, vm.id], () => {
     if (membership(world, group, vm))
       throw new Refusal("OVMAPI_9999E The virtual machine is in the anti-affinity group already.");
@@ -23,52 +23,52 @@ export function addToGroup(world: World, group: Thing, vm: Thing): Job {
   });
 }
 
-export function removeFromGroup(world: World, group: Thing, vm: Thing): Job {
+export function removeFromGroup(world: World, group: ManagerObject, vm: ManagerObject): Job {
   return world.begin("remove Vm", [group.id, vm.id], () => {
     const found = membership(world, group, vm);
     if (!found) throw new Refusal("OVMAPI_9999E The virtual machine is not in the anti-affinity group.");
-    world.things.delete(found.id);
+    world.objects.delete(found.id);
     return undefined;
   });
 }
 
-export function removeGroup(world: World, group: Thing): void {
+export function removeGroup(world: World, group: ManagerObject): void {
   const members = of(world, "AntiAffinityMember", "group", group.id);
   if (members.length > 0 && world.settings.refusesMembers)
     throw new Refusal("OVMAPI_9999E The anti-affinity group has virtual machines.");
-  for (const one of members) world.things.delete(one.id);
+  for (const one of members) world.objects.delete(one.id);
 }
 
 /** A machine that is deleted leaves its groups. */
-export function leaveGroups(world: World, vm: Thing): void {
+export function leaveGroups(world: World, vm: ManagerObject): void {
   const memberships = of(world, "AntiAffinityMember", "vm", vm.id);
   if (memberships.length > 0 && world.settings.refusesMembers)
     throw new Refusal("OVMAPI_9999E The virtual machine is in an anti-affinity group.");
-  for (const one of memberships) world.things.delete(one.id);
+  for (const one of memberships) world.objects.delete(one.id);
 }
 
 /** Whether a group of the machine has another one on this server. */
-export function isTooNear(world: World, vm: Thing, server: Thing): boolean {
+export function isTooNear(world: World, vm: ManagerObject, server: ManagerObject): boolean {
   return of(world, "AntiAffinityMember", "vm", vm.id).some(({ is }) => {
-    const group = world.things.get(String(is.group));
+    const group = world.objects.get(String(is.group));
     return group && neighbours(world, group).some((one) => one.id !== vm.id && serverOf(one) === server.id);
   });
 }
 
-export function membersOf(world: World, group: string): Thing[] {
+export function membersOf(world: World, group: string): ManagerObject[] {
   return of(world, "AntiAffinityMember", "group", group).flatMap(
-    ({ is }) => world.things.get(String(is.vm)) ?? [],
+    ({ is }) => world.objects.get(String(is.vm)) ?? [],
   );
 }
 
-function neighbours(world: World, group: Thing): Thing[] {
+function neighbours(world: World, group: ManagerObject): ManagerObject[] {
   return membersOf(world, group.id).filter((one) => serverOf(one) !== undefined);
 }
 
-function serverOf(vm: Thing): string | undefined {
+function serverOf(vm: ManagerObject): string | undefined {
   return vm.is.startedOn === undefined ? undefined : String(vm.is.startedOn);
 }
 
-function membership(world: World, group: Thing, vm: Thing): Thing | undefined {
+function membership(world: World, group: ManagerObject, vm: ManagerObject): ManagerObject | undefined {
   return of(world, "AntiAffinityMember", "group", group.id).find(({ is }) => is.vm === vm.id);
 }

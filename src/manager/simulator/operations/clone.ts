@@ -1,4 +1,4 @@
-import type { Job, Thing, World } from "../world.ts";
+import type { Job, ManagerObject, World } from "../world.ts";
 import { of } from "./referring.ts";
 import { refusePvm } from "./vms.ts";
 import { freeMac } from "./vnics.ts";
@@ -7,12 +7,12 @@ export interface CloneFields {
   /** REST's clone takes no name (Web Services Guide 3.3). */
   readonly name?: string;
   readonly asTemplate: boolean;
-  readonly pool: Thing | undefined;
-  readonly repository: Thing | undefined;
-  readonly customizer: Thing | undefined;
+  readonly pool: ManagerObject | undefined;
+  readonly repository: ManagerObject | undefined;
+  readonly customizer: ManagerObject | undefined;
 }
 
-export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
+export function cloneVm(world: World, from: ManagerObject, fields: CloneFields): Job {
   return world.begin("clone Vm", [from.id], async () => {
     const { asTemplate, pool, repository, customizer } = fields;
     if (!asTemplate) refusePvm(world.settings.version, from.is.domainType);
@@ -36,7 +36,7 @@ export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
       world.locked.delete(clone.id);
     }
     for (const mapping of of(world, "VmDiskMapping", "vm", from.id)) {
-      const disk = world.things.get(String(mapping.is.virtualDisk ?? ""));
+      const disk = world.objects.get(String(mapping.is.virtualDisk ?? ""));
       const { virtualDisk, ...rest } = mapping.is;
       const wanted = of(world, "VmCloneStorageMapping", "customizer", customizer?.id).find(
         (one) => one.is.mapping === mapping.id,

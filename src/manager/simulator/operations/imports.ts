@@ -1,5 +1,5 @@
 import { makesPvm } from "../../no-pvm.ts";
-import { type Job, Refusal, type Thing, type World } from "../world.ts";
+import { type Job, type ManagerObject, Refusal, type World } from "../world.ts";
 
 const gib = 2 ** 30;
 
@@ -9,7 +9,7 @@ const gib = 2 ** 30;
  */
 export function imported(
   world: World,
-  repository: Thing,
+  repository: ManagerObject,
   what: "template" | "iso" | "assembly",
   urls: readonly string[],
 ): Job {
@@ -40,7 +40,7 @@ export function imported(
 }
 
 /** `createVmFromAssembly` makes a template, not a machine (CLI User's Guide 3.3). */
-export function templateFromAssembly(world: World, vm: Thing): Job {
+export function templateFromAssembly(world: World, vm: ManagerObject): Job {
   return world.begin("createVmFromAssembly", [vm.id], async () => {
     const repository = world.get("Repository", { id: String(vm.is.repository) });
     return fetchedTemplate(world, repository, vm.name, String(vm.is.urls ?? "").split(" "));
@@ -53,7 +53,7 @@ export function templateFromAssembly(world: World, vm: Thing): Job {
  */
 async function fetchedTemplate(
   world: World,
-  repository: Thing,
+  repository: ManagerObject,
   name: string,
   urls: readonly string[],
 ): Promise<string> {
@@ -77,7 +77,7 @@ async function fetchedTemplate(
   return template.id;
 }
 
-export function addTemplate(world: World, repository: Thing, name: string): string {
+export function addTemplate(world: World, repository: ManagerObject, name: string): string {
   const template = world.add("Vm", name, {
     state: "TEMPLATE",
     domainType: makesPvm(world.settings.version) ? "XEN_PVM" : "XEN_HVM_PV_DRIVERS",

@@ -1,7 +1,7 @@
-import { type Job, Refusal, type Thing, type World } from "../world.ts";
+import { type Job, type ManagerObject, Refusal, type World } from "../world.ts";
 
 /** At most 1024 bytes if it is logged, 8192 if not; a key at most 256 (Concepts Guide 3.3, vmcon-vm-message). */
-export function sendMessage(world: World, vm: Thing, key: string, value: string, log: boolean): Job {
+export function sendMessage(world: World, vm: ManagerObject, key: string, value: string, log: boolean): Job {
   return world.begin("sendVmMessage", [vm.id], async () => {
     if (vm.is.state !== "RUNNING") throw new Refusal("OVMAPI_9999E The virtual machine is not running.");
     const most = log ? 1024 : 8192;
@@ -22,6 +22,6 @@ export function sendMessage(world: World, vm: Thing, key: string, value: string,
   });
 }
 
-export async function messagesFrom(world: World, vm: Thing) {
+export async function messagesFrom(world: World, vm: ManagerObject) {
   return world.backing ? world.backing.received(vm) : (world.received.get(vm.id) ?? []);
 }

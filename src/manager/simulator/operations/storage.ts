@@ -1,4 +1,4 @@
-import { type Job, Refusal, type Thing, type World } from "../world.ts";
+import { type Job, type ManagerObject, Refusal, type World } from "../world.ts";
 import { removeGroup } from "./anti-affinity.ts";
 import { of } from "./referring.ts";
 
@@ -10,7 +10,7 @@ export interface DiskFields {
   readonly isSparse: boolean;
 }
 
-export function createDisk(world: World, repository: Thing, fields: DiskFields): Job {
+export function createDisk(world: World, repository: ManagerObject, fields: DiskFields): Job {
   return world.begin("create VirtualDisk", [repository.id], async () => {
     const { name, bytes, isShareable, isSparse, description = "" } = fields;
     const free = Number(repository.is.freeBytes);
@@ -27,12 +27,12 @@ export function createDisk(world: World, repository: Thing, fields: DiskFields):
 export interface MappingFields {
   readonly slot: number;
   readonly name: string;
-  readonly virtualDisk?: Thing | undefined;
-  readonly physicalDisk?: Thing | undefined;
-  readonly cdrom?: Thing | undefined;
+  readonly virtualDisk?: ManagerObject | undefined;
+  readonly physicalDisk?: ManagerObject | undefined;
+  readonly cdrom?: ManagerObject | undefined;
 }
 
-export function createMapping(world: World, vm: Thing, fields: MappingFields): Job {
+export function createMapping(world: World, vm: ManagerObject, fields: MappingFields): Job {
   return world.begin("create VmDiskMapping", [vm.id], () => {
     const { slot, name, virtualDisk, physicalDisk, cdrom } = fields;
     const mappings = of(world, "VmDiskMapping", "vm", vm.id);
@@ -57,20 +57,21 @@ export function createMapping(world: World, vm: Thing, fields: MappingFields): J
 }
 
 /** Deletes an object that nothing depends on. */
-export function remove(world: World, thing: Thing): Job {
-  return world.begin(`delete ${thing.type}`, [thing.id], async () => {
-    if (thing.type === "VirtualDisk" && of(world, "VmDiskMapping", "virtualDisk", thing.id).length > 0)
+export function remove(world: World, object: ManagerObject): Job {
+  return world.begin(`delete ${object.type}`, [object.id], async () => {
+    if (object.type === "VirtualDisk" && of(world, "VmDiskMapping", "virtualDisk", object.id).length > 0)
       throw new Refusal("OVMAPI_9999E The disk is mapped to a virtual machine.");
-    if (thing.type === "AntiAffinityGroup") removeGroup(world, thing);
-    if (thing.type === "VmCloneCustomizer") removeCustomizer(world, thing);
-    world.things.delete(thing.id);
-    if (thing.type === "VirtualDisk" || thing.type === "VirtualCdrom") await world.backing?.removeDisk(thing);
+    if (object.type === "AntiAffinityGroup") removeGroup(world, object);
+    if (object.type === "VmCloneCustomizer") removeCustomizer(world, object);
+    world.objects.delete(object.id);
+    if (object.type === "VirtualDisk" || object.type === "VirtualCdrom")
+      await world.backing?.removeDisk(object);
     return undefined;
   });
 }
 
-export function removeCustomizer(world: World, customizer: Thing): void {
+export function removeCustomizer(world: World, customizer: ManagerObject): void {
   for (const type of ["VmCloneStorageMapping", "VmCloneNetworkMapping"])
-    for (const one of of(world, type, "customizer", customizer.id)) world.things.delete(one.id);
-  world.things.delete(customizer.id);
+    for (const one of of(world, type, "customizer", customizer.id)) world.objects.delete(one.id);
+  world.objects.delete(customizer.id);
 }

@@ -1,7 +1,7 @@
 import { type DomainType, domainTypes } from "../../../choices.ts";
 import { makesPvm } from "../../no-pvm.ts";
 import type { BackedMachine } from "../backing/backing.ts";
-import { type Job, Refusal, type Thing, type World } from "../world.ts";
+import { type Job, type ManagerObject, Refusal, type World } from "../world.ts";
 import { isTooNear, leaveGroups } from "./anti-affinity.ts";
 import { of } from "./referring.ts";
 import { removeCustomizer } from "./storage.ts";
@@ -16,7 +16,12 @@ export interface VmFields {
   readonly bootOrder?: string | undefined;
 }
 
-export function createVm(world: World, pool: Thing, repository: Thing, fields: VmFields): Job {
+export function createVm(
+  world: World,
+  pool: ManagerObject,
+  repository: ManagerObject,
+  fields: VmFields,
+): Job {
   return world.begin("create Vm", [], () => {
     checkVm(world, fields, true);
     const {
@@ -47,7 +52,7 @@ export function createVm(world: World, pool: Thing, repository: Thing, fields: V
   });
 }
 
-export function editVm(world: World, vm: Thing, fields: VmFields): Job {
+export function editVm(world: World, vm: ManagerObject, fields: VmFields): Job {
   return world.begin("edit Vm", [vm.id], () => {
     checkVm(world, fields, false);
     const { name, description, domainType, memoryMib, vcpus, bootOrder } = fields;
@@ -86,26 +91,26 @@ export function refusePvm(version: string, domainType: unknown): void {
  * Deletes a machine with its mappings and vnics; its virtual disks are kept, as scripts that remove a machine
  * show.
  */
-export function deleteVm(world: World, vm: Thing): Job {
+export function deleteVm(world: World, vm: ManagerObject): Job {
   return world.begin("delete Vm", [vm.id], async () => {
     if (vm.is.state === "RUNNING" || vm.is.state === "STOPPING")
       throw new Refusal("OVMAPI_9999E The virtual machine is running.");
     leaveGroups(world, vm);
     for (const mapping of of(world, "VmDiskMapping", "vm", vm.id)) {
-      world.things.delete(mapping.id);
-      const disk = world.things.get(String(mapping.is.virtualDisk ?? ""));
+      world.objects.delete(mapping.id);
+      const disk = world.objects.get(String(mapping.is.virtualDisk ?? ""));
       if (world.settings.deleteKeepsDisks || !disk) continue;
-      world.things.delete(disk.id);
+      world.objects.delete(disk.id);
       await world.backing?.removeDisk(disk);
     }
-    for (const vnic of of(world, "Vnic", "vm", vm.id)) world.things.delete(vnic.id);
+    for (const vnic of of(world, "Vnic", "vm", vm.id)) world.objects.delete(vnic.id);
     for (const one of of(world, "VmCloneCustomizer", "vm", vm.id)) removeCustomizer(world, one);
-    world.things.delete(vm.id);
+    world.objects.delete(vm.id);
     return undefined;
   });
 }
 
-export function power(world: World, vm: Thing, what: "start" | "stop" | "kill" | "restart"): Job {
+export function power(world: World, vm: ManagerObject, what: "start" | "stop" | "kill" | "restart"): Job {
   return world.begin(`${what} Vm`, [vm.id], async () => {
     if (vm.is.state === "TEMPLATE")
       throw new Refusal("OVMAPI_9999E A template cannot be started or stopped.");
@@ -140,17 +145,17 @@ export function power(world: World, vm: Thing, what: "start" | "stop" | "kill" |
   });
 }
 
-function stopped(world: World, vm: Thing): void {
+function stopped(world: World, vm: ManagerObject): void {
   vm.is.state = "STOPPED";
   vm.is.startedOn = undefined;
   world.startedAt.delete(vm.id);
 }
 
-function backedMachine(world: World, vm: Thing): BackedMachine {
+function backedMachine(world: World, vm: ManagerObject): BackedMachine {
   const mappings = of(world, "VmDiskMapping", "vm", vm.id).sort(
     (a, b) => Number(a.is.slot) - Number(b.is.slot),
   );
-  const named = (id: Thing["is"][string]) => world.things.get(String(id ?? ""));
+  const named = (id: ManagerObject["is"][string]) => world.objects.get(String(id ?? ""));
   return {
     vm,
     disks: mappings.flatMap(({ is }) => {

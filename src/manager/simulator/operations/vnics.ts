@@ -1,4 +1,4 @@
-import { type Job, Refusal, type Thing, type World } from "../world.ts";
+import { type Job, type ManagerObject, Refusal, type World } from "../world.ts";
 
 export function createVnic(
   world: World,
@@ -9,8 +9,8 @@ export function createVnic(
     name,
     description,
   }: {
-    vm?: Thing | undefined;
-    network: Thing;
+    vm?: ManagerObject | undefined;
+    network: ManagerObject;
     mac?: string | undefined;
     name: string;
     description?: string | undefined;

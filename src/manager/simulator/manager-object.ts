@@ -1,5 +1,5 @@
 /** An object of the simulated Manager. `is` contains the properties of its type, with ids for references. */
-export interface Thing {
+export interface ManagerObject {
   readonly id: string;
   readonly type: string;
   name: string;
