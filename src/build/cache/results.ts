@@ -52,14 +52,14 @@ export interface Results {
 }
 
 type Place = Reference & { readonly which: string };
-interface Door {
+interface CacheAccess {
   readonly ask: Ask;
   readonly waitMs: number;
   open(context: BuildContext, reference: Reference, signal: AbortSignal): ReturnType<RegistryOpener>;
 }
 
 export function openResults(openRegistry: RegistryOpener, waitMs = lookupMs): Results {
-  const door: Door = {
+  const access: CacheAccess = {
     ask: asker(),
     waitMs,
     open: (context, reference, signal) =>
@@ -78,12 +78,12 @@ export function openResults(openRegistry: RegistryOpener, waitMs = lookupMs): Re
       if (here) return { bytes: 0, take: async () => here };
       for (const at of context.site.cache.from) {
         const reference = { ...entryPlace(at, context.name), which: known.key };
-        const there = await entryAt(door, made, context, at, reference);
+        const there = await entryAt(access, made, context, at, reference);
         if (!there) continue;
         return {
           place: shortReference(reference),
           bytes: await missingBytes(context, there),
-          take: (progress) => take(door, { made, context, pipeline, at, reference, there, progress }),
+          take: (progress) => take(access, { made, context, pipeline, at, reference, there, progress }),
         };
       }
       return undefined;
@@ -100,13 +100,13 @@ export function openResults(openRegistry: RegistryOpener, waitMs = lookupMs): Re
         context.report({ type: "note", text });
         return;
       }
-      await door.ask(context, { place: to, otherwise: "the result was not shared" }, async (signal) => {
+      await access.ask(context, { place: to, otherwise: "the result was not shared" }, async (signal) => {
         const manifest = await context.store.get(template);
         if (!manifest) throw new Error(`the template ${template} was published just now`);
-        const there = await door.ask(
+        const there = await access.ask(
           context,
           { place: to, otherwise: "it is replaced", ms: waitMs },
-          async (soon) => findEntry(reference, await door.open(context, reference, soon)),
+          async (soon) => findEntry(reference, await access.open(context, reference, soon)),
         );
         if (there?.entry.template === template) return;
         const where = shortReference(reference);
@@ -115,7 +115,7 @@ export function openResults(openRegistry: RegistryOpener, waitMs = lookupMs): Re
           context.report({ type: "note", text });
           return;
         }
-        const { moved, spared } = await push(door, { context, reference, signal, manifest }, known.key, {
+        const { moved, spared } = await push(access, { context, reference, signal, manifest }, known.key, {
           passwords,
           replace: there !== undefined,
         });
@@ -128,7 +128,7 @@ export function openResults(openRegistry: RegistryOpener, waitMs = lookupMs): Re
 
 /** A usable entry. Unusable ones are reported with the reason. */
 async function entryAt(
-  { ask, open, waitMs }: Door,
+  { ask, open, waitMs }: CacheAccess,
   made: Made,
   context: BuildContext,
   place: string,
@@ -163,7 +163,7 @@ interface Taking<S extends object> {
 }
 
 async function take<S extends object>(
-  { ask, open }: Door,
+  { ask, open }: CacheAccess,
   { made, context, pipeline, at, reference, there, progress }: Taking<S>,
 ): Promise<Taken | undefined> {
   const { manifest, entry } = there;
@@ -179,7 +179,7 @@ async function take<S extends object>(
 }
 
 async function push(
-  { open }: Door,
+  { open }: CacheAccess,
   sent: {
     readonly context: BuildContext;
     readonly reference: Place;
