@@ -109,7 +109,7 @@ function unreachable(given: Given): Fault[] {
   return [
     {
       key: first[0],
-      text: "is no, as for all other cards: nobody reaches the machine over the network",
+      text: "is no for every network card, so the machine is not reachable over the network",
       weight: "warning",
     },
   ];

@@ -268,8 +268,8 @@ export interface TemplateKeeper {
   /** The hypervisor's id of the template with this label. */
   find(label: string): Promise<string | undefined>;
   /**
-   * Makes a template of a machine that is made for it. \`destroy\` with the machine's name removes what an interrupted call left,
-   * but never a template that is complete.
+   * Makes a machine, and a template of it. After an interrupted call, `destroy` with the machine's name removes the rest, but
+   * never a complete template.
    */
   make(
     spec: VmSpec,

@@ -5,7 +5,7 @@ import { TbuildError } from "../errors.ts";
 const level = 3;
 
 const blockBytes = 128 * 1024;
-// zstd splits a chunk into more blocks than it must; so many hold 8 MiB at most.
+// A chunk may have more blocks than its size requires. This many blocks hold at most 8 MiB.
 const mostBlocks = 64;
 
 export interface Compression {

@@ -9,7 +9,7 @@ export interface TemplateImport {
   readonly server?: string | undefined;
   /** The name that the template gets. */
   readonly name?: string | undefined;
-  /** Its description, such as tbuild's version of it. */
+  /** The description that the template gets. It contains tbuild's name and version of the template. */
   readonly description?: string | undefined;
   readonly onProgress: (text: string) => void;
 }

@@ -29,7 +29,7 @@ export interface LinesOptions {
 }
 
 const filesAtATime = 32;
-/** Reading fewer manifests is as fast as using the cache. */
+/** The cache is used from this number of manifests on. Reading fewer is as fast. */
 const fewestKept = 20;
 /** A file written so shortly before it was read could change again within one tick of the file system's clock. */
 const settledMs = 1000;

@@ -127,7 +127,7 @@ const measured: Readonly<Record<Kind, ReadonlyMap<string, string>>> = {
   methods: wordsOf(libraryDifferences.methods),
 };
 
-// Each name, with the word that says where it is.
+// From each name to the word for its place, such as its module.
 function wordsOf(names: Readonly<Record<string, string>>): Map<string, string> {
   return new Map(
     Object.entries(names).flatMap(([word, list]) =>

@@ -118,7 +118,7 @@ export class Given extends Unknown {
   }
 }
 
-/** A text that several parameters' values are in. Its key is that of the first. */
+/** A text made of the values of several parameters. Its key is the key of the first one. */
 export class GivenTogether extends Given {
   readonly all: readonly Given[];
   constructor(all: readonly [Given, ...Given[]]) {

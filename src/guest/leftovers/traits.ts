@@ -13,7 +13,7 @@ export interface Trait {
   readonly what: string;
   /** In lower case. */
   readonly text: string;
-  /** Characters that must not be adjacent: then it is part of something else. */
+  /** If one of these characters is next to the text, the text is part of a longer word and does not count. */
   readonly beside: RegExp;
   /** A pattern that must not precede it. */
   readonly notAfter?: string;

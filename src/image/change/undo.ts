@@ -114,7 +114,7 @@ async function settleOwn(image: string): Promise<string | undefined> {
     return "an undo of it was interrupted; it is now finished";
   }
   if (!there.includes(basename(names.copy)) && (await adoptRecords(image)) > 0)
-    return "the command that made it was interrupted at the end; it is complete, and its change can be undone";
+    return "the command was interrupted after its change was complete; the change can be undone";
   return left.length === 0 ? undefined : notBegun;
 }
 

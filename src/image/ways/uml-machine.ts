@@ -234,7 +234,7 @@ function agentScript(folder: string): string {
     "cd /mnt/io",
     "echo; echo tbuild-agent ready 0",
     "while read -r name && [ $name != end ]; do",
-    // In this shell's own copy: each program that starts here costs as much as some hundred milliseconds of work.
+    // A subshell, because starting a program costs some hundred milliseconds here.
     "  ( . ./$name.sh ) < $name.in > $name.out 2> $name.err",
     "  code=$?; echo; echo tbuild-agent $name $code",
     "done",

@@ -113,7 +113,7 @@ export interface InjectedFault {
     | "fails-half-way"
     /** The connection ends before the operation starts. */
     | "disconnects-before"
-    /** The connection ends after it was done, without an answer. */
+    /** The operation is done; the connection ends before the answer is sent. */
     | "disconnects-after"
     /** A job stays In Progress, as the start of a PVM guest with a wrong network-install URL does (Concepts Guide 3.3, 8.1). */
     | "never-ends"
