@@ -263,7 +263,7 @@ describe("a file of values gets a warning, and is sent:", () => {
       `${N}.host.0: 192.0.2.1 db1\n${N}.host.1: 192.0.2.2 DB1`,
       /:2: .*DB1 is also 192\.0\.2\.1/,
     ],
-    ["no card at boot", dhcp('onboot.0: "no"'), /:3: .*nobody reaches the machine over the network/],
+    ["no card at boot", dhcp('onboot.0: "no"'), /:3: .*the machine is not reachable over the network/],
     ["localhost", `${N}.hostname: localhost.localdomain`, /:1: .*means this machine on every machine/],
     ["an address without static", eth0("ipaddr.0: 192.0.2.5"), /:2: .*is given without bootproto\.0: static/],
     [
