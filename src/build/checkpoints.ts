@@ -268,7 +268,7 @@ async function settle(folder: string): Promise<void> {
 
 const isId = (name: string): boolean => /^[0-9a-f]{16}$/.test(name);
 
-/** Something else in its place is no checkpoint. One that cannot be read now may be whole: that is a fault. */
+/** Something else in its place is not a checkpoint. One that cannot be read now may be whole: that is a fault. */
 function ifRefused(file: string): (error: NodeJS.ErrnoException) => undefined {
   return (error) => {
     if (["ENOENT", "ENOTDIR", "EISDIR", "EINVAL", "ELOOP"].includes(error.code ?? "")) return undefined;

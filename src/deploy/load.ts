@@ -240,7 +240,7 @@ function checkRest(
       once(addresses, "address", nic.address?.split("/")[0]);
       if (nic.mac !== undefined && Number.parseInt(nic.mac.slice(0, 2), 16) % 2 === 1)
         problem([...path, "mac"], "is a multicast address");
-      if (nic.mac === "00:00:00:00:00:00") problem([...path, "mac"], "is no address of a card");
+      if (nic.mac === "00:00:00:00:00:00") problem([...path, "mac"], "is not an address of a card");
       if (nic.address !== undefined && !isAddress(nic.address))
         problem([...path, "address"], `${nic.address} is not an address with the length of its network`);
     }

@@ -48,7 +48,7 @@ export function withModules(
   return [...stay, ...more].sort((a, b) => a.priority - b.priority || (a.name < b.name ? -1 : 1));
 }
 
-// Deeper lists are no parameters, and could exhaust the stack.
+// Deeper lists are not parameters, and could exhaust the stack.
 const deepest = 100;
 
 /** Reads what Python prints for lists, tuples, dicts, strings, numbers and the like; JSON is a part of that. */

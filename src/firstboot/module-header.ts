@@ -50,7 +50,7 @@ export function parseHeader(script: string): ModuleHeader {
       if (isTarget(meant)) faulty.push(meant);
       problems.push({
         line: index + 1,
-        text: `"${key}" is no target; ${isTarget(meant) ? `did you mean ${meant}?` : `there are ${targets.join(", ")}`}`,
+        text: `"${key}" is not a target; ${isTarget(meant) ? `did you mean ${meant}?` : `there are ${targets.join(", ")}`}`,
       });
     } else if (!/^\d{1,2}$/.test(value)) {
       faulty.push(key);

@@ -49,7 +49,7 @@ export class RpmHeader {
       });
   }
 
-  /** `bytes` begin with the counts. `undefined` if they are no whole header. */
+  /** `bytes` begin with the counts. `undefined` if they are not a whole header. */
   static of(bytes: Buffer): RpmHeader | undefined {
     if (bytes.length < at.index) return undefined;
     const length = rpmHeaderBytes(bytes);

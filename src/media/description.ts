@@ -51,7 +51,7 @@ interface Told {
   readonly update?: number;
 }
 
-// Some name only the major release, which is no contradiction.
+// Some name only the major release, which is not a contradiction.
 function release(witnesses: Readonly<Record<string, Told | undefined>>): Told {
   const told = Object.entries(witnesses).flatMap(([who, what]) => (what ? [{ who, ...what }] : []));
   const [first] = told;

@@ -17,7 +17,7 @@ export async function faultOfRpm(file: string): Promise<string | undefined> {
   try {
     const { size } = await handle.stat();
     const lead = await bytesAt(handle, 0, leadSize, size);
-    if (lead?.readUInt32BE(0) !== leadMagic) return "is no RPM package";
+    if (lead?.readUInt32BE(0) !== leadMagic) return "is not an RPM package";
     const signature = await headerAt(handle, leadSize, size);
     if (signature === undefined) return "is damaged: its signature header is missing or truncated";
     const start = leadSize + Math.ceil(signature.length / 8) * 8;

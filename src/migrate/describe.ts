@@ -114,7 +114,7 @@ function nicNotes(vifs: readonly string[]): string[] {
   const wrong = macs.flatMap((mac, index) =>
     mac === undefined || mac === "" || isMac(mac)
       ? []
-      : [`vm.cfg: ${JSON.stringify(mac)} of vif ${index} is no MAC address; it gets a new one`],
+      : [`vm.cfg: ${JSON.stringify(mac)} of vif ${index} is not a MAC address; it gets a new one`],
   );
   return [
     ...wrong,

@@ -138,7 +138,7 @@ describe("a recipe that starts from a template", () => {
       "is a rehearsal",
     );
     const real = opened([base({ rehearsal: false })]);
-    await expect(plan(real, request)).rejects.toThrow("is no rehearsal");
+    await expect(plan(real, request)).rejects.toThrow("is not a rehearsal");
     const post = plan(opened([base()], ["provision=post"]), request);
     await expect(post).rejects.toMatchObject({
       lines: [expect.stringContaining("installs nothing; use ssh")],

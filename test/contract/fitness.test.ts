@@ -232,7 +232,7 @@ const cases: readonly Case[] = [
         /was built for the kernel 2/,
       ],
       [
-        "a module that is no ELF",
+        "a module that is not ELF",
         archive({ ...runs, "lib/xen-blkfront.ko": "abcd" }),
         "unfit",
         /xen-blkfront.ko is not a kernel module/,

@@ -50,7 +50,7 @@ describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () =>
     expect(volume.stdout).toContain(" /etc\n");
   });
 
-  it("are printed byte for byte, and a reader that stops early is no failure", async () => {
+  it("are printed byte for byte, and a reader that stops early is not a failure", async () => {
     const { bytes } = await tbuild(["cat", `${image}:/etc/passwd`, `${image}:/etc/hosts`]);
     const whole = await tbuild(["cat", `${image}:/etc/passwd`]);
     expect(bytes.subarray(0, whole.bytes.length).equals(whole.bytes)).toBe(true);

@@ -100,7 +100,7 @@ describe("qemu", () => {
 
   it("does not trust a /dev/kvm under which qemu starts no kernel", async () => {
     const kernel = join(folder, "no-kernel");
-    await writeFile(kernel, "this is no kernel\n".repeat(1000));
+    await writeFile(kernel, "this is not a kernel\n".repeat(1000));
     const device = join(folder, "kvm");
     await writeFile(device, "");
     const choice = await chooseAccelerator(host, {

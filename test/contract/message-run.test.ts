@@ -70,7 +70,7 @@ async function guestOf(enumerate: string): Promise<GuestFiles> {
   return { files, links: { ...ol6Guest.links, "/etc/template.d/configure/91-ask": "../scripts/ask" } };
 }
 
-/** This machine's Python: its program and libraries, and all of the standard library that is no test. */
+/** This machine's Python: its program and libraries, and all of the standard library that is not a test. */
 async function pythonFiles(): Promise<string[]> {
   const { stdout } = await host.run([python, "-c", "import os; print(os.path.dirname(os.__file__))"]);
   const library = stdout.trim();

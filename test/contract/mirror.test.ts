@@ -393,7 +393,7 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
   );
 
   it("named alone is refused, with the name of the other member, and neither image is changed", async () => {
-    // A copy of a member is not the other member, and neither is a file that is no image.
+    // A copy of a member is not the other member, and neither is a file that is not an image.
     await copyFile(image("System.img"), image("copy.img"));
     await writeFile(image("notes.txt"), "");
     const refused = await tbuild("seal", "--yes", image("System.img"));

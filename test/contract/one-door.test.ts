@@ -126,7 +126,7 @@ const cases: readonly Case[] = [
     takenBy: ["inspect", "check", "whois"],
   },
   {
-    what: "a fixed VHD, whose footer is no data",
+    what: "a fixed VHD, whose footer is not data",
     make: converted("vpc", "-o", "subformat=fixed,force_size"),
     refusal: /is a fixed VHD image/,
     fault: /usage/,

@@ -121,7 +121,7 @@ const cases: readonly Case[] = [
     "xen.gz with modules",
     { ...kernels, [menuLst]: legacy(" kernel /boot/xen.gz\n module /boot/vmlinuz-1 ro\n") },
   ],
-  ["a root that is no disk", { ...kernels, [menuLst]: legacy(ok).replace("(hd0,0)", "(nd)") }],
+  ["a root that is not a disk", { ...kernels, [menuLst]: legacy(ok).replace("(hd0,0)", "(nd)") }],
   ["a path as of a split /boot", { ...kernels, [menuLst]: legacy(ok.replaceAll("/boot/", "/")) }],
   ["a split /boot", { "/vmlinuz-1": "k", "/grub/grub.conf": legacy(" kernel /vmlinuz-1 ro root=LABEL=x\n") }],
   [

@@ -51,7 +51,7 @@ describeWith(["rpmbuild", "rpm", "createrepo_c"], "a package's file", () => {
       ]);
     expect(await fault(Buffer.concat([whole, Buffer.alloc(7)]))).toMatch(/has \d+ bytes .* should have/);
     for (const text of ["", "<html>404</html>"])
-      expect(await fault(Buffer.from(text))).toBe("is no RPM package");
+      expect(await fault(Buffer.from(text))).toBe("is not an RPM package");
   });
 
   it("is named when it is damaged, and no repository is made of it", async () => {
@@ -69,7 +69,7 @@ describeWith(["rpmbuild", "rpm", "createrepo_c"], "a package's file", () => {
       message: `${from}: 3 of 4 packages cannot be used`,
       lines: expect.arrayContaining([
         expect.stringMatching(/short\.rpm: is damaged: it has \d+ bytes/),
-        expect.stringMatching(/page\.rpm: is no RPM package/),
+        expect.stringMatching(/page\.rpm: is not an RPM package/),
         expect.stringMatching(/folder\.rpm: is not a file/),
       ]),
     });

@@ -196,7 +196,7 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
       expect(Buffer.concat(parts).equals(expected)).toBe(true);
     });
 
-    it("is no file that is too large to search", async () => {
+    it("is not a file that is too large to search", async () => {
       const image = join(folder, "large.img");
       const area = join(folder, "area");
       await host.run(["truncate", "-s", "17M", area]);

@@ -33,7 +33,7 @@ describe("the record of a machine at a place", () => {
     ["is empty", ""],
     ["is cut off", '{"mark":'],
     ["lacks something", "{}"],
-    ["is no object", "null"],
+    ["is not an object", "null"],
   ])("that %s is named, with what to do", async (_what, text) => {
     await writeFile(join(folder, "vm1.json"), text);
     for (const work of [

@@ -56,7 +56,7 @@ describe("a deployment file is refused", () => {
     [
       "a MAC of zeros",
       `${head}machines: [{ name: vm, nics: [{ network: public, mac: "00:00:00:00:00:00" }] }]\n`,
-      [expect.stringContaining("machines.0.nics.0.mac: is no address of a card")],
+      [expect.stringContaining("machines.0.nics.0.mac: is not an address of a card")],
     ],
     [
       "a number for a machine without one",

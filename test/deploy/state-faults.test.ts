@@ -114,7 +114,7 @@ describe("the state of a deployment", () => {
       /states: is a symbolic link to \/none, which does not exist$/,
     ],
     ["has a loop", () => symlink("one.json", stateFile), /links that form a loop$/],
-  ])("that %s is no absent state: nothing is made or destroyed", async (_what, spoil, words) => {
+  ])("that %s is not an absent state: nothing is made or destroyed", async (_what, spoil, words) => {
     await deployed();
     const machines = [...world.made];
     await rm(stateFile);

@@ -489,8 +489,8 @@ describeWith(rootNeeds, "what the programs of the additions refuse", () => {
     ["ovm-template-config --input x configure", 2, /--input takes the number/],
     ["ovm-template-config --input 9 configure", 2, /--input 9: /],
     ["ovm-template-config --stdin --input 0 configure", 2, /from one place/],
-    ["echo not-json | ovm-template-config --stdin cleanup", 1, /line 1 of the input is no JSON$/m],
-    ["echo [1] | ovm-template-config --stdin cleanup", 1, /line 1 of the input is no JSON object/],
+    ["echo not-json | ovm-template-config --stdin cleanup", 1, /line 1 of the input is not JSON$/m],
+    ["echo [1] | ovm-template-config --stdin cleanup", 1, /line 1 of the input is not a JSON object/],
     ["ovm-template-config --ovf-transport-iso configure", 1, /no CD drive has an OVF environment/],
   ];
   const script = refused.map(

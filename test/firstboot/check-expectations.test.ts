@@ -210,9 +210,9 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     /run\.sh:2: warning: reads \$2, but the program gets one argument/,
   ],
   ...['[ "$1" = config ] && :', "[[ $1 == start ]] || exit 1"].map((line): [string, Pieces, RegExp] => [
-    `a word that is no target: ${line}`,
+    `a word that is not a target: ${line}`,
     shell(line),
-    /run\.sh:2: warning: compares its argument with \w+, which is no target/,
+    /run\.sh:2: warning: compares its argument with \w+, which is not a target/,
   ]),
   [
     "a removal below a variable that nothing sets",
@@ -447,7 +447,7 @@ run: { program: /opt/acme/run.sh }
   ]);
 });
 
-it("a module.yaml that is no YAML has findings, as other faults do", async () => {
+it("a module.yaml that is not YAML has findings, as other faults do", async () => {
   const yaml = "name: acme\ndescription: { a: SID: of it }\n";
   const found = await findings({ files: { "module.yaml": yaml }, yaml: "" });
   expect(found[0]).toMatch(

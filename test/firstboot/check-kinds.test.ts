@@ -75,7 +75,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "a number for a text",
     size("'description': 5"),
-    /^acme:15: warning: .*"description": 5, which is no text/,
+    /^acme:15: warning: .*"description": 5, which is not text/,
   ],
   [
     "parameters that are not parsed",
@@ -114,7 +114,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
     /error: the key \S+ is in the name space of Oracle's module etchosts/,
   ],
   [
-    "a deadline that is no number",
+    "a deadline that is not a number",
     { text: (text) => `${text}# tbuild-timeout: soon\n` },
     /^acme:\d+: error: tbuild-timeout: "soon"/,
   ],
@@ -515,7 +515,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "an interpreter of no package",
     { run: "#!/usr/local/bin/bash\n" },
-    /run\.sh:1: error: #!\/usr\/local\/bin\/bash is no program of the release/,
+    /run\.sh:1: error: #!\/usr\/local\/bin\/bash is not a program of the release/,
   ],
   [
     "a byte order mark in the payload",
@@ -633,7 +633,7 @@ timeout 9 tail -f /x; timeout 9 sleep infinity; tail -n 5 /x; tail -f --pid=1 /x
 for ((;;)); do break; done; for ((i=0; i<3; i++)); do sleep 1; done`),
   ],
   [
-    "uses text that is no JSON object",
+    "uses text that is not a JSON object",
     { configure: "text = json.dumps({'a': 1})\nx = text[0]\ny = text.strip()\nz = json.loads(text)['a']" },
   ],
   ["restarts sshd on OL6", shell("service sshd restart", { for: "6" })],
@@ -658,7 +658,7 @@ class Worker(Base):
     },
   ],
   ["asks the environment", secret("os.system('x ' + os.environ['HOME'])")],
-  ["mounts what is no NFS", { configure: "run_cmd(['mount', '-t', 'xfs', '/dev/xvdb1', '/u01'])" }],
+  ["mounts what is not NFS", { configure: "run_cmd(['mount', '-t', 'xfs', '/dev/xvdb1', '/u01'])" }],
   [
     "reads another module's value",
     { configure: "run_cmd(['/opt/acme/run.sh', param.get('com.oracle.linux.network.hostname', '')])" },

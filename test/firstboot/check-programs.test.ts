@@ -195,17 +195,17 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "an interpreter of a package that no one installs",
     payload("#!/usr/bin/ruby\nputs 1\n"),
-    /run\.sh:1: warning: #!\/usr\/bin\/ruby is no program that every guest has/,
+    /run\.sh:1: warning: #!\/usr\/bin\/ruby is not a program that every guest has/,
   ],
   [
     "an interpreter that env would look for",
     payload("#!/usr/bin/env node\n1\n"),
-    /run\.sh:1: warning: .*node is no program that every guest has/,
+    /run\.sh:1: warning: .*node is not a program that every guest has/,
   ],
   [
     "a spelling mistake in the interpreter",
     payload("#!/bin/bsah\n"),
-    /run\.sh:1: error: #!\/bin\/bsah is no program of the release.*bash/,
+    /run\.sh:1: error: #!\/bin\/bsah is not a program of the release.*bash/,
   ],
   [
     "bash where OL6 has none",

@@ -181,7 +181,7 @@ const broken: readonly (readonly [string, Pieces, RegExp])[] = [
   [
     "an unknown target",
     { header: `${good.header}\n# boot: 3` },
-    /mine:6: error: header: "boot" is no target/,
+    /mine:6: error: header: "boot" is not a target/,
   ],
   [
     "no priority",

@@ -311,7 +311,7 @@ print(run_one('/slow', {'PATH': '/usr/bin:/bin'}, '', 0.3), run_one('/etc/tbuild
     const { out } = guest(`card eth0 ${clone}; /usr/libexec/tbuild-clone arm; boot`, undefined, {
       "etc/tbuild/clone.json": "{",
     });
-    expect(out).toContain("tbuild-clone: /etc/tbuild/clone.json is no JSON\n");
+    expect(out).toContain("tbuild-clone: /etc/tbuild/clone.json is not JSON\n");
     expect(out).toMatch(/code 1\n-> \n$/);
   });
 

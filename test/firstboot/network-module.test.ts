@@ -168,7 +168,7 @@ nmcli connection up id eth0 ifname eth0
 const refused: readonly (readonly [Files, string])[] = [
   [{ "netmask.0": "255.255.0.255" }, 'eth0 has the address 10.0.0.5, but its netmask is "255.255.0.255"'],
   [{}, 'eth0 has the address 10.0.0.5, but its netmask is ""'],
-  [{ "ipaddr.0": "fd00::1" }, "ipaddr.0 is no IPv4 address: fd00::1"],
+  [{ "ipaddr.0": "fd00::1" }, "ipaddr.0 is not an IPv4 address: fd00::1"],
   [{ "device.0": "../eth0" }, "not a network value: '../eth0'"],
   [{ "gateway.0": "10.0.0.1 x" }, "not a network value: '10.0.0.1 x'"],
   [{ ...whole, "dns-servers.1": "10.0.0.9" }, "the name servers of .1 have no device.1"],

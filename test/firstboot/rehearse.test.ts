@@ -159,7 +159,7 @@ assert os.getuid() == 0`,
     expect(JSON.stringify(said)).not.toContain("hush-hush");
   });
 
-  it("an answer that is no JSON is a failure: the next module would get nothing", async () => {
+  it("an answer that is not JSON is a failure: the next module would get nothing", async () => {
     const { failed } = await rehearse("return 'done'");
     expect(failed).toMatch(/^configure did not return a JSON object/);
   });

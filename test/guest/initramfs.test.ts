@@ -82,7 +82,7 @@ describe("the files of an initramfs", () => {
     ["a file that is cut off", archive("lib/a.ko", 5000).subarray(0, 3000)],
     ["a gzip that is cut off", gzipSync(archive("lib/a.ko")).subarray(0, 60)],
     ["a gzip of something else", gzipSync("hello")],
-    ["what is no archive", Buffer.from("\x7fELF...")],
+    ["what is not an archive", Buffer.from("\x7fELF...")],
   ])("are refused in words for %s", async (_name, image) => {
     await expect(initramfsPaths(image)).rejects.toMatchObject({ fault: "guest" });
   });

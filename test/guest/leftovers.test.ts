@@ -109,7 +109,7 @@ describe("what a seal leaves", () => {
     "mysql://root:r00t@localhost/x http://bob:s3cret@www.example.com/ http://user:password@host http://$U:$P@host https://host:8080/a@b",
     "password = secret",
     "server_id = productiondatabaseserver02 node_id: 2024-webserver-eu-west-1-production",
-  ])("is no false alarm: %j", async (text) => {
+  ])("is not a false alarm: %j", async (text) => {
     expect(await leftOf({ "/opt/app/conf": text })).toEqual([]);
   });
 

@@ -24,7 +24,7 @@ describe("a guest's release", () => {
     expect(await readRelease(memoryTree({ [file]: text }))).toEqual({ name: text.trim(), major, update });
   });
 
-  it("is that of a variant that is no appliance", async () => {
+  it("is that of a variant that is not an appliance", async () => {
     const text = `${osRelease("ol", "8.10", "Oracle Linux Server")}VARIANT="Server"\nVARIANT_ID="server"\n`;
     expect(await readRelease(memoryTree({ "/etc/os-release": text }))).toMatchObject({ major: 8 });
   });

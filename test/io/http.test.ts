@@ -198,7 +198,7 @@ describe("redirects", () => {
     ["in a circle", () => "/", /redirects in a loop/],
     ["without end", (n: number) => `/${n}`, /redirects more than 10 times/],
     ["to a file", () => "file:///etc/passwd", /redirects to a file: address/],
-    ["to what is no address", () => "http://[", /redirects to an invalid address/],
+    ["to what is not an address", () => "http://[", /redirects to an invalid address/],
   ])("%s are refused", async (_, to, words) => {
     await using server = await faultServer((_, response, before) =>
       response.writeHead(302, { location: to(before) }).end(),

@@ -127,7 +127,7 @@ vif=['mac=00:21:f6:00:00:01', 'mac=00:21:F6:00:00:01', 'mac=00:21:f6']
       'vm.cfg: "script=block-drbd" of the disk xvda is left out',
       'vm.cfg: the disc "/r/x.iso" in hdc is left out; the drive is empty',
       'vm.cfg: two disks have "xvda"',
-      'vm.cfg: "00:21:f6" of vif 2 is no MAC address; it gets a new one',
+      'vm.cfg: "00:21:f6" of vif 2 is not a MAC address; it gets a new one',
       'vm.cfg: two network cards have "00:21:f6:00:00:01"',
     ]);
   });

@@ -36,7 +36,7 @@ async function load(text: string, name = "small") {
 }
 
 const set = (text: string, from = `--set ${text.replace(/\+?=.*/, "")}`) =>
-  assignment(text, from) ?? expect.fail(`${text} is no assignment`);
+  assignment(text, from) ?? expect.fail(`${text} is not an assignment`);
 
 const faults = (text: string) => faultsOf(text, "small");
 

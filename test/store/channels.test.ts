@@ -123,7 +123,7 @@ describe("a tag", () => {
   });
 });
 
-it("a partial file of a killed command beside the tags is no tag", async () => {
+it("a partial file of a killed command beside the tags is not a tag", async () => {
   await tag(records, await entry("ol6-sample@1.0.0"), "audited");
   for (const name of ["audited.json.4711.part", ".tbuild-part-4711-1-abc-def-123456"])
     await writeFile(join(folder, "templates/ol6-sample/tags", name), "");

@@ -45,7 +45,7 @@ describe("a registry that wants a login", () => {
     ["oddly spelled", ["bASIC REALM = x"]],
     ["behind what is not supported", ["Negotiate", 'Basic realm="x"']],
     ["in one header with it", ['Negotiate YWJj==, NTLM, Basic realm="a, b"']],
-    ["beside a Bearer whose realm is no address", ['Bearer realm="Sonatype Nexus", Basic realm="x"']],
+    ["beside a Bearer whose realm is not an address", ['Bearer realm="Sonatype Nexus", Basic realm="x"']],
   ])("%s gets the password", async (_, challenges) => {
     await using server = await faultServer((request, response) =>
       request.headers.authorization === right
@@ -333,7 +333,7 @@ describe("an upload", () => {
 
   it.each([
     ["names none", {}, "refused an upload|returned no address"],
-    ["names what is no address", { location: "http://[" }, "returned no address for the upload"],
+    ["names what is not an address", { location: "http://[" }, "returned no address for the upload"],
   ])("whose answer %s is refused", async (_, headers, words) => {
     await using server = await faultServer((_, response) => response.writeHead(202, headers).end());
     expect(await refusal(registryAt(server).putBlob(digest, blob))).toMatch(new RegExp(words));

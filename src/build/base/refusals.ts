@@ -19,7 +19,7 @@ export function refuseUnfit(manifest: Manifest, recipe: Recipe, rehearse: boolea
     throw refusal("is a rehearsal", "Only a rehearsal can start from a rehearsal: add --rehearse.");
   if (!manifest.rehearsal && rehearse)
     throw refusal(
-      "is no rehearsal",
+      "is not a rehearsal",
       "A rehearsal starts from a rehearsal: name one with --set from=…, or omit --rehearse.",
     );
   if (release.major === 0)

@@ -21,7 +21,7 @@ export async function distrustOf(
   if (entry.key !== key) return "it was signed for another build";
   if (entry.template !== manifestDigest(manifest)) return "it was signed for another template";
   if (manifest.rehearsal !== context.rehearsal)
-    return manifest.rehearsal ? "it is a rehearsal" : "it is no rehearsal";
+    return manifest.rehearsal ? "it is a rehearsal" : "it is not a rehearsal";
   if (manifest.kind !== "template" || manifest.name !== context.name)
     return `it is ${manifest.kind} ${manifest.name}`;
   if (manifestSignature !== undefined) {

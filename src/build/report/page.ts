@@ -73,7 +73,7 @@ export function buildReport(id: string, facts: ReportFacts, run: Run): string {
   return page(
     `${title} · tbuild`,
     `<header><p class="crumb">tbuild build report · ${text(id)}</p><h1>${text(title)}</h1><p class="lead">${text(manifest.summary)}</p>
-${manifest.rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a stand-in medium. It proves the recipe, and is no Oracle Linux.</p>' : ""}</header>
+${manifest.rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a stand-in medium. It tests the recipe, and is not Oracle Linux.</p>' : ""}</header>
 ${section("The template", definitions(factsOf(manifest)))}
 ${section("How it was made", timeline(run.record, facts.timings))}
 ${section("First boot, seen", list(manifest.trial, "Untried: no clone of it was booted."))}

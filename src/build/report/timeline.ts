@@ -17,7 +17,7 @@ export function timeline({ steps, end }: BuildRecord, timings: Readonly<Record<s
   const kept = steps.some(({ state }) => state === "kept")
     ? " A cached step was not run again, because none of its inputs has changed."
     : "";
-  return `<div class="timeline">${rows.join("\n")}</div><p class="note">This run took ${clock(end)}. A step opens to its phases, on the time of the step.${kept}</p>`;
+  return `<div class="timeline">${rows.join("\n")}</div><p class="note">This run took ${clock(end)}. Open a step to see its phases.${kept}</p>`;
 }
 
 function tookOf({ name, state, begin, end }: StepRecord, timings: Readonly<Record<string, number>>): string {

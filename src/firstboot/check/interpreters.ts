@@ -59,7 +59,7 @@ function formFault({ path, words, name }: Interpreter): Fault | undefined {
     };
   if (/^\/usr\/local\//.test(path))
     return {
-      text: `#!${path} is no program of the release: its packages bring nothing below /usr/local`,
+      text: `#!${path} is not a program of the release: its packages bring nothing below /usr/local`,
       remedy: `Name that of the system, such as #!/bin/${path.slice(path.lastIndexOf("/") + 1)}`,
     };
   if (!path.endsWith("/env")) return undefined;
@@ -128,12 +128,12 @@ function absence(
   const shown = path.endsWith("/env") ? `${path} ${name}` : path;
   const meant = suggestion(name, usual);
   if (optional[name] === undefined && meant.includes("did you mean"))
-    return { text: `#!${shown} is no program of the release${meant}`, remedy: "Correct its spelling" };
+    return { text: `#!${shown} is not a program of the release${meant}`, remedy: "Correct its spelling" };
   const from = optional[name] ?? name;
   if (brought.has(from) || brought.has(name)) return undefined;
   return {
     level: "warning",
-    text: `#!${shown} is no program that every guest has`,
+    text: `#!${shown} is not a program that every guest has`,
     remedy: `Name its package in packages of module.yaml, such as ${from}, or write the program for bash, Perl or Python`,
   };
 }

@@ -48,7 +48,7 @@ const faults: Readonly<Record<DoubtFault, (reason: string) => Pick<KeyFinding, "
   }),
   endless: (reason) => ({
     text: `the function that enumerates ${reason}, which nothing in the loop changes`,
-    remedy: "Enumerate at once; a value that is not there yet is no parameter",
+    remedy: "Enumerate at once; a value that is not there yet is not a parameter",
   }),
 };
 
@@ -137,7 +137,7 @@ function formFaults(parameter: Readonly<Record<string, unknown>>): [KeyFinding["
   if (description === undefined || typeof description === "string") return flags;
   return [
     ...flags,
-    ["warning", `"description": ${JSON.stringify(description)}, which is no text`, "Write a text"],
+    ["warning", `"description": ${JSON.stringify(description)}, which is not text`, "Write a text"],
   ];
 }
 

@@ -24,7 +24,7 @@ class Arguments {
   has(option: RegExp): boolean {
     return this.#all.some((word) => word.startsWith("-") && option.test(word));
   }
-  /** The first word that is no option. */
+  /** The first word that is not an option. */
   get verb(): string {
     return this.#all.find((word) => !word.startsWith("-")) ?? "";
   }

@@ -164,7 +164,7 @@ function argumentFindings(file: ModuleFile, { variables }: ShellProgram): Module
         level: "warning",
         file: file.from,
         line,
-        text: `compares its argument with ${word}, which is no target`,
+        text: `compares its argument with ${word}, which is not a target`,
         remedy: `Targets: ${targets.join(", ")}`,
       }),
     );

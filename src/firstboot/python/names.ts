@@ -7,7 +7,7 @@ export interface LooseName {
 }
 
 /**
- * The names that are read but bound in no scope of the program, and are no builtin of any Python. A program that
+ * The names that are read but bound in no scope of the program, and are not a builtin of any Python. A program that
  * imports `*` from a module that is not Oracle's has none, because that may bind any name.
  */
 export function looseNames(script: PythonScript): LooseName[] {

@@ -116,7 +116,7 @@ function meaningfulLines(text: string): string[] {
     .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-// Python's strip(): a mark of the encoding is no blank there.
+// Python's strip(): a mark of the encoding is not a blank there.
 function stripped(line: string): string {
   return line.replaceAll(/^(?:(?!\ufeff)\s)+|(?:(?!\ufeff)\s)+$/g, "");
 }

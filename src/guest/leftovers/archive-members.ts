@@ -1,7 +1,7 @@
 import { rpmCountsBytes, rpmHeaderBytes, rpmHeaderMagic, rpmMagicBytes } from "../../io/rpm-header.ts";
 
 export interface ArchiveMember {
-  /** Absent for bytes of the archive that are no file, such as the scripts of a package, or a further archive behind its end. */
+  /** Absent for bytes of the archive that are not a file, such as the scripts of a package, or a further archive behind its end. */
   readonly name?: string;
   readonly data: Buffer;
 }

@@ -2,7 +2,7 @@ import { parseAllDocuments } from "yaml";
 
 const mostCharacters = 256 * 1024;
 
-/** Each value of a YAML file, with the key above it; `undefined` if it is no YAML. */
+/** Each value of a YAML file, with the key above it; `undefined` if it is not YAML. */
 export function yamlPairs(
   text: string,
   below: string | undefined,

@@ -11,7 +11,7 @@ export interface Package {
 
 const tags = { name: 1000, version: 1001, release: 1002, epoch: 1003, arch: 1022 } as const;
 
-/** The package of a header in rpm's database; `undefined` if the bytes are no header of a package. */
+/** The package of a header in rpm's database; `undefined` if the bytes are not a header of a package. */
 export function parseHeader(blob: Buffer): Package | undefined {
   const header = RpmHeader.of(blob);
   const name = header?.text(tags.name);

@@ -21,7 +21,7 @@ export function takeServices(read: ReadLine, found: Findings): void {
       if (list === "disable" && neededService(name, found.release))
         found.leave(read, `${name} stays enabled: tbuild logs in by ssh`);
       else if (!Recipe.shape.services.safeParse({ [list]: [name] }).success)
-        found.leave(read, `"${name}" is no service`);
+        found.leave(read, `"${name}" is not a service`);
       else found.addName("services", list, name, part);
   }
 }

@@ -234,7 +234,7 @@ def elf_dependencies(package):
     paths = [os.path.join(folder, name) for folder, _, names in os.walk(package.tree) for name in names]
     files = '\n'.join(path for path in paths if not os.path.islink(path))
     for tag in ('Provides', 'Requires'):
-        # It ends with 1 if a file is no program.
+        # It ends with 1 if a file is not a program.
         found = subprocess.run(['/usr/lib/rpm/elfdeps', '--' + tag.lower()], input=files + '\n', capture_output=True, text=True).stdout
         yield from ('%s: %s' % (tag, line) for line in sorted(set(found.splitlines())))
     if package.name in GENERATED and any(is_shell_script(path) for path in paths):

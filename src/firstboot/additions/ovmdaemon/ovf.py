@@ -131,7 +131,7 @@ def properties(text):
     try:
         parser.Parse(text, True)
     except (xml.parsers.expat.ExpatError, LookupError, ValueError):
-        raise OvfError('%s is no XML: %s' % (NAME, caught()))
+        raise OvfError('%s is not XML: %s' % (NAME, caught()))
     return found
 
 

@@ -7,7 +7,7 @@ from ovmdaemon.compat import json, to_bytes, to_text
 
 PORT = 'org.tbuild.ovmapi.0'
 FOLDER = '/sys/class/virtio-ports'
-# A line that is longer is no message, and is not kept.
+# A line that is longer is not a message, and is not kept.
 MOST = 65536
 
 
@@ -66,10 +66,10 @@ class VirtioTransport(object):
 
 
 def message_of(line):
-    """(key, value) of a line; None for one that is no message."""
+    """(key, value) of a line; None for one that is not a message."""
     try:
         said = json.loads(to_text(line))
-        # Joining fails for what is no text.
+        # Joining fails for what is not text.
         return to_text(''.join([said['key']])), to_text(''.join([said['value']]))
     except (ValueError, KeyError, TypeError):
         return None

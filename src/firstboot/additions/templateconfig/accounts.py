@@ -55,5 +55,5 @@ def home_of(user):
     if entry is None:
         raise SystemExit('no such user: %s' % user)
     if not os.path.isdir(entry.pw_dir):
-        raise SystemExit('%s, the home of %s, is no folder' % (entry.pw_dir, user))
+        raise SystemExit('%s, the home of %s, is not a folder' % (entry.pw_dir, user))
     return entry.pw_dir, entry.pw_uid, entry.pw_gid

@@ -37,9 +37,9 @@ def object_of(text, what):
     try:
         found = json.loads(text)
     except ValueError:
-        raise Refused('%s is no JSON' % what)
+        raise Refused('%s is not JSON' % what)
     if not isinstance(found, dict):
-        raise Refused('%s is no JSON object' % what)
+        raise Refused('%s is not a JSON object' % what)
     return found
 
 
