@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 
 /** The users of image files on this machine at one moment. Use of a shared disk by another machine is not visible. */
 export interface FilesInUse {
-  /** The reason why `file` must not be changed now; `undefined` if nobody uses it. */
+  /** The reason why `file` must not be changed now; `undefined` if no process uses it. */
   by(file: string): readonly string[];
 }
 

@@ -29,7 +29,7 @@ function byModule(parameters: readonly Parameter[]): string {
       const fields = parameters.filter((one) => one.module === module).map(field);
       const isNumbered = parameters.some((one) => one.module === module && /\.\d+$/.test(one.key));
       // A further interface, user or host: the same keys with the next number.
-      const more = isNumbered ? '<button type="button" class="more">One more</button>' : "";
+      const more = isNumbered ? '<button type="button" class="more">Add another</button>' : "";
       return `<h3>${text(module)}</h3><div class="fields">${fields.join("\n")}</div>${more}`;
     })
     .join("\n");

@@ -26,7 +26,7 @@ const Cache = z.strictObject({
     .default([])
     .describe("Places in registries from which builds take finished results, in this order."),
   to: CachePlace.optional().describe(
-    "The place to which builds push their results. It needs `signingKey`: nobody takes an unsigned result.",
+    "The place to which builds push their results. It needs `signingKey`: builds ignore unsigned results.",
   ),
   plainHttp: z.boolean().default(false).describe("Use these registries without TLS."),
 });
@@ -71,7 +71,7 @@ export const Site = z
   })
   .superRefine(({ cache, signingKey }, { addIssue }) => {
     if (cache?.to === undefined || signingKey !== undefined) return;
-    const message = "it needs `signingKey`, because nobody takes an unsigned result";
+    const message = "it needs `signingKey`, because builds ignore unsigned results";
     addIssue({ code: "custom", path: ["cache", "to"], message });
   });
 export type Site = z.infer<typeof Site>;

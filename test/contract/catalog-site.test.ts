@@ -220,8 +220,8 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
       await page.fill(field(`${N}.${name}`), value);
     };
     await give("device.0", "eth0");
-    await page.click("text=One more");
-    await page.click("text=One more");
+    await page.click("text=Add another");
+    await page.click("text=Add another");
     expect(await page.locator(field(`${N}.device.2`)).inputValue()).toBe("");
     expect(await page.locator(`label:has(${field(`${N}.ipaddr.1`)}) b`).textContent()).toBe(`${N}.ipaddr.1`);
     await page.selectOption(field(`${N}.bootproto.1`), "static");

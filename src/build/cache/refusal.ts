@@ -4,7 +4,7 @@ import type { EntryThere } from "../../store/exchange/oci/cache.ts";
 import type { Passwords } from "../secrets.ts";
 import type { BuildContext } from "../step.ts";
 
-/** Why nobody here may use a cache entry: nothing proves that it is the result of this build. */
+/** Why this site may not use a cache entry: nothing proves that it is the result of this build. */
 export async function distrustOf(
   context: BuildContext,
   key: string,

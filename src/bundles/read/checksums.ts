@@ -40,7 +40,7 @@ export async function checkSum(member: Member, sum: Checksum, options: UnpackOpt
     throw new TbuildError("integrity", "does not match its manifest", {
       subject: shown(member.name),
       lines: [`${sum.algorithm} in the manifest  ${sum.hex}`, `${sum.algorithm} of the file       ${found}`],
-      hint: "Download it again. If the error persists, somebody changed the file after it was packed.",
+      hint: "Download it again. If the error persists, someone changed the file after it was packed.",
     });
 }
 

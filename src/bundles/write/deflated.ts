@@ -46,7 +46,7 @@ export async function openDeflater(folder?: string, name = ""): Promise<Deflater
 
 const inZlib = promisify(deflate) as (data: Uint8Array, options: object) => Promise<Uint8Array>;
 
-// zlib's format has the checksum at its end, so nobody has to compute it again.
+// zlib's format has the checksum at its end, so it need not be computed again.
 async function deflated(data: Uint8Array): Promise<Omit<DeflatedBlock, "key">> {
   const packed = Buffer.from(await inZlib(data, { level, windowBits, memLevel: 9 }));
   return { bytes: packed.subarray(2, -4), adler: packed.readUInt32BE(packed.length - 4) };

@@ -14,7 +14,7 @@ export function shellWordIn(
   const variable = rest.find((word) => /^\$(?:\{[A-Za-z_]\w*\}|[A-Za-z_]\w*)(?:\/\S*)?$/.test(word ?? ""));
   if (variable !== undefined)
     return {
-      text: `hands ${variable} to ${name}: without a shell, nobody puts the value in its place`,
+      text: `hands ${variable} to ${name}: without a shell, the variable is not expanded`,
       remedy: "Use os.environ or the parameter's value",
     };
   const home = rest.find((word) => /^~\w*\//.test(word ?? ""));
@@ -23,7 +23,7 @@ export function shellWordIn(
   return unexpanded === undefined
     ? undefined
     : {
-        text: `hands ${unexpanded} to ${name}: without a shell, nobody puts the paths in its place`,
+        text: `hands ${unexpanded} to ${name}: without a shell, the pattern is not expanded`,
         remedy: home === undefined ? "Use glob.glob" : "Use os.path.expanduser",
       };
 }

@@ -1,4 +1,4 @@
-/** How to run a program so that it asks nobody; `undefined` if it does not ask anyway. `rest`: its arguments. */
+/** How to run a program so that it asks no questions; `undefined` if it asks none. `rest`: its arguments. */
 export function questionOf(name: string, rest: readonly string[]): string | undefined {
   const one = questions.find(([names]) => names.test(name));
   return one?.[1](rest, new Arguments(rest)) ? one[2] : undefined;

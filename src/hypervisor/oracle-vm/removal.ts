@@ -13,7 +13,7 @@ export async function removeMachine(api: ManagerApi, vm: string): Promise<void> 
     if (!mayBeOf(vm, seen.description))
       throw new TbuildError("environment", "was not made by this tbuild", {
         subject: `${api.name}: ${vm}`,
-        hint: "Somebody changed its description, or made it outside tbuild. It was not changed.",
+        hint: "Someone changed its description, or made it outside tbuild. It was not changed.",
       });
     await standStill(api, seen);
     await removeVm(api, seen);

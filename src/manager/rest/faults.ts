@@ -65,7 +65,7 @@ function untrusted(name: string, login: RestLogin, shown: string): TbuildError {
     "environment",
     isNew
       ? "its certificate is not known yet"
-      : "its certificate is not the trusted one; somebody may intercept the connection",
+      : "its certificate is not the trusted one; someone may intercept the connection",
     {
       subject: name,
       code: "not-trusted",

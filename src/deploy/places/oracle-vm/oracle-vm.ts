@@ -50,7 +50,7 @@ export async function managerPlace(
     if (markIn(vm.description ?? "")?.id === mark.id) return vm;
     throw new TbuildError("environment", `${what} ${vm.name} does not carry the mark of this deployment`, {
       subject: api.name,
-      hint: "Somebody made it outside tbuild, or changed its description. It was not changed.",
+      hint: "Someone made it outside tbuild, or changed its description. It was not changed.",
     });
   }
 

@@ -72,7 +72,7 @@ function untrusted(login: Login, shown: string): TbuildError {
     "environment",
     isNew
       ? "its host key is not known yet"
-      : "its host key is not the trusted one; somebody may intercept the connection",
+      : "its host key is not the trusted one; someone may intercept the connection",
     {
       subject: nameOf(login),
       code: "not-trusted",
