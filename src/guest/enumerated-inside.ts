@@ -52,9 +52,13 @@ export async function enumeratedInside(
 
 function failed(exitCode: number, said: string): TbuildError {
   if (exitCode === 127)
-    return failure("the guest does not have it", "Without --run, tbuild reads the modules.", []);
+    return failure(
+      "is missing in the guest, or its interpreter is",
+      "Without --run, tbuild reads the modules.",
+      [],
+    );
   const lines = said.trim().split("\n").slice(-12).map(printable);
-  return failure(`ended with exit code ${exitCode}`, "Mend the module that the last lines name.", lines);
+  return failure(`ended with exit code ${exitCode}`, "Correct the module that the last lines name.", lines);
 }
 
 function failure(what: string, hint: string, lines: readonly string[]): TbuildError {

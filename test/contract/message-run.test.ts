@@ -145,7 +145,9 @@ describeWith(["linux.uml", "mke2fs", python], "tbuild message --run", () => {
     const image = await imageOf("bare.img", ol6Guest);
     expect(await message("--run", image)).toMatchObject({
       exitCode: 4,
-      stderr: expect.stringMatching(/the guest does not have it/),
+      stderr: expect.stringMatching(
+        /ovm-template-config --enumerate configure: is missing in the guest, or its interpreter is/,
+      ),
     });
     expect(await message("--run", "ol6-grid")).toMatchObject({
       exitCode: 2,
