@@ -235,6 +235,15 @@ describe("a rehearsal of ol6-grid", () => {
     expect(told).not.toContain("PRIVATE KEY");
   });
 
+  it("has the parameters that its modules print when they run", async () => {
+    const { gives } = await newest("seal-image", "ol6-grid-rehearsal");
+    const listed = async (...more: string[]) =>
+      JSON.parse((await tbuild.run("message", "--json", ...more, gives.image)).stdout);
+    const read = await listed();
+    expect(read.length).toBeGreaterThan(30);
+    expect(await listed("--run")).toEqual(read);
+  });
+
   it("is recorded in the recipe repo with its contents, and whois recognizes its disk", async () => {
     const record = join(recipes, "templates/ol6-grid-rehearsal/1.0.0.json");
     expect(JSON.parse(await readFile(record, "utf8"))).toEqual(first.manifest);
